@@ -1,0 +1,42 @@
+//! Problems of the floor and of files as errors of the contract.
+
+use mlp_floor::Problem;
+use mlp_provider::{ErrorClass, ProviderError};
+
+use crate::codes;
+use crate::mlp_diag::{Blame, Diagnostic};
+
+pub(crate) type Fallible<T> = Result<T, ProviderError>;
+
+/// A problem of the floor, spoken of by the address of what it happened to.
+pub(crate) fn diagnostic(problem: &Problem, address: &str) -> Diagnostic {
+    let mut found = Diagnostic::error(problem.code, &problem.message)
+        .on(address, problem.subject.clone().unwrap_or_default())
+        .blame(blame(problem.code));
+    found.notes = problem.notes.clone();
+    found.help = problem.help.clone();
+    found
+}
+
+/// Reading, writing and starting fail because of the machine; data, steps and models because of who made them.
+fn blame(code: &str) -> Blame {
+    match code {
+        "MLP0707" | "MLP0708" | "MLP0740" | "MLP0763" | "MLP0781" => Blame::Provider,
+        _ => Blame::User,
+    }
+}
+
+pub(crate) fn fault(problem: &Problem, address: &str) -> ProviderError {
+    ProviderError::new(ErrorClass::Invalid, diagnostic(problem, address))
+}
+
+/// An error with a code of this room.
+pub(crate) fn wrong(code: &str, headline: impl Into<String>, address: &str, path: &str) -> ProviderError {
+    ProviderError::new(ErrorClass::Invalid, Diagnostic::error(code, headline).on(address, path))
+}
+
+/// The machine refuses.
+pub(crate) fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> ProviderError {
+    let text = format!("cannot {doing} `{}`: {error}", path.display());
+    ProviderError::new(ErrorClass::Fatal, Diagnostic::error(codes::DOCUMENT, text).blame(Blame::Provider))
+}

@@ -1,0 +1,267 @@
+//! What all lowerings share: looking at the declaration, asking for facts, collecting what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mlp_provider::{Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
+
+use crate::codes;
+use crate::mlp_diag::{Diagnostic, Diagnostics};
+use crate::mlp_eval::{PlanValue, Reference, reference_of};
+use crate::mlp_platform::{Declaration, Mode, Origin};
+use crate::mlp_value::facts::{Fact, Need, Needs};
+use crate::mlp_value::{Address, Path, ResourceId, Value};
+use crate::support::NATIVE;
+
+/// Collects the result of one lowering.
+pub(super) struct Builder<'a> {
+    pub(super) input: LowerInput<'a>,
+    pub(super) diagnostics: Diagnostics,
+    pub(super) needs: Needs,
+}
+
+/// The name under which a declaration's object is kept: its own where that is unique, else with a digest of its address.
+pub(crate) fn object_name(address: &Address) -> String {
+    if address.module.is_empty() && address.key.is_none() {
+        return address.name.to_string();
+    }
+    let text = address.to_string();
+    let plain: String = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' })
+        .skip_while(|c| *c == '-')
+        .take(60)
+        .collect();
+    let digest = blake3::hash(text.as_bytes()).to_hex();
+    format!("{}-{}", plain.trim_end_matches('-'), &digest[..8])
+}
+
+/// One digest for the digests of several files.
+pub(crate) fn combined_digest(files: &[(String, String)]) -> String {
+    match files {
+        [(_, digest)] => digest.clone(),
+        _ => {
+            let text: String = files.iter().map(|(path, digest)| format!("{digest} {path}\n")).collect();
+            blake3::hash(text.as_bytes()).to_hex().to_string()
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// Starts with a check that nothing is set that this lowering does not serve.
+    pub(super) fn new(input: &LowerInput<'a>, served: &[&str]) -> Self {
+        let diagnostics = super::served::unserved(input.declaration, served);
+        Self { input: *input, diagnostics, needs: Needs::new() }
+    }
+
+    pub(super) fn declaration(&self) -> &'a Declaration {
+        self.input.declaration
+    }
+
+    pub(super) fn name(&self) -> String {
+        object_name(&self.declaration().address)
+    }
+
+    /// An attribute of the declaration; null counts as absent.
+    pub(super) fn attribute(&self, path: &str) -> Option<&'a PlanValue> {
+        let mut value = &self.input.declaration.body;
+        for word in path.split('.') {
+            value = value.field(word)?;
+        }
+        Some(value)
+    }
+
+    pub(super) fn text(&self, path: &str) -> Option<&'a str> {
+        self.attribute(path).and_then(Value::as_text)
+    }
+
+    pub(super) fn error(&mut self, code: &str, path: &str, headline: impl Into<String>, help: &str) {
+        let found = Diagnostic::error(code, headline).on(&self.declaration().address, path);
+        self.diagnostics.push(if help.is_empty() { found } else { found.help(help) });
+    }
+
+    pub(super) fn not_served(&mut self, path: &str, what: &str, help: &str) {
+        self.error(codes::NOT_SERVED, path, format!("{what} is not served by the local provider"), help);
+    }
+
+    pub(super) fn ask(&mut self, need: Need) -> Option<&'a Fact> {
+        self.input.facts.ask(need, &mut self.needs)
+    }
+
+    /// The declaration a reference leads to, if it is of that kind.
+    pub(super) fn follow(&self, reference: &Reference, kind: &str) -> Option<&'a Declaration> {
+        self.input.platform.declarations.get(&reference.address).filter(|found| found.kind == kind)
+    }
+
+    /// The declaration an attribute refers to; says so when there is none in this environment.
+    pub(super) fn referred(&mut self, value: &PlanValue, kind: &str, path: &str) -> Option<&'a Declaration> {
+        let found = reference_of(value).and_then(|reference| self.follow(&reference, kind));
+        if found.is_none() {
+            let text = match reference_of(value) {
+                Some(reference) => format!("`{reference}` is no {kind} of this environment"),
+                None => format!("a reference to a {kind} is needed here"),
+            };
+            self.error(codes::UNRESOLVED, path, text, "");
+        }
+        found
+    }
+
+    /// What must be there before: native declarations it refers to, also through those that are only declared.
+    pub(super) fn dependencies(&self) -> BTreeSet<ResourceId> {
+        let own = &self.declaration().address;
+        let mut seen = BTreeSet::from([own.clone()]);
+        let mut open: Vec<&Address> = self.declaration().edges.iter().map(|edge| &edge.to).collect();
+        let mut found = BTreeSet::new();
+        while let Some(address) = open.pop() {
+            if !seen.insert(address.clone()) {
+                continue;
+            }
+            let Some(target) = self.input.platform.declarations.get(address) else { continue };
+            if NATIVE.contains(&target.kind) {
+                found.insert(ResourceId::new(address.clone(), ""));
+            } else {
+                open.extend(target.edges.iter().map(|edge| &edge.to));
+            }
+        }
+        found
+    }
+
+    fn lifecycle(&self, stateful: bool) -> Lifecycle {
+        let path = Path::of(&["lifecycle", "protect"]);
+        let written = matches!(
+            self.declaration().origins.0.get(&path),
+            Some(Origin::Written { .. } | Origin::Environment { .. })
+        );
+        let protect = match self.attribute("lifecycle.protect").and_then(Value::as_bool) {
+            Some(true) => true,
+            Some(false) if written => false,
+            _ => stateful && self.input.platform.environment.mode == Mode::Production,
+        };
+        let keep = self.text("lifecycle.on_destroy") == Some("keep");
+        let ignored = self.attribute("lifecycle.ignore_changes").and_then(Value::as_list).unwrap_or_default();
+        Lifecycle {
+            protect,
+            on_destroy: if keep { OnDestroy::Keep } else { OnDestroy::Delete },
+            create_before_destroy: false,
+            ignore_changes: ignored.iter().filter_map(|path| path.as_text()?.parse().ok()).collect(),
+        }
+    }
+
+    /// The one native resource of the declaration.
+    pub(super) fn resource(
+        &self,
+        kind: &str,
+        folder: &str,
+        stateful: bool,
+        mut config: BTreeMap<&str, PlanValue>,
+    ) -> Desired {
+        let address = &self.declaration().address;
+        config.insert("address", Value::text(address.to_string()));
+        for common in ["description", "owner", "labels"] {
+            if let Some(value) = self.attribute(common) {
+                config.insert(common, owner_text(value));
+            }
+        }
+        let config = Value::object(config);
+        Desired {
+            id: ResourceId::new(address.clone(), ""),
+            kind: kind.to_owned(),
+            identity: format!("{folder}/{}", self.name()),
+            from: self.origins(&config),
+            config,
+            depends_on: self.dependencies(),
+            lifecycle: self.lifecycle(stateful),
+            deferred: None,
+            lowering_version: super::VERSION,
+        }
+    }
+
+    /// Native paths that have the same path in the declaration.
+    fn origins(&self, config: &PlanValue) -> BTreeMap<Path, Path> {
+        let mut from = BTreeMap::new();
+        config.walk(&mut |path, _| {
+            if !path.is_root() && self.declaration().body.get(path).is_some() {
+                from.insert(path.clone(), path.clone());
+            }
+        });
+        from
+    }
+
+    pub(super) fn finish(self, desired: Vec<Desired>) -> Lowered {
+        Lowered { desired, diagnostics: self.diagnostics, needs: self.needs }
+    }
+
+    /// The model version a value refers to, and what is known of it before there is one.
+    pub(super) fn model(&mut self, value: &PlanValue, path: &str) -> Option<BTreeMap<&'static str, PlanValue>> {
+        let model = self.referred(value, "model", path)?;
+        let reference = reference_of(value)?;
+        let mut config = BTreeMap::from([
+            ("model", Value::text(object_name(&model.address))),
+            ("address", Value::text(model.address.to_string())),
+        ]);
+        match reference.member() {
+            Some(("alias", alias)) => config.insert("alias", Value::text(alias)),
+            Some(("version", number)) => config.insert("version", Value::Number(number.parse().ok()?)),
+            _ => config.insert("alias", Value::text("latest")),
+        };
+        Some(config)
+    }
+
+    /// Why something that serves these models may have to wait, and which pipelines would end that.
+    pub(super) fn deferral(&self, models: &[BTreeMap<&'static str, PlanValue>]) -> Option<Deferral> {
+        let mut why = BTreeSet::new();
+        let mut filled_by = BTreeSet::new();
+        for model in models {
+            let address = model.get("address").and_then(Value::as_text).unwrap_or_default();
+            match model.get("alias").and_then(Value::as_text) {
+                Some(alias) => {
+                    why.insert(format!("{address} has no version under alias {alias}"));
+                    filled_by.extend(self.fillers(address, alias));
+                }
+                None => {
+                    why.insert(format!("{address} does not have the version it names"));
+                }
+            }
+        }
+        let why = why.into_iter().collect::<Vec<_>>().join("; ");
+        if models.is_empty() { None } else { Some(Deferral { why, filled_by: filled_by.into_iter().collect() }) }
+    }
+
+    /// Pipelines that register the model under the alias, or under one from which a gate leads to it.
+    fn fillers(&self, model: &str, alias: &str) -> BTreeSet<ResourceId> {
+        let declarations = &self.input.platform.declarations;
+        let gates = declarations
+            .values()
+            .find(|found| found.address.to_string() == model)
+            .and_then(|found| found.body.field("gate")?.as_object());
+        let mut aliases = BTreeSet::from([alias.to_owned()]);
+        let mut grew = true;
+        while grew {
+            let steps = gates.iter().flat_map(|gates| gates.values());
+            let leads = steps.filter(|gate| gate.field("to").and_then(Value::as_text).is_some_and(|to| aliases.contains(to)));
+            let more: Vec<String> =
+                leads.filter_map(|gate| Some(gate.field("from")?.as_text()?.to_owned())).collect();
+            grew = more.into_iter().fold(false, |grew, from| aliases.insert(from) || grew);
+        }
+        let registers = |step: &PlanValue| {
+            step.field("register").and_then(reference_of).is_some_and(|found| found.address.to_string() == model)
+                && (alias == "latest"
+                    || step.field("alias").and_then(Value::as_text).is_some_and(|found| aliases.contains(found)))
+        };
+        declarations
+            .values()
+            .filter(|found| found.kind == "pipeline")
+            .filter(|found| {
+                found.body.field("step").and_then(Value::as_object).is_some_and(|steps| steps.values().any(registers))
+            })
+            .map(|found| ResourceId::new(found.address.clone(), ""))
+            .collect()
+    }
+}
+
+/// A team is named by its address.
+fn owner_text(value: &PlanValue) -> PlanValue {
+    match reference_of(value) {
+        Some(reference) => Value::text(reference.to_string()),
+        None => value.clone(),
+    }
+}

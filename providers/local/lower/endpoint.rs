@@ -1,0 +1,247 @@
+//! `endpoint`: a router with supervised replicas, or predictions for a whole dataset.
+
+use std::collections::BTreeMap;
+
+use mlp_provider::{LowerInput, Lowered};
+
+use super::builder::{Builder, object_name};
+use crate::codes;
+use crate::mlp_eval::PlanValue;
+use crate::mlp_value::units;
+use crate::mlp_value::{Path, Value};
+
+type Fields = BTreeMap<&'static str, PlanValue>;
+
+const ONLINE: &[&str] = &[
+    "kind", "port", "host", "protocol", "model", "variant.*.model", "variant.*.traffic", "variant.*.shadow", "follow",
+    "serve", "scaling.min", "scaling.max", "auth.keys_from", "limits.per", "limits.requests",
+];
+const BATCH: &[&str] = &["kind", "model", "input", "output.to", "output.mode", "serve"];
+/// All of the traffic, in basis points.
+const WHOLE: i64 = 10_000;
+
+pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
+    match input.declaration.body.field("kind").and_then(Value::as_text).unwrap_or("online") {
+        "online" => online(input),
+        "batch" => batch(input),
+        other => {
+            let mut builder = Builder::new(input, &[]);
+            builder.diagnostics.clear();
+            builder.not_served("kind", &format!("an endpoint of kind `{other}`"), "use `online` or `batch`");
+            builder.finish(Vec::new())
+        }
+    }
+}
+
+fn online(input: &LowerInput<'_>) -> Lowered {
+    let mut builder = Builder::new(input, ONLINE);
+    let mut config = BTreeMap::from([("follow", Value::text(builder.text("follow").unwrap_or("auto")))]);
+    config.insert("port", builder.attribute("port").cloned().unwrap_or_else(|| Value::int(0)));
+    config.insert("host", Value::text(builder.text("host").unwrap_or("127.0.0.1")));
+    protocol(&mut builder, &mut config);
+    serve(&mut builder, &mut config);
+    access(&mut builder, &mut config);
+    let replicas = replicas(&mut builder);
+    let (variants, models) = variants(&mut builder, replicas);
+    config.insert("variant", Value::object(variants));
+    let mut desired = builder.resource("local_endpoint", "endpoints", false, config);
+    let names: Vec<String> = desired
+        .config
+        .field("variant")
+        .and_then(Value::as_object)
+        .map(|variants| variants.keys().map(ToString::to_string).collect())
+        .unwrap_or_default();
+    for name in &names {
+        let at = Path::of(&["variant", name]);
+        let written = |word: &str| builder.declaration().body.get(&at.field(word)).is_some();
+        if written("traffic") {
+            desired.from.insert(at.field("weight"), at.field("traffic"));
+        }
+        desired.from.insert(at.field("replicas"), Path::of(&["scaling", "min"]));
+        for native in ["alias", "version", "address"] {
+            desired.from.insert(at.field(native), if written("model") { at.field("model") } else { Path::of(&["model"]) });
+        }
+    }
+    desired.deferred = builder.deferral(&models);
+    builder.finish(vec![desired])
+}
+
+fn protocol(builder: &mut Builder<'_>, config: &mut Fields) {
+    match builder.text("protocol") {
+        None | Some("json") => {
+            config.insert("protocol", Value::text("plain"));
+        }
+        Some("open-inference-v2") => {
+            config.insert("protocol", Value::text("open-inference-v2"));
+        }
+        Some(other) => builder.not_served("protocol", &format!("the protocol `{other}`"), "use `json` or `open-inference-v2`"),
+    }
+}
+
+fn serve(builder: &mut Builder<'_>, config: &mut Fields) {
+    let Some(serve) = builder.attribute("serve") else { return };
+    match serve.as_text() {
+        Some(text) if text.contains(':') => {
+            config.insert("serve", serve.clone());
+        }
+        _ => builder.not_served("serve", "anything but `module:Class`", "name a class of the model's code"),
+    }
+}
+
+fn replicas(builder: &mut Builder<'_>) -> i64 {
+    let number = |path: &str| builder.attribute(path).and_then(Value::as_number)?.to_i64();
+    let (min, max) = (number("scaling.min").unwrap_or(1), number("scaling.max"));
+    if min == 0 {
+        builder.not_served("scaling.min", "scaling to zero", "use `min = 1`");
+    }
+    if max.is_some_and(|max| max != min) {
+        builder.not_served("scaling.max", "scaling by load", "leave `max` out, or make it equal to `min`");
+    }
+    min.max(1)
+}
+
+fn access(builder: &mut Builder<'_>, config: &mut Fields) {
+    let keys = builder.attribute("auth.keys_from");
+    if let Some(keys) = keys
+        && let Some(secret) = builder.referred(keys, "secret", "auth.keys_from")
+    {
+        let from = secret.body.field("from").and_then(Value::as_text).unwrap_or_default();
+        if !from.starts_with("file:") {
+            // The supervisor outlives the command's environment, and keys are never written down.
+            builder.not_served("auth.keys_from", &format!("keys from `{from}`"), "keep the keys, one a line, in a file and use `file:PATH`");
+        }
+        config.insert("auth", Value::object([("keys_from", Value::text(from))]));
+    }
+    let Some(requests) = builder.text("limits.requests") else { return };
+    let per = builder.text("limits.per").unwrap_or("caller");
+    let scope = if per == "endpoint" { "all" } else { "key" };
+    if scope == "key" && keys.is_none() {
+        builder.error(codes::VALUE, "limits.per", format!("without `auth` nobody can tell one {per} from another"), "add `auth`, or use `per = \"endpoint\"`");
+    }
+    match units::rate(requests) {
+        Ok(rate) => {
+            let seconds = rate.per.as_secs().max(1);
+            let minute = i64::try_from(rate.count.saturating_mul(60) / seconds).unwrap_or(i64::MAX);
+            if minute == 0 {
+                builder.not_served("limits.requests", "a limit below one request a minute", "");
+            }
+            config.insert("limits", Value::object([("requests_per_minute", Value::int(minute)), ("per", Value::text(scope))]));
+        }
+        Err(why) => builder.error(codes::VALUE, "limits.requests", why, ""),
+    }
+}
+
+fn variants(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
+    let mut models = Vec::new();
+    let mut found = BTreeMap::new();
+    let written = builder.attribute("variant").and_then(Value::as_object);
+    if let (None, Some(model)) = (written, builder.attribute("model")) {
+        if let Some(fields) = builder.model(model, "model") {
+            models.push(fields.clone());
+            found.insert("main".to_owned(), variant(fields, WHOLE, 0, replicas));
+        }
+        return (found, models);
+    }
+    let Some(written) = written else {
+        builder.error(codes::VALUE, "variant", "an endpoint needs a `model` or a `variant`", "");
+        return (found, models);
+    };
+    let weights = weights(builder, written.iter().map(|(name, body)| (name.as_ref(), body)));
+    for (name, body) in written.iter() {
+        let path = format!("variant.{name}.model");
+        let Some(fields) = body.field("model").and_then(|model| builder.model(model, &path)) else { continue };
+        models.push(fields.clone());
+        let shadow = body.field("shadow").and_then(Value::as_number).and_then(crate::mlp_value::Number::to_i64).unwrap_or(0);
+        let weight = weights.get(name.as_ref()).copied().unwrap_or(0);
+        found.insert(name.to_string(), variant(fields, weight, shadow, replicas));
+    }
+    (found, models)
+}
+
+fn variant(mut fields: Fields, weight: i64, shadow: i64, replicas: i64) -> PlanValue {
+    fields.insert("weight", Value::int(weight));
+    if shadow > 0 {
+        fields.insert("shadow", Value::int(shadow));
+    }
+    fields.insert("replicas", Value::int(replicas));
+    Value::object(fields)
+}
+
+/// Basis points by variant; `remainder`, or the only one without a number, gets what the others leave.
+fn weights<'v>(
+    builder: &mut Builder<'_>,
+    variants: impl Iterator<Item = (&'v str, &'v PlanValue)>,
+) -> BTreeMap<String, i64> {
+    let mut found = BTreeMap::new();
+    let mut rest = Vec::new();
+    let mut count = 0;
+    for (name, body) in variants {
+        count += 1;
+        match body.field("traffic") {
+            Some(traffic) if traffic.as_text() == Some("remainder") => rest.push(name.to_owned()),
+            Some(traffic) => {
+                let percent = traffic.as_number().map_or(0.0, crate::mlp_value::Number::to_f64);
+                #[expect(clippy::cast_possible_truncation, reason = "a percentage of at most 100")]
+                found.insert(name.to_owned(), (percent * 100.0).round() as i64);
+            }
+            None if body.field("shadow").is_some() => {
+                found.insert(name.to_owned(), 0);
+            }
+            None => rest.push(name.to_owned()),
+        }
+    }
+    let sum: i64 = found.values().sum();
+    match rest.as_slice() {
+        [] if sum == WHOLE => {}
+        [one] if sum <= WHOLE => {
+            found.insert(one.clone(), WHOLE - sum);
+        }
+        [_, _, ..] => builder.error(
+            codes::TRAFFIC,
+            "variant",
+            format!("{} have no traffic of their own", rest.join(" and ")),
+            "give all variants but one a number, and that one `traffic = \"remainder\"`",
+        ),
+        _ => {
+            let percent = sum / 100;
+            builder.error(
+                codes::TRAFFIC,
+                "variant",
+                format!("the traffic of {count} variants sums to {percent} %, not 100 %"),
+                "give one variant `traffic = \"remainder\"`",
+            );
+        }
+    }
+    found
+}
+
+fn batch(input: &LowerInput<'_>) -> Lowered {
+    let mut builder = Builder::new(input, BATCH);
+    let mut config = Fields::new();
+    let mut models = Vec::new();
+    serve(&mut builder, &mut config);
+    match builder.attribute("model") {
+        Some(model) => {
+            if let Some(fields) = builder.model(model, "model") {
+                models.push(fields.clone());
+                config.insert("model", Value::object(fields));
+            }
+        }
+        None => builder.error(codes::VALUE, "model", "a batch endpoint needs a `model`", ""),
+    }
+    for (native, path) in [("input", "input"), ("output", "output.to")] {
+        match builder.attribute(path) {
+            Some(value) => {
+                if let Some(found) = builder.referred(value, "dataset", path) {
+                    config.insert(native, Value::text(object_name(&found.address)));
+                }
+            }
+            None => builder.error(codes::VALUE, path, format!("a batch endpoint needs `{path}`"), ""),
+        }
+    }
+    config.insert("mode", Value::text(builder.text("output.mode").unwrap_or("append")));
+    let mut desired = builder.resource("local_batch_endpoint", "batch", false, config);
+    desired.from.insert(Path::of(&["mode"]), Path::of(&["output", "mode"]));
+    desired.deferred = builder.deferral(&models);
+    builder.finish(vec![desired])
+}

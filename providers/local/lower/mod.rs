@@ -1,0 +1,81 @@
+//! Lowerings: pure functions from a portable declaration to native resources, one file a kind.
+
+mod builder;
+mod check;
+mod component;
+mod dataset;
+mod endpoint;
+mod model;
+mod pipeline;
+mod registry;
+mod runtime;
+mod secret;
+mod served;
+mod source;
+mod step;
+mod storage;
+
+use mlp_provider::{LowerInput, Lowered, Support};
+
+use crate::codes;
+use crate::mlp_diag::Diagnostic;
+
+pub(crate) use builder::{combined_digest, object_name};
+
+type Lower = fn(&LowerInput<'_>) -> Lowered;
+
+/// The version of the lowerings, kept with what they made.
+const VERSION: u32 = 1;
+
+/// Each kind with its lowering, in the order of their names.
+const LOWERINGS: &[(&str, Lower)] = &[
+    ("check", check::lower),
+    ("component", component::lower),
+    ("dataset", dataset::lower),
+    ("endpoint", endpoint::lower),
+    ("model", model::lower),
+    ("pipeline", pipeline::lower),
+    ("registry", registry::lower),
+    ("runtime", runtime::lower),
+    ("secret", secret::lower),
+    ("source", source::lower),
+    ("storage", storage::lower),
+];
+
+/// Lowers one declaration.
+pub(crate) fn lower(input: &LowerInput<'_>) -> Lowered {
+    let declaration = input.declaration;
+    if let Support::Refused(reason) = crate::support::support(declaration.kind) {
+        let found = Diagnostic::error(codes::REFUSED, reason).on(&declaration.address, "");
+        return Lowered { diagnostics: vec![found], ..Lowered::default() };
+    }
+    match LOWERINGS.iter().find(|(kind, _)| *kind == declaration.kind) {
+        Some((_, lower)) => lower(input),
+        None => Lowered::default(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn lowers(kind: &str) -> bool {
+    LOWERINGS.iter().any(|(name, _)| *name == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn list_and_folder_agree() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
+        let helpers = ["mod", "builder", "served", "step"];
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .filter(|name| !helpers.contains(&name.as_str()))
+            .collect();
+        let listed: Vec<String> = LOWERINGS.iter().map(|(kind, _)| (*kind).to_owned()).collect();
+        assert_eq!(files.into_iter().collect::<Vec<_>>(), listed);
+    }
+}

@@ -1,0 +1,91 @@
+//! Nothing is silently ignored: what is set and not in a lowering's table of served attributes is refused.
+
+use crate::codes;
+use crate::mlp_diag::Diagnostic;
+use crate::mlp_eval::{PlanValue, Quoted, reference_of};
+use crate::mlp_platform::{Declaration, Origin};
+use crate::mlp_value::Path;
+
+/// Attributes of every block that are served, or that other rooms take care of.
+const COMMON: &[&str] = &[
+    "description",
+    "owner",
+    "labels.**",
+    "depends_on",
+    "provider",
+    "environments",
+    "for_each",
+    "count",
+    "lifecycle.protect",
+    "lifecycle.on_destroy",
+    "lifecycle.ignore_changes",
+    "lifecycle.precondition",
+];
+
+/// Why some attributes are not served, where that is worth a line.
+const REASONS: &[(&str, &str)] = &[
+    ("trigger", "triggers are run by the loop, which is not available in this version; start a run with `mlp run`"),
+    ("encrypt", "it needs the local provider's encryption, which is not available"),
+    ("accelerator", "steps and endpoints run on the processors of this machine"),
+    ("nodes", "there is one node: this machine"),
+    ("compute", "steps and endpoints run as processes of this machine"),
+    ("lock", "the interpreter of this machine is used with the packages it has"),
+    ("image", "processes are started without containers"),
+    ("rollout", "a new version takes over at once, when its replicas are ready"),
+    ("capture", "requests are not recorded in this version"),
+    ("override", "native fields of the local provider are not overridden"),
+];
+
+/// The paths that are set and not among `served`: `a.b`, `a.*.b`, and `a.**` for everything below `a`.
+pub(crate) fn unserved(declaration: &Declaration, served: &[&str]) -> Vec<Diagnostic> {
+    let patterns: Vec<Vec<&str>> =
+        served.iter().chain(COMMON).map(|pattern| pattern.split('.').collect()).collect();
+    let open: Vec<&[&str]> = patterns.iter().map(Vec::as_slice).collect();
+    let mut found = Vec::new();
+    walk(declaration, &declaration.body, &Path::default(), &open, &mut found);
+    found.iter().map(|path| refuse(declaration, path)).collect()
+}
+
+fn walk(declaration: &Declaration, value: &PlanValue, at: &Path, open: &[&[&str]], found: &mut Vec<Path>) {
+    let Some(items) = value.as_object() else { return };
+    for (name, item) in items.iter() {
+        let path = at.field(name);
+        let below: Vec<&[&str]> = open
+            .iter()
+            .filter(|pattern| pattern.first().is_some_and(|word| *word == "*" || *word == name.as_ref()))
+            .map(|pattern| &pattern[1..])
+            .collect();
+        if below.iter().any(|rest| rest.is_empty() || rest[0] == "**") || !is_set(item) {
+            continue;
+        }
+        let plain = item.as_object().is_some() && reference_of(item).is_none() && Quoted::of(item).is_none();
+        if plain && !below.is_empty() {
+            walk(declaration, item, &path, &below, found);
+        } else if !matches!(declaration.origins.of(&path), Some(Origin::Default)) {
+            found.push(path);
+        }
+    }
+}
+
+fn is_set(value: &PlanValue) -> bool {
+    match value {
+        PlanValue::Null | PlanValue::Bool(false) => false,
+        PlanValue::List(items) => !items.is_empty(),
+        PlanValue::Object(items) => !items.is_empty(),
+        _ => true,
+    }
+}
+
+fn refuse(declaration: &Declaration, path: &Path) -> Diagnostic {
+    let text = path.to_string();
+    let word = text.rsplit('.').next().unwrap_or_default();
+    let found = Diagnostic::error(codes::NOT_SERVED, format!("`{text}` is not served by the local provider"))
+        .on(&declaration.address, path);
+    let found = match REASONS.iter().find(|(name, _)| *name == word) {
+        Some((_, reason)) => found.note(*reason),
+        None => found,
+    };
+    found.help(format!(
+        "take it out of this environment with a partial block (`{word} = null`), or use a provider that serves it"
+    ))
+}

@@ -1,0 +1,64 @@
+//! The contract a provider fulfils: a pure declaring half (kinds with field tables, lowerings, calls as data) and a doing
+//! half, a [`Session`]. Everything that crosses it is plain data that serialises.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod calls;
+mod desired;
+mod fields;
+mod session;
+
+// What the contract is written in, so that a provider needs no edge of its own to it.
+pub use {mlp_diag, mlp_eval, mlp_platform, mlp_value};
+
+pub use calls::{Call, CallKind, ResourceChange};
+pub use desired::{Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
+pub use fields::{Change, Equality, Field, Ownership, Presence, ResourceKind};
+pub use session::{
+    ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest, RunSummary,
+    Seen, Session, StatusEntry, StepSummary, Target,
+};
+
+use std::sync::Arc;
+
+/// What a provider makes of a portable kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// By the target's own means.
+    Native,
+    /// By the portable floor.
+    Emulated,
+    /// Needs nothing of the target: the specification alone gives it its meaning.
+    Declarative,
+    /// Refused where the chosen environment includes it, with this reason.
+    Refused(&'static str),
+}
+
+/// A target's words.
+#[async_trait::async_trait]
+pub trait Provider: Send + Sync {
+    /// The kind in `provider "<kind>" "<name>"`.
+    fn kind(&self) -> &'static str;
+
+    /// Its native resources, with their field tables.
+    fn resources(&self) -> &[ResourceKind];
+
+    /// What it makes of a portable kind.
+    fn support(&self, kind: &str) -> Support;
+
+    /// The native resources behind one declaration; pure.
+    fn lower(&self, input: &LowerInput<'_>) -> Lowered;
+
+    /// The calls that make one change, in order; pure.
+    fn calls(&self, change: &ResourceChange) -> Vec<Call>;
+
+    /// Opens the doing half.
+    ///
+    /// # Errors
+    /// The target cannot be reached or refuses.
+    async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError>;
+
+    /// The field table of a native kind.
+    fn resource(&self, kind: &str) -> Option<&ResourceKind> {
+        self.resources().iter().find(|resource| resource.name == kind)
+    }
+}

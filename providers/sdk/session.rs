@@ -1,0 +1,303 @@
+//! The doing half.
+
+use std::collections::BTreeMap;
+
+use mlp_diag::Diagnostic;
+use mlp_value::{KnownValue, ResourceId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Call, Desired};
+
+/// Where a session works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The project's name.
+    pub project: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The state's lineage: ours are the objects that carry it.
+    pub lineage: String,
+    /// The project's directory, absolute.
+    pub directory: String,
+    /// Where the environment keeps its things, absolute (`.mlp/<environment>`).
+    pub home: String,
+    /// The provider block's attributes.
+    pub provider: KnownValue,
+    /// The program to start for work that outlives the command, absolute.
+    pub program: String,
+    /// Secrets by the address of their block: the reference, never the value.
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// What was found under an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// Nothing.
+    Absent,
+    /// An object.
+    Present(Observed),
+}
+
+/// An object as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Its fields, in the words of the field table.
+    pub config: KnownValue,
+    /// What it tells others (`url`, `version`).
+    pub outputs: KnownValue,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// Ours by its tags.
+    Mine,
+    /// Somebody else's.
+    Foreign,
+    /// It carries no mark.
+    CannotTell,
+}
+
+/// Whether an object is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ready {
+    /// It is.
+    Yes,
+    /// Ask again; what it is doing.
+    Wait(String),
+    /// It will not become ready.
+    Never(Box<Diagnostic>),
+}
+
+/// How an error is to be treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// Too many calls: slow down and try again.
+    Throttled,
+    /// Try again.
+    Transient,
+    /// Somebody changed it meanwhile.
+    Conflict,
+    /// The call is wrong; trying again does not help.
+    Invalid,
+    /// Not allowed.
+    Denied,
+    /// Anything else.
+    Fatal,
+}
+
+/// What went wrong in a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProviderError {
+    /// How to treat it.
+    pub class: ErrorClass,
+    /// What to say; speaks of address and path where it can.
+    pub diagnostic: Box<Diagnostic>,
+}
+
+impl ProviderError {
+    /// An error that trying again does not mend.
+    pub fn new(class: ErrorClass, diagnostic: Diagnostic) -> Self {
+        Self { class, diagnostic: Box::new(diagnostic) }
+    }
+}
+
+/// Something that will be lost, for the list `destroy` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// "3 versions, 1.2 MiB", "2 processes".
+    pub what: String,
+    /// Bytes that will be freed.
+    pub bytes: u64,
+}
+
+/// A request to run a pipeline or batch endpoint once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRequest {
+    /// Native kind and identity of what is run.
+    pub resource: String,
+    /// Identity.
+    pub identity: String,
+    /// What it is called in the specification.
+    pub id: ResourceId,
+    /// Parameters that override the pipeline's.
+    pub params: BTreeMap<String, KnownValue>,
+    /// Who asked, for the lineage.
+    pub who: String,
+    /// The git commit of the project, where there is one.
+    pub commit: Option<String>,
+    /// Ignore cached steps.
+    pub fresh: bool,
+}
+
+/// How a step went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepSummary {
+    /// `succeeded`, `cached`, `failed`, `skipped`, `cancelled`, `running`.
+    pub status: String,
+    /// Why it was cached or not, or why it failed.
+    pub reason: String,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// How a run went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Its number.
+    pub run: String,
+    /// What was run.
+    pub id: ResourceId,
+    /// `succeeded`, `failed`, `cancelled`, `running`.
+    pub status: String,
+    /// RFC 3339.
+    pub started: String,
+    /// Seconds.
+    pub seconds: f64,
+    /// Steps by name.
+    pub steps: BTreeMap<String, StepSummary>,
+    /// What came of it, a line each: "model.churn version 3 registered as challenger".
+    pub results: Vec<String>,
+    /// Metrics of the registered version.
+    pub metrics: BTreeMap<String, f64>,
+    /// What went wrong.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// One line of `mlp status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusEntry {
+    /// What it is about.
+    pub id: ResourceId,
+    /// `running`, `ready`, `stopped`, `degraded`, `missing`, `unknown`.
+    pub state: String,
+    /// Details for people, a line each.
+    pub lines: Vec<String>,
+    /// The same for programs.
+    pub detail: serde_json::Value,
+}
+
+/// Which logs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogQuery {
+    /// Native kind.
+    pub resource: String,
+    /// Identity.
+    pub identity: String,
+    /// A step, variant or replica; all when empty.
+    pub part: Option<String>,
+    /// A run; the last when empty.
+    pub run: Option<String>,
+    /// Last lines only.
+    pub tail: Option<usize>,
+    /// Go on as they grow.
+    pub follow: bool,
+}
+
+/// Something that happened, for whoever watches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// Work on something began.
+    Started {
+        /// What: a step, a replica.
+        subject: String,
+    },
+    /// It goes on.
+    Progress {
+        /// What.
+        subject: String,
+        /// How far.
+        text: String,
+    },
+    /// It ended.
+    Finished {
+        /// What.
+        subject: String,
+        /// How.
+        text: String,
+        /// Whether well.
+        good: bool,
+    },
+    /// A line of a log.
+    Line {
+        /// Whose.
+        subject: String,
+        /// The line.
+        text: String,
+    },
+}
+
+/// Whoever watches.
+pub trait Reporter: Send + Sync {
+    /// Takes an event; must not block.
+    fn event(&self, event: Event);
+    /// Whether the person wants it to stop.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// The doing half of a provider, on the target's own client library.
+#[async_trait::async_trait]
+pub trait Session: Send + Sync {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// The target did not answer, or not in a way that can be understood. An absent object is no error.
+    async fn read(&self, resource: &str, identity: &str) -> Result<Seen, ProviderError>;
+
+    /// Makes one call; its body has no holes left.
+    ///
+    /// # Errors
+    /// The call failed, or its outcome is not known (`Transient`).
+    async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError>;
+
+    /// Whether an object is ready.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError>;
+
+    /// What deleting an object would lose.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn removal(&self, resource: &str, identity: &str) -> Result<Option<Removal>, ProviderError>;
+
+    /// Which aliases and other moving names have which value now, so that what is deferred can be decided: answers
+    /// whether `desired` still has to wait.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn deferred(&self, desired: &Desired) -> Result<bool, ProviderError>;
+
+    /// Runs a pipeline or a batch endpoint once, to its end.
+    ///
+    /// # Errors
+    /// It could not be started; a run that fails is a summary that says so.
+    async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError>;
+
+    /// What is there and how it is.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn status(&self, resources: &[(ResourceId, String, String)]) -> Result<Vec<StatusEntry>, ProviderError>;
+
+    /// Logs, as `Line` events.
+    ///
+    /// # Errors
+    /// There are none, or they cannot be read.
+    async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError>;
+
+    /// Ends what outlives commands, after the last object is gone.
+    ///
+    /// # Errors
+    /// Something would not end.
+    async fn close_environment(&self) -> Result<Vec<String>, ProviderError>;
+}

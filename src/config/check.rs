@@ -1,0 +1,611 @@
+//! Sources against their schema: evaluates, checks the type, fills in defaults, and notes where each value came from.
+
+use std::collections::BTreeMap;
+
+use mlp_diag::{Diagnostic, FileId, Span, one_of};
+use mlp_eval::{Expr as Ir, Node, Outcome, PlanValue, Quoted, Scope as _, TraversalStep, reference_of};
+use mlp_platform::schema::{Attribute, Known, Scope, Ty};
+use mlp_platform::{Edge, Origin, kinds};
+use mlp_syntax::Expr;
+use mlp_value::{KnownValue, Path, Step, Value, units};
+
+use crate::codes;
+use crate::evaluator::{Evaluated, Evaluator, Instance};
+use crate::expression::{CALL, lower};
+use crate::scope::NameScope;
+use crate::source::{Parts, Source, alternatives, object_form_of};
+
+/// Evaluates the attributes of one declaration.
+pub(crate) struct Checker<'a, 't> {
+    evaluator: &'a Evaluator<'t>,
+    owner: &'a Instance<'t>,
+    found: Evaluated,
+    failed: bool,
+}
+
+impl<'a, 't> Checker<'a, 't> {
+    pub(crate) fn new(evaluator: &'a Evaluator<'t>, owner: &'a Instance<'t>) -> Self {
+        let found = Evaluated {
+            value: PlanValue::Null,
+            sensitive: Vec::new(),
+            origins: BTreeMap::new(),
+            edges: Vec::new(),
+        };
+        Self { evaluator, owner, found, failed: false }
+    }
+
+    /// The attribute's value; `None` when it is not set or wrong.
+    pub(crate) fn attribute(mut self, schema: &'static Attribute) -> Option<Evaluated> {
+        let path = Path::of(&[schema.name]);
+        let value = match self.owner.declared.parts.get(schema.name) {
+            Some(entry) => self.source(&entry.source, schema, &path),
+            None => self.default(schema, &path)?,
+        };
+        self.found.value = value;
+        (!self.failed).then_some(self.found)
+    }
+
+    fn fail(&mut self, diagnostic: Diagnostic) -> PlanValue {
+        self.failed = true;
+        self.evaluator.report(diagnostic);
+        PlanValue::Null
+    }
+
+    fn origin(&mut self, path: &Path, source: &Source<'_>) {
+        let span = source.span();
+        let origin = match source.tag() {
+            Some(name) => Origin::Environment { name: name.to_owned(), span },
+            None => Origin::Written { span },
+        };
+        self.found.origins.insert(path.clone(), origin);
+    }
+
+    fn default(&mut self, schema: &'static Attribute, path: &Path) -> Option<PlanValue> {
+        if schema.default.is_empty() {
+            return None;
+        }
+        // A default is an expression of the language without names; the kinds' own test parses every one of them.
+        let expr = mlp_syntax::parse_expression(FileId(u32::MAX), schema.default).ok()?;
+        let outcome = mlp_eval::evaluate(&lower(&expr), &NameScope::root(self.evaluator)).ok()?;
+        self.found.origins.insert(path.clone(), Origin::Default);
+        Some(outcome.value)
+    }
+
+    fn source(&mut self, source: &Source<'t>, schema: &'static Attribute, path: &Path) -> PlanValue {
+        self.origin(path, source);
+        let value = self.typed(source, &schema.ty, path);
+        if schema.known != Known::Apply && !self.failed && value.has_holes() {
+            let mut after: Vec<String> = Vec::new();
+            value.walk(&mut |_, inner| {
+                if let Value::Hole(unknown) = inner {
+                    after.extend(unknown.after.iter().cloned());
+                }
+            });
+            return self.fail(
+                Diagnostic::error(codes::NOT_KNOWN, format!("`{path}` must be known when the plan is made"))
+                    .at(source.span(), format!("known only after {}", after.join(", ")))
+                    .help("give it a value that does not depend on what is created"),
+            );
+        }
+        value
+    }
+
+    fn typed(&mut self, source: &Source<'t>, ty: &'static Ty, path: &Path) -> PlanValue {
+        match source {
+            Source::Expr(expr, _) => self.expression(expr, ty, path),
+            Source::Parts(parts, _, span) => match object_form_of(ty, parts.keys().map(String::as_str)) {
+                Some(Ty::Map(item)) => self.each_part(parts, path, |checker, source, path| {
+                    checker.typed(source, item, path)
+                }),
+                Some(Ty::Labelled(attributes) | Ty::MaybeLabelled(attributes)) => {
+                    self.each_part(parts, path, |checker, source, path| match source {
+                        Source::Parts(parts, _, span) => checker.object(parts, attributes, false, path, *span),
+                        Source::Expr(expr, _) => checker.fail(
+                            Diagnostic::error(codes::WRONG_TYPE, "a block is expected here")
+                                .at(expr.span, "")
+                                .help("write an object: `name = { … }`"),
+                        ),
+                        Source::List(..) => PlanValue::Null,
+                    })
+                }
+                Some(Ty::Object(attributes)) => self.object(parts, attributes, false, path, *span),
+                Some(Ty::Open(attributes)) => self.object(parts, attributes, true, path, *span),
+                _ => {
+                    let what = describe(ty);
+                    self.fail(
+                        Diagnostic::error(codes::WRONG_TYPE, format!("`{path}` cannot be an object"))
+                            .at(*span, format!("{what} is expected"))
+                            .help(format!("give it {what}")),
+                    )
+                }
+            },
+            Source::List(items, _) => {
+                let Some(Ty::Repeated(attributes)) =
+                    alternatives(ty).into_iter().find(|ty| matches!(ty, Ty::Repeated(_)))
+                else {
+                    return PlanValue::Null;
+                };
+                let mut values = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    if let Source::Parts(parts, _, span) = item {
+                        values.push(self.object(parts, attributes, false, &path.index(index), *span));
+                    }
+                }
+                PlanValue::list(values)
+            }
+        }
+    }
+
+    fn each_part(
+        &mut self,
+        parts: &Parts<'t>,
+        path: &Path,
+        mut one: impl FnMut(&mut Self, &Source<'t>, &Path) -> PlanValue,
+    ) -> PlanValue {
+        let mut values = Vec::new();
+        for (name, entry) in parts {
+            let path = path.field(name);
+            self.origin(&path, &entry.source);
+            values.push((name.clone(), one(self, &entry.source, &path)));
+        }
+        PlanValue::object(values)
+    }
+
+    fn object(
+        &mut self,
+        parts: &Parts<'t>,
+        attributes: &'static [Attribute],
+        open: bool,
+        path: &Path,
+        span: Span,
+    ) -> PlanValue {
+        let mut values: Vec<(String, PlanValue)> = Vec::new();
+        for attribute in attributes {
+            let path = path.field(attribute.name);
+            match parts.get(attribute.name) {
+                Some(entry) => {
+                    self.origin(&path, &entry.source);
+                    values.push((attribute.name.to_owned(), self.typed(&entry.source, &attribute.ty, &path)));
+                }
+                None if attribute.required => {
+                    self.fail(missing(attribute, &path.to_string(), span));
+                }
+                None => {
+                    if let Some(value) = self.default(attribute, &path) {
+                        values.push((attribute.name.to_owned(), value));
+                    }
+                }
+            }
+        }
+        if open {
+            for (name, entry) in parts.iter().filter(|(name, _)| !attributes.iter().any(|a| a.name == **name)) {
+                let path = path.field(name);
+                self.origin(&path, &entry.source);
+                values.push((name.clone(), self.typed(&entry.source, &Ty::Any, &path)));
+            }
+        }
+        PlanValue::object(values)
+    }
+
+    /// An expression against its type.
+    fn expression(&mut self, expr: &'t Expr, ty: &'static Ty, path: &Path) -> PlanValue {
+        let options = alternatives(ty);
+        if let Some(Ty::Quoted(scope)) = options.iter().find(|ty| matches!(ty, Ty::Quoted(_))) {
+            let only = options.len() == 1;
+            if let Some(value) = self.quoted(expr, *scope, only, path) {
+                return value;
+            }
+        }
+        if options.iter().any(|ty| matches!(ty, Ty::TypeExpr)) {
+            return match crate::typexpr::type_of(expr) {
+                Ok(found) => PlanValue::text(found.to_string()),
+                Err(diagnostic) => self.fail(diagnostic),
+            };
+        }
+        if let Some(value) = self.bare_name(expr, &options) {
+            return value;
+        }
+        let Some(outcome) = self.evaluate(expr, path) else {
+            self.failed = true;
+            return PlanValue::Null;
+        };
+        match fit(&outcome.value, ty) {
+            Ok(value) => value,
+            Err(misfit) => {
+                let (at, why) = (misfit.at, misfit.why);
+                let place = inner_span(expr, &at).unwrap_or(expr.span);
+                let full = at.steps().iter().fold(path.clone(), |mut path, step| {
+                    path.push(step.clone());
+                    path
+                });
+                self.fail(
+                    Diagnostic::error(misfit.code, format!("`{full}` has the wrong type or value"))
+                        .at(place, why)
+                        .help(misfit.help),
+                )
+            }
+        }
+    }
+
+    fn evaluate(&mut self, expr: &'t Expr, path: &Path) -> Option<Outcome> {
+        let scope = NameScope::of(self.evaluator, self.owner, path.clone());
+        let outcome = self.evaluator.expression(expr, &scope)?;
+        self.found.edges.extend(scope.edges.into_inner());
+        if outcome.sensitive {
+            self.found.sensitive.push(path.clone());
+        }
+        Some(outcome)
+    }
+
+    /// Kinds and addresses that stand as bare names (`applies = dataset`, `from = dataset.old`).
+    fn bare_name(&mut self, expr: &'t Expr, options: &[&'static Ty]) -> Option<PlanValue> {
+        let Node::Traverse { traversal } = lower(expr).node else { return None };
+        if options.iter().any(|ty| matches!(ty, Ty::KindName)) && traversal.steps.is_empty() {
+            if kinds::kind(&traversal.root).is_some() {
+                return Some(PlanValue::text(&traversal.root));
+            }
+            let names: Vec<&str> = kinds::KINDS.iter().map(|kind| kind.name).collect();
+            return Some(self.fail(
+                Diagnostic::error(codes::WRONG_KIND, format!("`{}` is not a kind of block", traversal.root))
+                    .at(expr.span, "")
+                    .help(one_of(&traversal.root, names.iter().copied())),
+            ));
+        }
+        options.iter().any(|ty| matches!(ty, Ty::Address)).then(|| PlanValue::text(traversal.to_string()))
+    }
+
+    /// An expression kept for later, closed over what is known; `None` when it does not name anything of the scope and
+    /// may as well be computed now.
+    fn quoted(&mut self, expr: &'t Expr, scope: Scope, only: bool, path: &Path) -> Option<PlanValue> {
+        let mut ir = lower(expr);
+        let names = scope.roots();
+        let mut uses = false;
+        ir.traversals(&mut |traversal, _| uses |= names.contains(&traversal.root.as_ref()));
+        // A step's command and parameters without holes are plain values; a condition is always for later.
+        if !uses && (scope == Scope::Step || !only) {
+            return None;
+        }
+        let outer = NameScope::of(self.evaluator, self.owner, path.clone());
+        let mut bound = Vec::new();
+        let mut problems = Vec::new();
+        close(&mut ir, names, &outer, &mut bound, &mut problems);
+        self.found.edges.extend(outer.edges.into_inner());
+        if !problems.is_empty() {
+            self.failed = true;
+            problems.into_iter().for_each(|problem| self.evaluator.report(problem));
+            return Some(PlanValue::Null);
+        }
+        let text = (self.evaluator.text_of)(expr.span);
+        let quoted = Quoted { text, scope: scope.name().to_owned(), expr: ir };
+        Some(match quoted.to_value() {
+            Ok(value) => value.lift(),
+            Err(why) => self.fail(Diagnostic::error(codes::SCOPE, why).at(expr.span, "")),
+        })
+    }
+}
+
+/// Replaces every name that is not of the quoted scope by its value now.
+fn close(
+    expr: &mut Ir,
+    names: &[&str],
+    outer: &NameScope<'_, '_>,
+    bound: &mut Vec<String>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    if let Node::Traverse { traversal } = &expr.node {
+        let root = traversal.root.as_ref();
+        if names.contains(&root) || root.starts_with('$') || bound.iter().any(|name| name == root) {
+            return;
+        }
+        if measured(traversal, outer, expr.span, problems) {
+            return;
+        }
+        match outer.resolve(traversal, expr.span) {
+            Err(problem) => problems.push(problem),
+            Ok(found) => match found.value.known() {
+                Ok(value) => match rest(&value, &traversal.steps[found.consumed..]) {
+                    Some(value) => expr.node = Node::Literal { value },
+                    None => problems.push(
+                        Diagnostic::error(codes::UNKNOWN_NAME, format!("`{traversal}` has no such attribute"))
+                            .at_opt(expr.span, "")
+                            .help("name an attribute that it has"),
+                    ),
+                },
+                Err(unknown) => problems.push(
+                    Diagnostic::error(codes::NOT_KNOWN, format!("`{traversal}` must be known when the plan is made"))
+                        .at_opt(expr.span, format!("known only after {}", unknown.after.join(", ")))
+                        .help("give it a value that does not depend on what is created"),
+                ),
+            },
+        }
+        return;
+    }
+    let before = bound.len();
+    if let Node::For { parts } = &expr.node {
+        bound.extend(parts.key_name.iter().chain([&parts.value_name]).map(ToString::to_string));
+    }
+    expr.children_mut(&mut |child| close(child, names, outer, bound, problems));
+    bound.truncate(before);
+}
+
+/// What a running endpoint is measured by; it is read when the expression is evaluated.
+const MEASURES: &[&str] =
+    &["p50_ms", "p90_ms", "p95_ms", "p99_ms", "p50", "p95", "p99", "error_rate", "requests", "availability"];
+
+/// Whether a traversal names a measure of an endpoint; that the endpoint is declared is checked here.
+fn measured(
+    traversal: &mlp_eval::Traversal,
+    outer: &NameScope<'_, '_>,
+    span: Option<Span>,
+    problems: &mut Vec<Diagnostic>,
+) -> bool {
+    let [first @ .., TraversalStep::Attr(measure)] = traversal.steps.as_slice() else { return false };
+    if &*traversal.root != "endpoint" || !MEASURES.contains(&&**measure) {
+        return false;
+    }
+    let declared = mlp_eval::Traversal { root: traversal.root.clone(), steps: first.to_vec() };
+    problems.extend(outer.resolve(&declared, span).err());
+    true
+}
+
+fn rest(value: &KnownValue, steps: &[TraversalStep]) -> Option<KnownValue> {
+    let found = steps.iter().try_fold(value, |value, step| match step {
+        TraversalStep::Attr(name) | TraversalStep::Key(name) => value.step(&Step::Field(name.clone())),
+        TraversalStep::Index(index) => value.step(&Step::Index(usize::try_from(*index).ok()?)),
+    });
+    found.cloned()
+}
+
+/// What is missing, said at the block.
+pub(crate) fn missing(attribute: &Attribute, path: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(codes::MISSING_ATTRIBUTE, format!("`{path}` is missing"))
+        .at(span, format!("`{}` must be set here", attribute.name))
+        .help(format!("add `{} = …`: {}", attribute.name, attribute.doc))
+}
+
+/// Why a value does not fit.
+struct Misfit {
+    code: &'static str,
+    at: Path,
+    why: String,
+    help: String,
+}
+
+impl Misfit {
+    fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code: codes::WRONG_TYPE, at: Path::default(), why: why.into(), help: help.into() }
+    }
+
+    fn under(mut self, step: Step) -> Self {
+        let mut path = Path::default();
+        path.push(step);
+        self.at.steps().iter().for_each(|step| path.push(step.clone()));
+        self.at = path;
+        self
+    }
+}
+
+/// Where an inner value of a literal list or object stands.
+fn inner_span(expr: &Expr, path: &Path) -> Option<Span> {
+    let mut at = expr;
+    for step in path.steps() {
+        at = match (&at.kind, step) {
+            (mlp_syntax::ExprKind::List(items), Step::Index(index)) => items.get(*index)?,
+            (mlp_syntax::ExprKind::Object(items), Step::Field(name)) => {
+                let is_it = |key: &Expr| match &key.kind {
+                    mlp_syntax::ExprKind::Text(text) | mlp_syntax::ExprKind::Name(text) => **text == **name,
+                    _ => false,
+                };
+                items.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value)?
+            }
+            _ => return None,
+        };
+    }
+    Some(at.span)
+}
+
+fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfit> {
+    if matches!(value, Value::Null | Value::Hole(_)) {
+        return Ok(value.clone());
+    }
+    let unit = |read: &dyn Fn(&str) -> Result<(), String>| match value.as_text() {
+        Some(text) => read(text).map(|()| value.clone()).map_err(|why| Misfit::new(why, describe(ty))),
+        None => Err(mismatch(value, ty)),
+    };
+    match ty {
+        Ty::Any | Ty::Quoted(_) => Ok(value.clone()),
+        Ty::Text | Ty::Path | Ty::TypeExpr | Ty::Address | Ty::KindName => match value {
+            Value::Text(_) => Ok(value.clone()),
+            Value::Number(number) => Ok(PlanValue::text(number.to_string())),
+            Value::Bool(truth) => Ok(PlanValue::text(truth.to_string())),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Enum(words) => match value.as_text() {
+            Some(text) if words.contains(&text) => Ok(value.clone()),
+            Some(text) => {
+                Err(Misfit::new(format!("`{text}` is not possible here"), one_of(text, words.iter().copied())))
+            }
+            None => Err(mismatch(value, ty)),
+        },
+        Ty::Number => number(value).map(Value::Number).ok_or_else(|| mismatch(value, ty)),
+        Ty::Integer(least, most) => {
+            let found = number(value).ok_or_else(|| mismatch(value, ty))?;
+            match found.to_i64() {
+                Some(whole) if (*least..=*most).contains(&whole) => Ok(Value::Number(found)),
+                _ => Err(Misfit::new(format!("{found} is not {}", describe(ty)), format!("give it {}", describe(ty)))),
+            }
+        }
+        Ty::Bool => match value {
+            Value::Bool(_) => Ok(value.clone()),
+            Value::Text(text) if matches!(&**text, "true" | "false") => Ok(Value::Bool(&**text == "true")),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Duration => unit(&|text| units::duration(text).map(drop)),
+        Ty::Bytes => unit(&|text| units::bytes(text).map(drop)),
+        Ty::SizeBound => unit(&|text| units::at_least(text).map(drop)),
+        Ty::Money => unit(&|text| units::money(text).map(drop)),
+        Ty::Rate => unit(&|text| units::rate(text).map(drop)),
+        Ty::Ref(wanted) => fit_reference(value, wanted, ty),
+        Ty::List(item) => match value {
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, inner)| fit(inner, item).map_err(|misfit| misfit.under(Step::Index(index))))
+                .collect::<Result<Vec<_>, _>>()
+                .map(PlanValue::list),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Map(item) => each_field(value, ty, |_, inner| fit(inner, item)),
+        Ty::Labelled(attributes) => each_field(value, ty, |_, inner| fit_object(inner, attributes, false, ty)),
+        Ty::Object(attributes) | Ty::MaybeLabelled(attributes) => fit_object(value, attributes, false, ty),
+        Ty::Open(attributes) => fit_object(value, attributes, true, ty),
+        Ty::Repeated(attributes) => match value {
+            Value::List(items) => items
+                .iter()
+                .map(|inner| fit_object(inner, attributes, false, ty))
+                .collect::<Result<Vec<_>, _>>()
+                .map(PlanValue::list),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::OneOf(options) => {
+            let mut best: Option<Misfit> = None;
+            for option in *options {
+                match fit(value, option) {
+                    Ok(value) => return Ok(value),
+                    Err(misfit) if !misfit.at.is_root() || misfit.code != codes::WRONG_TYPE => best = Some(misfit),
+                    Err(_) => {}
+                }
+            }
+            Err(best.unwrap_or_else(|| mismatch(value, ty)))
+        }
+    }
+}
+
+fn number(value: &PlanValue) -> Option<mlp_value::Number> {
+    match value {
+        Value::Number(number) => Some(number.clone()),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn fit_reference(value: &PlanValue, wanted: &[&str], ty: &'static Ty) -> Result<PlanValue, Misfit> {
+    if value.as_object().is_some_and(|items| items.contains_key(CALL)) {
+        return Ok(value.clone());
+    }
+    let Some(found) = reference_of(value) else {
+        let mut misfit = mismatch(value, ty);
+        misfit.code = codes::NOT_A_REFERENCE;
+        misfit.help = "name the declaration without quotes, for example `model.churn`".into();
+        return Err(misfit);
+    };
+    let kind = kinds::kind(&found.address.kind);
+    let is = match (found.path.first(), kind) {
+        (Some(word), Some(kind)) => {
+            kind.members.iter().find(|member| member.word == word).map_or("", |member| member.is)
+        }
+        _ => &*found.address.kind,
+    };
+    if wanted.is_empty() || wanted.contains(&is) || is.is_empty() || is == "any" {
+        return Ok(value.clone());
+    }
+    let mut misfit = Misfit::new(
+        format!("`{found}` is a {is}, and a {} is expected", wanted.join(" or a ")),
+        format!("refer to a {}", wanted.join(" or a ")),
+    );
+    misfit.code = codes::WRONG_KIND;
+    Err(misfit)
+}
+
+fn each_field(
+    value: &PlanValue,
+    ty: &'static Ty,
+    one: impl Fn(&str, &PlanValue) -> Result<PlanValue, Misfit>,
+) -> Result<PlanValue, Misfit> {
+    let Value::Object(items) = value else { return Err(mismatch(value, ty)) };
+    if reference_of(value).is_some() {
+        return Err(mismatch(value, ty));
+    }
+    let mut fitted = Vec::new();
+    for (name, inner) in items.iter() {
+        let inner = one(name, inner).map_err(|misfit| misfit.under(Step::Field(name.clone())))?;
+        fitted.push((name.to_string(), inner));
+    }
+    Ok(PlanValue::object(fitted))
+}
+
+fn fit_object(
+    value: &PlanValue,
+    attributes: &'static [Attribute],
+    open: bool,
+    ty: &'static Ty,
+) -> Result<PlanValue, Misfit> {
+    let names = || attributes.iter().map(|attribute| attribute.name);
+    each_field(value, ty, |name, inner| match attributes.iter().find(|attribute| attribute.name == name) {
+        Some(attribute) => fit(inner, &attribute.ty),
+        None if open => Ok(inner.clone()),
+        None => {
+            let known: Vec<&str> = names().collect();
+            let mut misfit =
+                Misfit::new(format!("there is no attribute `{name}`"), one_of(name, known.iter().copied()));
+            misfit.code = codes::UNKNOWN_ATTRIBUTE;
+            Err(misfit)
+        }
+    })
+}
+
+fn mismatch(value: &PlanValue, ty: &'static Ty) -> Misfit {
+    let found = match reference_of(value) {
+        Some(reference) => format!("a reference to `{reference}`"),
+        None => match value {
+            Value::Text(text) => format!("the string {text:?}"),
+            Value::Number(number) => format!("the number {number}"),
+            Value::Bool(truth) => format!("`{truth}`"),
+            other => format!("a {}", other.kind()),
+        },
+    };
+    Misfit::new(format!("{} is expected, and this is {found}", describe(ty)), format!("give it {}", describe(ty)))
+}
+
+/// A type in words.
+pub(crate) fn describe(ty: &Ty) -> String {
+    match ty {
+        Ty::Any => "any value".into(),
+        Ty::Text => "a string".into(),
+        Ty::Enum(words) => format!("one of {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ")),
+        Ty::Number => "a number".into(),
+        Ty::Integer(least, i64::MAX) => format!("a whole number from {least}"),
+        Ty::Integer(least, most) => format!("a whole number from {least} to {most}"),
+        Ty::Bool => "`true` or `false`".into(),
+        Ty::Duration => "a duration such as \"10ms\", \"5m\" or \"7d\"".into(),
+        Ty::Bytes => "a size such as \"64GiB\"".into(),
+        Ty::SizeBound => "a demand on a size such as \">=80GiB\"".into(),
+        Ty::Money => "an amount such as \"150 USD\"".into(),
+        Ty::Rate => "a rate such as \"60/min\"".into(),
+        Ty::Path => "a path of the project".into(),
+        Ty::TypeExpr => "a type such as `list(string)`".into(),
+        Ty::Ref([]) => "a reference to a declaration".into(),
+        Ty::Ref(kinds) => format!("a reference to a {}", kinds.join(" or a ")),
+        Ty::Address => "an address".into(),
+        Ty::KindName => "a kind of block".into(),
+        Ty::List(item) => format!("a list of {}", describe(item)),
+        Ty::Map(_) => "a map".into(),
+        Ty::Object(_) | Ty::Open(_) => "an object".into(),
+        Ty::Repeated(_) | Ty::Labelled(_) | Ty::MaybeLabelled(_) => "a block".into(),
+        Ty::OneOf(options) => options.iter().map(describe).collect::<Vec<_>>().join(", or "),
+        Ty::Quoted(scope) => format!("an expression over {}", scope.roots().join(", ")),
+    }
+}
+
+/// Edges to what a value refers to by name.
+pub(crate) fn identity_edges(value: &PlanValue, at: &Path, edges: &mut Vec<Edge>) {
+    let ordering = at.steps().first().is_some_and(|step| *step == Step::Field("depends_on".into()));
+    let kind = if ordering { mlp_platform::EdgeKind::Ordering } else { mlp_platform::EdgeKind::Identity };
+    value.walk(&mut |path, inner| {
+        if let Some(reference) = reference_of(inner) {
+            let mut at = at.clone();
+            path.steps().iter().for_each(|step| at.push(step.clone()));
+            edges.push(Edge { to: reference.address, kind, at });
+        }
+    });
+}

@@ -1,0 +1,46 @@
+//! Diagnostic codes of this room.
+
+/// Codes with their titles.
+pub const CODES: mlp_diag::CodeList = &[
+    (UNKNOWN_BLOCK, "unknown block"),
+    (LABELS, "wrong number of labels"),
+    (DUPLICATE, "declared twice"),
+    (UNKNOWN_ATTRIBUTE, "unknown attribute"),
+    (MISSING_ATTRIBUTE, "missing attribute"),
+    (WRONG_TYPE, "wrong type"),
+    (UNKNOWN_NAME, "unknown name"),
+    (NOT_A_REFERENCE, "a reference is expected"),
+    (WRONG_KIND, "a reference to the wrong kind"),
+    (CYCLE, "an attribute that needs itself"),
+    (UNKNOWN_ENVIRONMENT, "unknown environment"),
+    (NO_PROJECT, "no project block"),
+    (VARIABLE, "a variable without a valid value"),
+    (REPEAT, "for_each or count cannot be used so"),
+    (NOT_KNOWN, "a value that must be known by now"),
+    (PARTIAL, "a block that cannot stand in an environment"),
+    (MEMBER, "a name that the declaration does not own"),
+    (SCOPE, "a name that is not in scope"),
+    (VERSION, "written for another version of mlp"),
+    (RESERVED, "a reserved attribute name"),
+];
+
+pub(crate) const UNKNOWN_BLOCK: &str = "MLP0301";
+pub(crate) const LABELS: &str = "MLP0302";
+pub(crate) const DUPLICATE: &str = "MLP0303";
+pub(crate) const UNKNOWN_ATTRIBUTE: &str = "MLP0304";
+pub(crate) const MISSING_ATTRIBUTE: &str = "MLP0305";
+pub(crate) const WRONG_TYPE: &str = "MLP0306";
+pub(crate) const UNKNOWN_NAME: &str = "MLP0307";
+pub(crate) const NOT_A_REFERENCE: &str = "MLP0308";
+pub(crate) const WRONG_KIND: &str = "MLP0309";
+pub(crate) const CYCLE: &str = "MLP0310";
+pub(crate) const UNKNOWN_ENVIRONMENT: &str = "MLP0311";
+pub(crate) const NO_PROJECT: &str = "MLP0312";
+pub(crate) const VARIABLE: &str = "MLP0313";
+pub(crate) const REPEAT: &str = "MLP0314";
+pub(crate) const NOT_KNOWN: &str = "MLP0315";
+pub(crate) const PARTIAL: &str = "MLP0316";
+pub(crate) const MEMBER: &str = "MLP0317";
+pub(crate) const SCOPE: &str = "MLP0318";
+pub(crate) const VERSION: &str = "MLP0319";
+pub(crate) const RESERVED: &str = "MLP0320";

@@ -1,0 +1,200 @@
+//! Evaluation on demand: the unit is one attribute of one declaration, computed once, when something first asks for it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use mlp_diag::{Diagnostic, Diagnostics, Span};
+use mlp_eval::{Outcome, PlanValue, evaluate};
+use mlp_platform::schema::Attribute;
+use mlp_platform::{Edge, Origin};
+use mlp_syntax::{Expr, Ident};
+use mlp_value::facts::{Facts, Needs};
+use mlp_value::{Address, Path};
+
+use crate::check::Checker;
+use crate::codes;
+use crate::expression::lower;
+use crate::index::Declared;
+use crate::instances::Repeat;
+use crate::scope::NameScope;
+
+/// A declaration's instance, merged for the environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance<'t> {
+    pub(crate) address: Address,
+    pub(crate) declared: Rc<Declared<'t>>,
+    pub(crate) repeat: Repeat,
+}
+
+/// One attribute, computed.
+#[derive(Debug, Clone)]
+pub(crate) struct Evaluated {
+    pub(crate) value: PlanValue,
+    pub(crate) sensitive: Vec<Path>,
+    pub(crate) origins: BTreeMap<Path, Origin>,
+    pub(crate) edges: Vec<Edge>,
+}
+
+enum Memo<T> {
+    Busy,
+    Done(T),
+}
+
+/// What surrounds the specification.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) environment: String,
+    pub(crate) mode: String,
+    pub(crate) residency: PlanValueOrNull,
+    pub(crate) root: String,
+}
+
+/// A plan value, null unless said.
+#[derive(Debug, Clone)]
+pub(crate) struct PlanValueOrNull(pub(crate) PlanValue);
+
+impl Default for PlanValueOrNull {
+    fn default() -> Self {
+        Self(PlanValue::Null)
+    }
+}
+
+/// Everything evaluation needs, and what it found.
+pub(crate) struct Evaluator<'t> {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) instances: BTreeMap<Address, Instance<'t>>,
+    /// Addresses of declarations with `for_each` or `count`.
+    pub(crate) repeated: BTreeSet<Address>,
+    /// Addresses declared for other environments only, and why they are not here.
+    pub(crate) elsewhere: BTreeMap<Address, String>,
+    pub(crate) environments: BTreeSet<String>,
+    pub(crate) locals: &'t BTreeMap<String, (&'t Ident, &'t Expr)>,
+    pub(crate) variables: BTreeMap<String, Option<Outcome>>,
+    pub(crate) facts: &'t Facts,
+    /// The source text of a span.
+    pub(crate) text_of: &'t dyn Fn(Span) -> String,
+    pub(crate) needs: RefCell<Needs>,
+    pub(crate) diagnostics: RefCell<Diagnostics>,
+    attributes: RefCell<BTreeMap<(Address, String), Memo<Option<Rc<Evaluated>>>>>,
+    local_values: RefCell<BTreeMap<String, Memo<Option<Outcome>>>>,
+    stack: RefCell<Vec<(String, Option<Span>)>>,
+}
+
+/// How deep one attribute may need another: beyond it the chain is refused instead of overflowing the stack.
+const DEEPEST: usize = 400;
+
+impl<'t> Evaluator<'t> {
+    pub(crate) fn new(
+        surroundings: Surroundings,
+        locals: &'t BTreeMap<String, (&'t Ident, &'t Expr)>,
+        facts: &'t Facts,
+        text_of: &'t dyn Fn(Span) -> String,
+    ) -> Self {
+        Self {
+            surroundings,
+            instances: BTreeMap::new(),
+            repeated: BTreeSet::new(),
+            elsewhere: BTreeMap::new(),
+            environments: BTreeSet::new(),
+            locals,
+            variables: BTreeMap::new(),
+            facts,
+            text_of,
+            needs: RefCell::default(),
+            diagnostics: RefCell::default(),
+            attributes: RefCell::default(),
+            local_values: RefCell::default(),
+            stack: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn report(&self, diagnostic: Diagnostic) {
+        let mut all = self.diagnostics.borrow_mut();
+        if !all.contains(&diagnostic) {
+            all.push(diagnostic);
+        }
+    }
+
+    /// Computes an expression for an instance; `None` after reporting what is wrong.
+    pub(crate) fn expression(&self, expr: &Expr, scope: &NameScope<'_, 't>) -> Option<Outcome> {
+        match evaluate(&lower(expr), scope) {
+            Ok(outcome) => Some(outcome),
+            Err(diagnostics) => {
+                diagnostics.into_iter().for_each(|diagnostic| self.report(diagnostic));
+                None
+            }
+        }
+    }
+
+    /// One attribute of one declaration; `None` when it is wrong (reported) or not set.
+    #[expect(clippy::result_large_err, reason = "an error ends the command")]
+    pub(crate) fn attribute(
+        &self,
+        instance: &Instance<'t>,
+        schema: &'static Attribute,
+        from: Option<Span>,
+    ) -> Result<Option<Rc<Evaluated>>, Diagnostic> {
+        let key = (instance.address.clone(), schema.name.to_owned());
+        match self.attributes.borrow().get(&key) {
+            Some(Memo::Done(done)) => return Ok(done.clone()),
+            Some(Memo::Busy) => return Err(self.cycle(&format!("{}.{}", key.0, key.1), from)),
+            None => {}
+        }
+        self.enter(format!("{}.{}", key.0, key.1), from)?;
+        self.attributes.borrow_mut().insert(key.clone(), Memo::Busy);
+        let done = Checker::new(self, instance).attribute(schema).map(Rc::new);
+        self.stack.borrow_mut().pop();
+        self.attributes.borrow_mut().insert(key, Memo::Done(done.clone()));
+        Ok(done)
+    }
+
+    /// A local value; `None` when it is wrong, which was reported where it is written.
+    #[expect(clippy::result_large_err, reason = "an error ends the command")]
+    pub(crate) fn local(&self, name: &str, from: Option<Span>) -> Result<Option<Outcome>, Diagnostic> {
+        match self.local_values.borrow().get(name) {
+            Some(Memo::Done(done)) => return Ok(done.clone()),
+            Some(Memo::Busy) => return Err(self.cycle(&format!("local.{name}"), from)),
+            None => {}
+        }
+        let Some((_, expr)) = self.locals.get(name) else { return Ok(None) };
+        self.enter(format!("local.{name}"), from)?;
+        self.local_values.borrow_mut().insert(name.to_owned(), Memo::Busy);
+        let done = self.expression(expr, &NameScope::root(self));
+        self.stack.borrow_mut().pop();
+        self.local_values.borrow_mut().insert(name.to_owned(), Memo::Done(done.clone()));
+        Ok(done)
+    }
+
+    #[expect(clippy::result_large_err, reason = "an error ends the command")]
+    fn enter(&self, what: String, from: Option<Span>) -> Result<(), Diagnostic> {
+        let mut stack = self.stack.borrow_mut();
+        if stack.len() >= DEEPEST {
+            return Err(Diagnostic::error(
+                codes::CYCLE,
+                format!("`{what}` lies at the end of a chain of more than {DEEPEST} references"),
+            )
+            .at_opt(from, "the last one")
+            .help("shorten the chain, for example by naming the first value where the last is needed"));
+        }
+        stack.push((what, from));
+        Ok(())
+    }
+
+    /// A cycle, with every place that makes an edge of it.
+    fn cycle(&self, what: &str, from: Option<Span>) -> Diagnostic {
+        let stack = self.stack.borrow();
+        let start = stack.iter().position(|(name, _)| name == what).unwrap_or(0);
+        let names: Vec<&str> = stack[start..].iter().map(|(name, _)| name.as_str()).chain([what]).collect();
+        let mut diagnostic = Diagnostic::error(codes::CYCLE, format!("`{what}` needs itself"))
+            .at_opt(from, format!("needs `{what}` again"))
+            .note(format!("the way round: {}", names.join(" → ")))
+            .help("give one of them a value of its own");
+        for (name, span) in &stack[start + 1..] {
+            if let Some(span) = span {
+                diagnostic = diagnostic.see(*span, format!("needs `{name}`"));
+            }
+        }
+        diagnostic
+    }
+}

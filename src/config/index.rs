@@ -1,0 +1,203 @@
+//! What is declared: every block under its address, before anything is evaluated.
+
+use std::collections::BTreeMap;
+
+use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
+use mlp_platform::kinds::{self, KINDS};
+use mlp_platform::schema::Kind;
+use mlp_syntax::{Block, Expr, Ident, Tree};
+use mlp_value::Address;
+
+use crate::codes;
+use crate::source::{BodyReader, Expected, Parts};
+
+/// Kinds whose blocks have no name of their own: they are numbered.
+const UNNAMED: &[&str] = &["import", "moved", "removed"];
+
+/// A block under its address.
+#[derive(Debug, Clone)]
+pub(crate) struct Declared<'t> {
+    pub(crate) address: Address,
+    pub(crate) kind: &'static Kind,
+    pub(crate) header: Span,
+    pub(crate) parts: Parts<'t>,
+}
+
+/// An environment and what stands in it.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvironmentBlock<'t> {
+    pub(crate) declared: Declared<'t>,
+    pub(crate) blocks: Vec<&'t Block>,
+    /// The name as it stands in the tree, for origins.
+    pub(crate) tag: Option<&'t str>,
+}
+
+/// Everything a project declares.
+#[derive(Debug, Default)]
+pub struct Index<'t> {
+    pub(crate) declared: BTreeMap<Address, Declared<'t>>,
+    pub(crate) environments: BTreeMap<String, EnvironmentBlock<'t>>,
+    pub(crate) locals: BTreeMap<String, (&'t Ident, &'t Expr)>,
+}
+
+/// The names of the environments that the trees declare.
+pub fn environments(trees: &[&Tree]) -> Vec<String> {
+    let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
+    let mut names: Vec<String> = blocks
+        .filter(|block| block.kind.name == "environment")
+        .filter_map(|block| block.labels.first().map(|label| label.name.clone()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+impl<'t> Index<'t> {
+    /// Reads all trees as one: order never matters.
+    pub fn of(trees: &[&'t Tree], diagnostics: &mut Diagnostics) -> Self {
+        let mut index = Self::default();
+        for tree in trees {
+            for attribute in &tree.body.attributes {
+                diagnostics.push(
+                    Diagnostic::error(codes::UNKNOWN_BLOCK, format!("`{}` stands outside any block", attribute.name.name))
+                        .at(attribute.name.span, "only blocks can stand here")
+                        .help("put it into a `locals` block, or into the block it belongs to"),
+                );
+            }
+            for block in &tree.body.blocks {
+                index.block(block, diagnostics);
+            }
+        }
+        index
+    }
+
+    fn block(&mut self, block: &'t Block, diagnostics: &mut Diagnostics) {
+        match block.kind.name.as_str() {
+            "locals" => self.locals(block, diagnostics),
+            "environment" => self.environment(block, diagnostics),
+            _ => {
+                let number = self.declared.len();
+                let Some(declared) = read_block(block, None, number, diagnostics) else { return };
+                if let Some(first) = self.declared.get(&declared.address) {
+                    diagnostics.push(twice(&declared.address.to_string(), declared.header, first.header));
+                    return;
+                }
+                self.declared.insert(declared.address.clone(), declared);
+            }
+        }
+    }
+
+    fn locals(&mut self, block: &'t Block, diagnostics: &mut Diagnostics) {
+        for attribute in &block.body.attributes {
+            let name = &attribute.name;
+            if let Some((first, _)) = self.locals.get(&name.name) {
+                diagnostics.push(twice(&format!("local.{}", name.name), name.span, first.span));
+                continue;
+            }
+            self.locals.insert(name.name.clone(), (name, &attribute.expr));
+        }
+        for inner in &block.body.blocks {
+            diagnostics.push(
+                Diagnostic::error(codes::UNKNOWN_BLOCK, "`locals` holds attributes only")
+                    .at(inner.header, "a block")
+                    .help(format!("write `{} = {{ … }}`", inner.kind.name)),
+            );
+        }
+    }
+
+    fn environment(&mut self, block: &'t Block, diagnostics: &mut Diagnostics) {
+        let Some(kind) = kinds::kind("environment") else { return };
+        let (own, blocks): (Vec<&Block>, Vec<&Block>) =
+            block.body.blocks.iter().partition(|inner| kind.attribute(&inner.kind.name).is_some());
+        let Some(address) = address_of(block, kind, 0, diagnostics) else { return };
+        let name = address.name.to_string();
+        let mut reader = BodyReader { tag: None, diagnostics };
+        let mut parts = reader.attributes(&block.body.attributes, &Expected::of(kind));
+        for inner in own {
+            reader.nested_block(&mut parts, inner, &Expected::of(kind));
+        }
+        if let Some(first) = self.environments.get(&name) {
+            diagnostics.push(twice(&address.to_string(), block.header, first.declared.header));
+            return;
+        }
+        let declared = Declared { address, kind, header: block.header, parts };
+        let tag = block.labels.first().map(|label| label.name.as_str());
+        self.environments.insert(name, EnvironmentBlock { declared, blocks, tag });
+    }
+}
+
+fn twice(what: &str, again: Span, first: Span) -> Diagnostic {
+    Diagnostic::error(codes::DUPLICATE, format!("`{what}` is declared twice"))
+        .at(again, "again here")
+        .see(first, "first here")
+        .help("give one of the two another name, or remove it")
+}
+
+/// Reads one block of a kind; `tag` names the environment it stands in.
+pub(crate) fn read_block<'t>(
+    block: &'t Block,
+    tag: Option<&'t str>,
+    number: usize,
+    diagnostics: &mut Diagnostics,
+) -> Option<Declared<'t>> {
+    let name = block.kind.name.as_str();
+    let Some(kind) = kinds::kind(name) else {
+        diagnostics.push(
+            Diagnostic::error(codes::UNKNOWN_BLOCK, format!("there is no block `{name}`"))
+                .at(block.kind.span, "not a block of the language")
+                .help(one_of(name, KINDS.iter().map(|kind| kind.name))),
+        );
+        return None;
+    };
+    let address = address_of(block, kind, number, diagnostics)?;
+    let parts = if kind.open {
+        BodyReader { tag, diagnostics }.open_body(&block.body, &Expected::of(kind))
+    } else {
+        BodyReader { tag, diagnostics }.body(&block.body, &Expected::of(kind))
+    };
+    Some(Declared { address, kind, header: block.header, parts })
+}
+
+fn address_of(
+    block: &Block,
+    kind: &'static Kind,
+    number: usize,
+    diagnostics: &mut Diagnostics,
+) -> Option<Address> {
+    let labels: Vec<&str> = block.labels.iter().map(|label| label.name.as_str()).collect();
+    if labels.len() != kind.labels.len() {
+        let wanted: String = kind.labels.iter().map(|label| format!(" \"{label}\"")).collect();
+        diagnostics.push(
+            Diagnostic::error(
+                codes::LABELS,
+                format!("`{}` takes {} label(s), and {} stand here", kind.name, kind.labels.len(), labels.len()),
+            )
+            .at(block.header, "here")
+            .help(format!("write `{}{wanted} {{ … }}`", kind.name)),
+        );
+        return None;
+    }
+    for label in &block.labels {
+        if !is_name(&label.name) {
+            diagnostics.push(
+                Diagnostic::error(codes::LABELS, format!("`{}` cannot be a name", label.name))
+                    .at(label.span, "here")
+                    .help("a name is made of letters, digits, `_` and `-`, and starts with a letter or `_`"),
+            );
+            return None;
+        }
+    }
+    Some(match labels.as_slice() {
+        [] if UNNAMED.contains(&kind.name) => Address::new(kind.name, &format!("n{number}")),
+        [] => Address::new(kind.name, ""),
+        [name] => Address::new(kind.name, name),
+        [ty, name, ..] if kind.name == "resource" => Address::new(ty, name),
+        [first, second, ..] => Address::new(kind.name, &format!("{first}.{second}")),
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && chars.all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+}

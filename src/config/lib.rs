@@ -1,0 +1,26 @@
+//! Names to values: variables, locals, references and environments, resolved into typed declarations with origins.
+//!
+//! Pure: what it needs of the world it asks for. It knows no cloud and no prior state.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod check;
+mod codes;
+mod evaluator;
+mod expression;
+mod index;
+mod instances;
+mod references;
+mod resolve;
+mod scope;
+mod select;
+mod source;
+mod typexpr;
+mod variables;
+
+pub use codes::CODES;
+pub use index::{Index, environments};
+pub use resolve::{Inputs, Resolution, resolve};
+pub use variables::{Assignment, assignments};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,482 @@
+//! From trees to the platform of one environment.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span, one_of};
+use mlp_eval::{Outcome, PlanValue, convert, reference_of};
+use mlp_platform::kinds;
+use mlp_platform::{Declaration, Environment, Mode, Origin, Origins, Platform, Project};
+use mlp_syntax::{ExprKind, Tree};
+use mlp_value::facts::{Facts, Needs};
+use mlp_value::{Address, Path, Value};
+
+use crate::check::{identity_edges, missing};
+use crate::codes;
+use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
+use crate::index::{Declared, EnvironmentBlock, Index, read_block};
+use crate::instances::{Repeat, expand};
+use crate::scope::NameScope;
+use crate::source::{Entry, Source, merge};
+use crate::variables::Assignment;
+use crate::{references, select, typexpr};
+
+/// What a specification is resolved from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The trees of all files.
+    pub trees: &'a [&'a Tree],
+    /// Their text.
+    pub sources: &'a SourceMap,
+    /// The environment's name.
+    pub environment: &'a str,
+    /// Values of variables from outside, the later wins.
+    pub assignments: &'a [Assignment],
+    /// What `path.root` is.
+    pub root: &'a str,
+}
+
+/// The best result, what is wrong, and what it would like to know.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resolution {
+    /// The platform; `None` when there is no project or no such environment.
+    pub platform: Option<Platform>,
+    /// What is wrong.
+    pub diagnostics: Diagnostics,
+    /// Open questions; with any open, the result is not final.
+    pub needs: Needs,
+}
+
+/// Resolves the specification for one environment.
+pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
+    let mut diagnostics = Diagnostics::new();
+    let index = Index::of(inputs.trees, &mut diagnostics);
+    let Some(environment) = index.environments.get(inputs.environment) else {
+        diagnostics.push(unknown_environment(inputs.environment, &index));
+        return Resolution { diagnostics, ..Resolution::default() };
+    };
+    let (declared, elsewhere) = merged(&index, environment, &mut diagnostics);
+    let text_of = |span: Span| {
+        let text = inputs.sources.text(span.file);
+        text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()
+    };
+    let surroundings = Surroundings {
+        environment: inputs.environment.to_owned(),
+        mode: literal_text(environment.declared.parts.get("mode")).unwrap_or_else(|| "shared".into()),
+        residency: PlanValueOrNull::default(),
+        root: inputs.root.to_owned(),
+    };
+    let mut evaluator = Evaluator::new(surroundings, &index.locals, facts, &text_of);
+    evaluator.diagnostics.replace(diagnostics);
+    evaluator.environments = index.environments.keys().cloned().collect();
+    evaluator.elsewhere = elsewhere;
+    variables(&mut evaluator, &declared, environment, inputs.assignments);
+    place_instances(&mut evaluator, declared);
+    let platform = build(&mut evaluator, environment, inputs.environment);
+    let mut diagnostics = evaluator.diagnostics.into_inner();
+    // What only follows from a mistake already reported is not reported again.
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
+    }
+    Resolution { platform, diagnostics, needs: evaluator.needs.into_inner() }
+}
+
+fn unknown_environment(name: &str, index: &Index<'_>) -> Diagnostic {
+    if index.environments.is_empty() {
+        return Diagnostic::error(codes::UNKNOWN_ENVIRONMENT, "the specification declares no environment")
+            .help("add `environment \"local\" { provider = provider.local.here }` and `provider \"local\" \"here\" {}`");
+    }
+    let names = index.environments.keys().map(String::as_str);
+    Diagnostic::error(codes::UNKNOWN_ENVIRONMENT, format!("there is no environment `{name}`"))
+        .help(one_of(name, names.collect::<Vec<_>>().iter().copied()))
+}
+
+fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
+    match entry.map(|entry| &entry.source) {
+        Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Text(text), .. }, _)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+type Merged<'t> = BTreeMap<Address, Declared<'t>>;
+
+/// The declarations with the environment's partial blocks in them, and those that stand in other environments only.
+fn merged<'t>(
+    index: &Index<'t>,
+    environment: &EnvironmentBlock<'t>,
+    diagnostics: &mut Diagnostics,
+) -> (Merged<'t>, BTreeMap<Address, String>) {
+    let mut declared = index.declared.clone();
+    let mut elsewhere = BTreeMap::new();
+    for (name, other) in &index.environments {
+        let here = std::ptr::eq(other, environment);
+        for (number, block) in other.blocks.iter().enumerate() {
+            let mut own = Diagnostics::new();
+            let found = read_partial(block, other.tag, number, &mut own);
+            if here {
+                diagnostics.append(&mut own);
+            }
+            let Some((partial, remove)) = found else { continue };
+            if !here {
+                if !index.declared.contains_key(&partial.address) {
+                    elsewhere.insert(partial.address, format!("it is declared in environment `{name}` only"));
+                }
+                continue;
+            }
+            match declared.get_mut(&partial.address) {
+                None => {
+                    declared.insert(partial.address.clone(), partial);
+                }
+                Some(base) => {
+                    for name in remove {
+                        base.parts.remove(&name);
+                    }
+                    let kind = base.kind;
+                    merge(&mut base.parts, partial.parts, &|name| kind.attribute(name).map(|found| found.merge));
+                }
+            }
+        }
+    }
+    (declared, elsewhere)
+}
+
+fn read_partial<'t>(
+    block: &'t mlp_syntax::Block,
+    tag: Option<&'t str>,
+    number: usize,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Declared<'t>, Vec<String>)> {
+    if kinds::kind(&block.kind.name).is_some_and(|kind| !kind.partial) {
+        diagnostics.push(
+            Diagnostic::error(codes::PARTIAL, format!("a `{}` cannot stand in an environment", block.kind.name))
+                .at(block.header, "here")
+                .help("declare it at the top level"),
+        );
+        return None;
+    }
+    // `remove` is a word of partial blocks alone: it is taken out before the body meets its schema.
+    let mut before = Diagnostics::new();
+    let declared = read_block(block, tag, number, &mut before);
+    let removal = block.body.attributes.iter().find(|attribute| attribute.name.name == "remove");
+    let mut remove = Vec::new();
+    if let Some(attribute) = removal {
+        before.retain(|diagnostic| diagnostic.place() != Some(attribute.name.span));
+        match &attribute.expr.kind {
+            ExprKind::List(items) => remove.extend(items.iter().filter_map(|item| match &item.kind {
+                ExprKind::Text(name) => Some(name.clone()),
+                _ => None,
+            })),
+            _ => before.push(
+                Diagnostic::error(codes::PARTIAL, "`remove` takes a list of names")
+                    .at(attribute.expr.span, "")
+                    .help("write `remove = [\"queue\"]`"),
+            ),
+        }
+    }
+    diagnostics.append(&mut before);
+    declared.map(|declared| (declared, remove))
+}
+
+/// Decides the value of every variable.
+fn variables<'t>(
+    evaluator: &mut Evaluator<'t>,
+    declared: &Merged<'t>,
+    environment: &EnvironmentBlock<'t>,
+    assignments: &[Assignment],
+) {
+    let mut found: BTreeMap<String, Option<Outcome>> = BTreeMap::new();
+    let all: Vec<&Declared<'t>> = declared.values().filter(|d| d.kind.name == "variable").collect();
+    for variable in &all {
+        let name = variable.address.name.to_string();
+        let from_environment = match environment.declared.parts.get("variables") {
+            Some(Entry { source: Source::Parts(parts, ..), .. }) => parts.get(&name),
+            _ => None,
+        };
+        let outcome = variable_value(evaluator, variable, from_environment, assignments);
+        found.insert(name, outcome);
+    }
+    for assignment in assignments.iter().filter(|a| a.must_exist && !found.contains_key(&a.name)) {
+        let names: Vec<&str> = found.keys().map(String::as_str).collect();
+        evaluator.report(
+            Diagnostic::error(
+                codes::VARIABLE,
+                format!("there is no variable `{}` ({})", assignment.name, assignment.from),
+            )
+            .at(assignment.expr.span, "")
+            .help(one_of(&assignment.name, names.iter().copied())),
+        );
+    }
+    evaluator.variables = found;
+    for variable in all {
+        validate(evaluator, variable);
+    }
+}
+
+fn variable_value<'t>(
+    evaluator: &Evaluator<'t>,
+    variable: &Declared<'t>,
+    from_environment: Option<&Entry<'t>>,
+    assignments: &[Assignment],
+) -> Option<Outcome> {
+    let name = &variable.address.name;
+    let part = |name: &str| match variable.parts.get(name).map(|entry| &entry.source) {
+        Some(Source::Expr(expr, _)) => Some(*expr),
+        _ => None,
+    };
+    let is = |name: &str| part(name).is_some_and(|expr| expr.kind == ExprKind::Bool(true));
+    let ty = match part("type").map(typexpr::type_of) {
+        None => mlp_value::Type::Any,
+        Some(Ok(ty)) => ty,
+        Some(Err(diagnostic)) => {
+            evaluator.report(diagnostic);
+            return None;
+        }
+    };
+    let scope = NameScope::root(evaluator);
+    let assigned = assignments.iter().rfind(|assignment| assignment.name == **name);
+    let (outcome, span, from) = if let Some(assignment) = assigned {
+        (evaluator.expression(&assignment.expr, &scope)?, assignment.expr.span, assignment.from.clone())
+    } else if let Some(entry) = from_environment {
+        let Source::Expr(expr, _) = &entry.source else { return plain_parts(evaluator, entry, variable) };
+        (evaluator.expression(expr, &scope)?, expr.span, "the environment".to_owned())
+    } else if let Some(entry) = variable.parts.get("default") {
+        let Source::Expr(expr, _) = &entry.source else { return plain_parts(evaluator, entry, variable) };
+        (evaluator.expression(expr, &scope)?, expr.span, "its default".to_owned())
+    } else {
+        evaluator.report(
+            Diagnostic::error(codes::VARIABLE, format!("variable `{name}` has no value"))
+                .at(variable.header, "declared without a default")
+                .help(format!("give it one: `-var {name}=…`, `MLP_VAR_{name}`, an `.auto.mlpvars` file, or `default`")),
+        );
+        return None;
+    };
+    match convert(&outcome.value, &ty) {
+        Ok(value) => Some(Outcome { value, sensitive: outcome.sensitive || is("sensitive") }),
+        Err(why) => {
+            evaluator.report(
+                Diagnostic::error(codes::VARIABLE, format!("the value of variable `{name}` is not a {ty}"))
+                    .at(span, why)
+                    .see(variable.header, "declared here")
+                    .note(format!("the value comes from {from}"))
+                    .help(format!("give it a {ty}")),
+            );
+            None
+        }
+    }
+}
+
+/// A default that was opened into parts, computed part by part.
+fn plain_parts<'t>(evaluator: &Evaluator<'t>, entry: &Entry<'t>, variable: &Declared<'t>) -> Option<Outcome> {
+    fn value<'t>(evaluator: &Evaluator<'t>, source: &Source<'t>) -> Option<PlanValue> {
+        match source {
+            Source::Expr(expr, _) => {
+                evaluator.expression(expr, &NameScope::root(evaluator)).map(|outcome| outcome.value)
+            }
+            Source::Parts(parts, ..) => {
+                let mut items = Vec::new();
+                for (name, entry) in parts {
+                    items.push((name.clone(), value(evaluator, &entry.source)?));
+                }
+                Some(PlanValue::object(items))
+            }
+            Source::List(items, _) => {
+                items.iter().map(|item| value(evaluator, item)).collect::<Option<Vec<_>>>().map(PlanValue::list)
+            }
+        }
+    }
+    let sensitive = matches!(
+        variable.parts.get("sensitive").map(|entry| &entry.source),
+        Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Bool(true), .. }, _))
+    );
+    Some(Outcome { value: value(evaluator, &entry.source)?, sensitive })
+}
+
+fn validate<'t>(evaluator: &Evaluator<'t>, variable: &Declared<'t>) {
+    let Some(Entry { source: Source::List(rules, _), .. }) = variable.parts.get("validation") else { return };
+    if evaluator.variables.get(&*variable.address.name).is_none_or(Option::is_none) {
+        return;
+    }
+    for rule in rules {
+        let Source::Parts(parts, ..) = rule else { continue };
+        let Some(Entry { source: Source::Expr(condition, _), .. }) = parts.get("condition") else { continue };
+        let Some(outcome) = evaluator.expression(condition, &NameScope::root(evaluator)) else { continue };
+        if outcome.value == Value::Bool(true) {
+            continue;
+        }
+        let message = literal_text(parts.get("error_message")).unwrap_or_else(|| "its validation failed".into());
+        let given = match evaluator.variables.get(&*variable.address.name) {
+            Some(Some(outcome)) if !outcome.sensitive => {
+                let shown = outcome.value.to_plain_json_with(&mut |_| "(not known)".into());
+                format!("the value is {shown}")
+            }
+            _ => "the value is (sensitive)".to_owned(),
+        };
+        evaluator.report(
+            Diagnostic::error(codes::VARIABLE, format!("variable `{}`: {message}", variable.address.name))
+                .at(condition.span, "this does not hold")
+                .note(given)
+                .help("give it a value for which the condition holds"),
+        );
+    }
+}
+
+/// Expands `for_each` and `count`.
+fn place_instances<'t>(evaluator: &mut Evaluator<'t>, declared: Merged<'t>) {
+    let mut repeats = Vec::new();
+    for declared in declared.into_values() {
+        let declared = Rc::new(declared);
+        match ["for_each", "count"].into_iter().find(|name| declared.parts.contains_key(*name)) {
+            None => {
+                let address = declared.address.clone();
+                evaluator
+                    .instances
+                    .insert(address.clone(), Instance { address, declared, repeat: Repeat::None });
+            }
+            Some(attribute) => repeats.push((declared, attribute)),
+        }
+    }
+    evaluator.repeated.extend(repeats.iter().map(|(declared, _)| declared.address.clone()));
+    for (declared, attribute) in repeats {
+        let Some(entry) = declared.parts.get(attribute) else { continue };
+        let outcome = match &entry.source {
+            Source::Expr(expr, _) => evaluator.expression(expr, &NameScope::root(evaluator)),
+            _ => plain_parts(evaluator, entry, &declared),
+        };
+        let Some(outcome) = outcome else { continue };
+        let mut diagnostics = Diagnostics::new();
+        for (address, repeat) in expand(&declared, attribute, &outcome.value, &mut diagnostics) {
+            evaluator
+                .instances
+                .insert(address.clone(), Instance { address, declared: declared.clone(), repeat });
+        }
+        diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
+    }
+}
+
+/// Attributes that are used up while loading.
+const CONSUMED: &[&str] = &["for_each", "count", "validation"];
+
+fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declaration {
+    let kind = instance.declared.kind;
+    let mut body: Vec<(String, PlanValue)> = Vec::new();
+    let mut sensitive = Vec::new();
+    let mut origins = BTreeMap::from([(Path::default(), Origin::Written { span: instance.declared.header })]);
+    let mut edges = Vec::new();
+    for schema in kind.all_attributes().filter(|schema| !CONSUMED.contains(&schema.name)) {
+        let given = instance.declared.parts.contains_key(schema.name);
+        if schema.required && !given {
+            evaluator.report(missing(schema, schema.name, instance.declared.header));
+            continue;
+        }
+        match evaluator.attribute(instance, schema, None) {
+            Err(diagnostic) => evaluator.report(diagnostic),
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                let at = Path::of(&[schema.name]);
+                identity_edges(&found.value, &at, &mut edges);
+                edges.extend(found.edges.iter().cloned());
+                sensitive.extend(found.sensitive.iter().cloned());
+                origins.extend(found.origins.clone());
+                body.push((schema.name.to_owned(), found.value.clone()));
+            }
+        }
+    }
+    if kind.open {
+        open_parts(evaluator, instance, &mut body);
+    }
+    Declaration {
+        address: instance.address.clone(),
+        kind: kind.name,
+        body: PlanValue::object(body),
+        sensitive,
+        origins: Origins(origins),
+        edges,
+        header: instance.declared.header,
+    }
+}
+
+/// Attributes beyond the schema, of kinds that take any.
+fn open_parts<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>, body: &mut Vec<(String, PlanValue)>) {
+    let kind = instance.declared.kind;
+    for (name, entry) in instance.declared.parts.iter().filter(|(name, _)| kind.attribute(name).is_none()) {
+        let value = match &entry.source {
+            Source::Expr(expr, _) => {
+                let scope = NameScope::of(evaluator, instance, Path::of(&[name]));
+                evaluator.expression(expr, &scope).map(|outcome| outcome.value)
+            }
+            _ => plain_parts(evaluator, entry, &instance.declared).map(|outcome| outcome.value),
+        };
+        body.extend(value.map(|value| (name.clone(), value)));
+    }
+}
+
+fn build<'t>(
+    evaluator: &mut Evaluator<'t>,
+    environment: &EnvironmentBlock<'t>,
+    name: &str,
+) -> Option<Platform> {
+    let own = Instance {
+        address: environment.declared.address.clone(),
+        declared: Rc::new(environment.declared.clone()),
+        repeat: Repeat::None,
+    };
+    let environment = declaration(evaluator, &own);
+    evaluator.surroundings.residency =
+        PlanValueOrNull(environment.body.field("residency").cloned().unwrap_or(PlanValue::Null));
+    let instances: Vec<Instance<'t>> = evaluator.instances.values().cloned().collect();
+    let mut declarations: BTreeMap<Address, Declaration> =
+        instances.iter().map(|instance| (instance.address.clone(), declaration(evaluator, instance))).collect();
+    let mut diagnostics = Diagnostics::new();
+    references::check(&declarations, &mut diagnostics);
+    diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
+    let Some((address, project)) =
+        declarations.iter().find(|(address, _)| &*address.kind == "project").map(|(a, p)| (a.clone(), p.clone()))
+    else {
+        evaluator.report(
+            Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
+                .help("add `project \"name\" { mlp_version = \"~> 0.1\" }`"),
+        );
+        return None;
+    };
+    version(evaluator, &project);
+    select::select(name, &environment.body, &mut declarations);
+    let provider = environment.body.field("provider").and_then(reference_of)?;
+    let provider_body = declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());
+    let (kind, label) = provider.address.name.split_once('.')?;
+    let mode = match environment.body.field("mode").and_then(Value::as_text) {
+        Some("development") => Mode::Development,
+        Some("production") => Mode::Production,
+        _ => Mode::Shared,
+    };
+    Some(Platform {
+        project: Project { name: address.name.to_string(), body: project.body },
+        environment: Environment {
+            name: name.to_owned(),
+            mode,
+            provider: (kind.to_owned(), label.to_owned()),
+            provider_body,
+            body: environment.body,
+            header: environment.header,
+        },
+        declarations,
+    })
+}
+
+/// The first edition of the language.
+const EDITION: (u64, u64) = (0, 1);
+
+fn version(evaluator: &Evaluator<'_>, project: &Declaration) {
+    let Some(wanted) = project.body.field("mlp_version").and_then(Value::as_text) else { return };
+    let number = wanted.trim_start_matches(['~', '>', '=', '^', ' ']);
+    let mut words = number.split('.').map(|word| word.trim().parse::<u64>().ok());
+    if (words.next().flatten(), words.next().flatten()) == (Some(EDITION.0), Some(EDITION.1)) {
+        return;
+    }
+    let span = project.origins.of(&Path::of(&["mlp_version"])).and_then(Origin::span);
+    evaluator.report(
+        Diagnostic::error(codes::VERSION, format!("this specification asks for the language `{wanted}`"))
+            .at_opt(span, "")
+            .note(format!("this program knows edition {}.{}", EDITION.0, EDITION.1))
+            .help("use a program of that edition, or write `mlp_version = \"~> 0.1\"`"),
+    );
+}

@@ -1,0 +1,311 @@
+//! What names mean while a specification is evaluated.
+
+use std::cell::RefCell;
+
+use mlp_diag::{Diagnostic, Span, one_of};
+use mlp_eval::{Expr, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown};
+use mlp_platform::kinds;
+use mlp_platform::schema::{Kind, Output, Ty};
+use mlp_platform::{Edge, EdgeKind};
+use mlp_value::facts::{Fact, Need};
+use mlp_value::{Address, Key, Path, Type};
+
+use crate::codes;
+use crate::evaluator::{Evaluator, Instance};
+use crate::instances::Repeat;
+
+/// Members that are named without the declaration's own address inside it: `step.fit.model` in a pipeline.
+const LOCAL_MEMBERS: &[&str] = &["step", "node"];
+
+/// Names for the expressions of one declaration.
+pub(crate) struct NameScope<'a, 't> {
+    evaluator: &'a Evaluator<'t>,
+    owner: Option<&'a Instance<'t>>,
+    at: Path,
+    /// Value edges met on the way.
+    pub(crate) edges: RefCell<Vec<Edge>>,
+}
+
+type Found = Result<Resolved, Diagnostic>;
+
+impl<'a, 't> NameScope<'a, 't> {
+    /// Outside any declaration: locals, variables.
+    pub(crate) fn root(evaluator: &'a Evaluator<'t>) -> Self {
+        Self { evaluator, owner: None, at: Path::default(), edges: RefCell::default() }
+    }
+
+    /// Inside a declaration, at an attribute.
+    pub(crate) fn of(evaluator: &'a Evaluator<'t>, owner: &'a Instance<'t>, at: Path) -> Self {
+        Self { evaluator, owner: Some(owner), at, edges: RefCell::default() }
+    }
+
+    fn declared(&self, root: &str, traversal: &Traversal, span: Option<Span>) -> Found {
+        let Some(kind) = kinds::kind(root) else { return Err(self.unknown_root(root, span)) };
+        let (address, used) = self.address(kind, traversal, span)?;
+        let rest = &traversal.steps[used..];
+        if kind.name == "environment" {
+            return Ok(reference(address, &[], used));
+        }
+        let Some(instance) = self.evaluator.instances.get(&address) else {
+            return Err(self.undeclared(kind, &address, span));
+        };
+        let Some(first) = rest.first() else { return Ok(reference(address, &[], used)) };
+        let Some(word) = word(first) else {
+            return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{address}` has no instances"))
+                .at_opt(span, "indexed here")
+                .see(instance.declared.header, "declared without `for_each` and `count`")
+                .help(format!("write `{address}`")));
+        };
+        if kind.members.iter().any(|member| member.word == word || member.word == "*") {
+            let words: Vec<String> = rest.iter().map(text).collect();
+            return Ok(reference(address, &words, traversal.steps.len()));
+        }
+        if let Some(output) = kind.outputs.iter().find(|output| output.name == word) {
+            self.edges.borrow_mut().push(Edge {
+                to: address.clone(),
+                kind: EdgeKind::Value,
+                at: self.at.clone(),
+            });
+            return Ok(Resolved { value: unknown(&address, output), consumed: used + 1, sensitive: false });
+        }
+        if let Some(schema) = kind.attribute(word) {
+            self.edges.borrow_mut().push(Edge {
+                to: address.clone(),
+                kind: EdgeKind::Value,
+                at: self.at.clone(),
+            });
+            let found = self.evaluator.attribute(instance, schema, span)?;
+            let (value, sensitive) = match found {
+                Some(found) => (found.value.clone(), !found.sensitive.is_empty()),
+                None => (PlanValue::Null, false),
+            };
+            return Ok(Resolved { value, consumed: used + 1, sensitive });
+        }
+        let members = kind.members.iter().map(|member| member.word);
+        let outputs = kind.outputs.iter().map(|output| output.name);
+        let names: Vec<&str> = kind.attribute_names().chain(members).chain(outputs).collect();
+        Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{}` has nothing called `{word}`", kind.name))
+            .at_opt(span, "")
+            .help(one_of(word, names.iter().copied())))
+    }
+
+    /// The address a traversal starts with, and how many steps it takes.
+    fn address(&self, kind: &'static Kind, traversal: &Traversal, span: Option<Span>) -> Result<(Address, usize), Diagnostic> {
+        let labels = kind.labels.len().min(2);
+        let names: Vec<&str> = traversal.steps.iter().take(labels).filter_map(word).collect();
+        if names.len() < labels {
+            let wanted: String = kind.labels.iter().map(|label| format!(".<{label}>")).collect();
+            return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{traversal}` names no `{}`", kind.name))
+                .at_opt(span, "")
+                .help(format!("write `{}{wanted}`", kind.name)));
+        }
+        let base = Address::new(kind.name, &names.join("."));
+        if !self.evaluator.repeated.contains(&base) {
+            return Ok((base, labels));
+        }
+        let key = match traversal.steps.get(labels) {
+            Some(TraversalStep::Key(key)) => Key::Text(key.clone()),
+            Some(TraversalStep::Index(index)) => Key::Index(*index),
+            _ => {
+                let keys: Vec<String> = self.keys(&base);
+                return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{base}` has several instances"))
+                    .at_opt(span, "which one is meant?")
+                    .help(format!("write one of {}", keys.join(", "))));
+            }
+        };
+        Ok((base.with_key(key), labels + 1))
+    }
+
+    fn keys(&self, base: &Address) -> Vec<String> {
+        let all = self.evaluator.instances.keys().filter(|address| address.without_key() == *base);
+        all.take(12).map(|address| format!("`{address}`")).collect()
+    }
+
+    fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
+        if let Some(why) = self.evaluator.elsewhere.get(&address.without_key()) {
+            return Diagnostic::error(codes::UNKNOWN_NAME, format!("`{address}` is not part of this environment"))
+                .at_opt(span, "referred to here")
+                .note(why.clone())
+                .help("include it here, or give this attribute another value in the environment");
+        }
+        let of_kind = self.evaluator.instances.keys().filter(|known| *known.kind == *kind.name);
+        let names: Vec<String> = of_kind.map(|known| known.name.to_string()).collect();
+        let help = if names.is_empty() {
+            format!("declare it: `{} \"{}\" {{ … }}`", kind.name, address.name)
+        } else {
+            one_of(&address.name, names.iter().map(String::as_str))
+        };
+        Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`")).at_opt(span, "not declared").help(help)
+    }
+
+    fn unknown_root(&self, root: &str, span: Option<Span>) -> Diagnostic {
+        let words = ["var", "local", "each", "count", "path", "target", "self"];
+        let all = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name));
+        let all: Vec<&str> = all.collect();
+        Diagnostic::error(codes::UNKNOWN_NAME, format!("`{root}` means nothing here"))
+            .at_opt(span, "")
+            .help(one_of(root, all.iter().copied()))
+    }
+
+    fn named<'n>(
+        &self,
+        what: &str,
+        traversal: &'n Traversal,
+        names: &[&str],
+        span: Option<Span>,
+    ) -> Result<&'n str, Diagnostic> {
+        match traversal.steps.first().and_then(word) {
+            Some(name) if names.contains(&name) => Ok(name),
+            Some(name) => Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
+                .at_opt(span, "")
+                .help(one_of(name, names.iter().copied()))),
+            None => Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
+                .at_opt(span, "")
+                .help(one_of("", names.iter().copied()))),
+        }
+    }
+
+    fn variable(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        let names: Vec<&str> = self.evaluator.variables.keys().map(String::as_str).collect();
+        let name = self.named("var", traversal, &names, span)?;
+        match self.evaluator.variables.get(name) {
+            Some(Some(found)) => {
+                Ok(Resolved { value: found.value.clone(), consumed: 1, sensitive: found.sensitive })
+            }
+            // What is wrong with it was reported at the variable.
+            _ => Err(followup(format!("`var.{name}` has no valid value"), span)),
+        }
+    }
+
+    fn local(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        let names: Vec<&str> = self.evaluator.locals.keys().map(String::as_str).collect();
+        let name = self.named("local", traversal, &names, span)?;
+        match self.evaluator.local(name, span)? {
+            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            None => Err(followup(format!("`local.{name}` has no valid value"), span)),
+        }
+    }
+
+    fn each(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        match (self.owner.map(|owner| &owner.repeat), traversal.root.as_ref()) {
+            (Some(Repeat::Each(key, value)), "each") => {
+                let value = match self.named("each", traversal, &["key", "value"], span)? {
+                    "key" => PlanValue::text(key),
+                    _ => value.clone(),
+                };
+                Ok(Resolved { value, consumed: 1, sensitive: false })
+            }
+            (Some(Repeat::Count(index)), "count") => {
+                self.named("count", traversal, &["index"], span)?;
+                Ok(Resolved { value: PlanValue::Number((*index).into()), consumed: 1, sensitive: false })
+            }
+            (_, root) => {
+                let attribute = if root == "each" { "for_each" } else { "count" };
+                Err(Diagnostic::error(codes::SCOPE, format!("`{root}` can be used only in a block with `{attribute}`"))
+                    .at_opt(span, "")
+                    .help(format!("add `{attribute} = …` to the block")))
+            }
+        }
+    }
+
+    fn surroundings(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        let around = &self.evaluator.surroundings;
+        let value = if traversal.root.as_ref() == "path" {
+            self.named("path", traversal, &["module", "root"], span)?;
+            PlanValue::text(&around.root)
+        } else {
+            match self.named("target", traversal, &["name", "mode", "residency"], span)? {
+                "name" => PlanValue::text(&around.environment),
+                "mode" => PlanValue::text(&around.mode),
+                _ => around.residency.0.clone(),
+            }
+        };
+        Ok(Resolved { value, consumed: 1, sensitive: false })
+    }
+}
+
+impl Scope for NameScope<'_, '_> {
+    fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        match traversal.root.as_ref() {
+            "var" => self.variable(traversal, span),
+            "local" => self.local(traversal, span),
+            "each" | "count" => self.each(traversal, span),
+            "path" | "target" => self.surroundings(traversal, span),
+            root if LOCAL_MEMBERS.contains(&root)
+                && self.owner.is_some_and(|owner| {
+                    owner.declared.kind.members.iter().any(|member| member.word == root)
+                }) =>
+            {
+                let Some(owner) = self.owner else { return Err(self.unknown_root(root, span)) };
+                let words: Vec<String> =
+                    std::iter::once(root.to_owned()).chain(traversal.steps.iter().map(text)).collect();
+                Ok(reference(owner.address.clone(), &words, traversal.steps.len()))
+            }
+            root => self.declared(root, traversal, span),
+        }
+    }
+
+    fn read_file(&self, path: &str) -> Result<Option<String>, String> {
+        let mut needs = self.evaluator.needs.borrow_mut();
+        match self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs) {
+            None => Ok(None),
+            Some(Fact::Text(text)) => Ok(Some(text.clone())),
+            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
+            Some(_) => Err(format!("there is no file `{path}`")),
+        }
+    }
+
+    fn file_exists(&self, path: &str) -> Result<Option<bool>, String> {
+        let mut needs = self.evaluator.needs.borrow_mut();
+        let fact = self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs);
+        Ok(fact.map(|fact| !matches!(fact, Fact::Missing)))
+    }
+}
+
+/// A diagnostic that only follows from one already reported: dropped when others are shown.
+pub(crate) fn followup(headline: String, span: Option<Span>) -> Diagnostic {
+    Diagnostic::note_only(codes::UNKNOWN_NAME, headline).at_opt(span, "")
+}
+
+fn word(step: &TraversalStep) -> Option<&str> {
+    match step {
+        TraversalStep::Attr(name) => Some(name),
+        TraversalStep::Key(_) | TraversalStep::Index(_) => None,
+    }
+}
+
+fn text(step: &TraversalStep) -> String {
+    match step {
+        TraversalStep::Attr(name) | TraversalStep::Key(name) => name.to_string(),
+        TraversalStep::Index(index) => index.to_string(),
+    }
+}
+
+fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
+    let value = Reference { address, path: words.to_vec() }.to_value();
+    Resolved { value, consumed, sensitive: false }
+}
+
+fn unknown(address: &Address, output: &Output) -> PlanValue {
+    let mut steps = vec![TraversalStep::Attr(address.name.clone())];
+    match &address.key {
+        Some(Key::Text(key)) => steps.push(TraversalStep::Key(key.clone())),
+        Some(Key::Index(index)) => steps.push(TraversalStep::Index(*index)),
+        None => {}
+    }
+    steps.push(TraversalStep::Attr(output.name.into()));
+    let ty = match output.ty {
+        Ty::Text | Ty::Enum(_) | Ty::Path => Type::String,
+        Ty::Number | Ty::Integer(..) => Type::Number,
+        Ty::Bool => Type::Bool,
+        _ => Type::Any,
+    };
+    let residual = Expr::new(Node::Traverse { traversal: Traversal { root: address.kind.clone(), steps } }, None);
+    PlanValue::Hole(Unknown {
+        ty,
+        not_null: true,
+        prefix: None,
+        residual: Box::new(residual),
+        after: vec![address.to_string()],
+    })
+}

@@ -1,0 +1,67 @@
+//! What one evaluation may produce: an expression of a few words can ask for more memory than there is.
+
+use std::cell::Cell;
+
+use mlp_value::Value;
+
+use crate::PlanValue;
+
+const MAX_TEXT: u64 = 64 << 20;
+const MAX_ITEMS: u64 = 1 << 20;
+const MAX_STEPS: u64 = 50_000_000;
+
+/// What is left.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    text: Cell<u64>,
+    items: Cell<u64>,
+    steps: Cell<u64>,
+}
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self { text: Cell::new(MAX_TEXT), items: Cell::new(MAX_ITEMS), steps: Cell::new(MAX_STEPS) }
+    }
+
+    /// Takes so many bytes of text; call it before they are produced.
+    pub(crate) fn text(&self, bytes: usize) -> Result<(), String> {
+        take(&self.text, bytes)
+            .ok_or_else(|| format!("more than {} MiB of text would be produced", MAX_TEXT >> 20))
+    }
+
+    /// Takes so many list items or attributes; call it before they are produced.
+    pub(crate) fn items(&self, count: usize) -> Result<(), String> {
+        take(&self.items, count).ok_or_else(too_many_items)
+    }
+
+    /// Takes one step of computation.
+    pub(crate) fn step(&self) -> Result<(), String> {
+        take(&self.steps, 1)
+            .ok_or_else(|| format!("more than {MAX_STEPS} steps of computation would be taken"))
+    }
+}
+
+fn take(left: &Cell<u64>, amount: usize) -> Option<()> {
+    left.set(left.get().checked_sub(u64::try_from(amount).ok()?)?);
+    Some(())
+}
+
+fn too_many_items() -> String {
+    format!("more than {MAX_ITEMS} items would be produced")
+}
+
+/// Refuses a value that is small in memory because its parts are shared, and vast once it is written out.
+pub(crate) fn check_size(value: &PlanValue) -> Result<(), String> {
+    fn go(value: &PlanValue, left: &mut u64) -> Option<()> {
+        *left = left.checked_sub(1)?;
+        match value {
+            Value::List(items) => items.iter().try_for_each(|item| go(item, left)),
+            Value::Object(items) => items.values().try_for_each(|item| go(item, left)),
+            _ => Some(()),
+        }
+    }
+    match value {
+        Value::List(_) | Value::Object(_) => go(value, &mut (MAX_ITEMS * 2)).ok_or_else(too_many_items),
+        _ => Ok(()),
+    }
+}

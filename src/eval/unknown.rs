@@ -1,0 +1,81 @@
+//! Values that are not known yet.
+
+use std::collections::BTreeSet;
+
+use mlp_diag::Span;
+use mlp_value::{KnownValue, Type, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::{Expr, Node};
+
+/// A value that will be known later: its type, what is certain of it already, and how to compute it then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Its type.
+    pub ty: Type,
+    /// Certain not to be null.
+    pub not_null: bool,
+    /// Text it certainly starts with.
+    pub prefix: Option<String>,
+    /// The residual: closed over everything known, with traversals only to what becomes known during apply.
+    pub residual: Box<Expr>,
+    /// Addresses it waits for, for `(known after endpoint.churn)`.
+    pub after: Vec<String>,
+}
+
+/// A value in a plan: known, or with holes that apply fills.
+pub type PlanValue = Value<Unknown>;
+
+/// The expression that computes a value once its holes are known; a constant when it has none.
+pub fn residual_of(value: &PlanValue) -> Expr {
+    if let Ok(known) = value.known() {
+        return Expr::literal(known);
+    }
+    match value {
+        Value::Hole(hole) => (*hole.residual).clone(),
+        Value::List(items) => Expr::new(Node::List { items: items.iter().map(residual_of).collect() }, None),
+        Value::Object(items) => {
+            let items = items
+                .iter()
+                .map(|(key, item)| (Expr::literal(KnownValue::Text(key.clone())), residual_of(item)))
+                .collect();
+            Expr::new(Node::Object { items }, None)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => Expr::literal(KnownValue::Null),
+    }
+}
+
+/// What the holes of some values wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Waits(BTreeSet<String>);
+
+impl Waits {
+    pub(crate) fn of<'v>(values: impl IntoIterator<Item = &'v PlanValue>) -> Self {
+        let mut waits = Self::default();
+        values.into_iter().for_each(|value| waits.add(value));
+        waits
+    }
+
+    pub(crate) fn add(&mut self, value: &PlanValue) {
+        value.walk(&mut |_, item| {
+            if let Value::Hole(hole) = item {
+                self.0.extend(hole.after.iter().cloned());
+            }
+        });
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// A hole that waits for all of it, and is computed by `node`.
+    pub(crate) fn hole(self, ty: Type, node: Node, span: Option<Span>) -> Unknown {
+        Unknown {
+            not_null: matches!(ty, Type::Bool | Type::Number | Type::String),
+            ty,
+            prefix: None,
+            residual: Box::new(Expr::new(node, span)),
+            after: self.0.into_iter().collect(),
+        }
+    }
+}

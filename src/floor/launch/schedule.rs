@@ -1,0 +1,330 @@
+//! Which step runs when.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+
+use super::check::{check, dependencies};
+use super::code::{CodeSnapshot, load_snapshot, snapshot_code};
+use super::report::{
+    Artifact, Event, EventSink, Failure, RunReport, RunStatus, Runner, StepReport, StepStatus, now_ms,
+    rfc3339,
+};
+use super::spec::{Capacity, InputBinding, PipelineRun, StepSpec};
+use super::step::{Context, Outcome, Work, blocking, execute};
+use crate::Problem;
+
+/// Runs a pipeline to its end, or until `cancel` becomes true, and returns what happened; a failed step is
+/// part of that. An error means that nothing was started, or that the record could not be written.
+/// No process is left in any case, also when the future is dropped.
+pub async fn run_pipeline(
+    run: PipelineRun,
+    events: EventSink,
+    cancel: watch::Receiver<bool>,
+) -> Result<RunReport, Vec<Problem>> {
+    let problems = check(&run);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let one = |problem: Problem| vec![problem];
+    let run = absolute(run).map_err(one)?;
+    refuse_running(&run).map_err(one)?;
+    let (run, code) = blocking(move || snapshot_all(&run).map(|code| (run, code))).await.map_err(one)?;
+    let mut scheduler = Scheduler::new(run, code, events, cancel);
+    let result = scheduler.run().await;
+    if result.is_err() {
+        scheduler.running.shutdown().await;
+    }
+    result.map(|()| scheduler.report).map_err(one)
+}
+
+/// Ends what is left of a run whose runner is gone: kills its processes and closes its record. Returns the
+/// record, or nothing where the run is not abandoned.
+pub fn close_abandoned(work_root: &Path) -> Result<Option<RunReport>, Problem> {
+    let Some(mut report) = RunReport::read(work_root)?.filter(RunReport::is_abandoned) else {
+        return Ok(None);
+    };
+    let place =
+        std::path::absolute(work_root).map_err(|error| Problem::io("MLP0763", "find", work_root, &error))?;
+    super::leftovers::kill_run(&place);
+    for step in report.steps.values_mut() {
+        if matches!(step.status, StepStatus::Pending | StepStatus::Running) {
+            step.status = StepStatus::Cancelled;
+            step.reason = Some("the process that ran the pipeline was gone".into());
+            step.ended = Some(now_ms());
+        }
+    }
+    report.status = RunStatus::Cancelled;
+    report.ended = Some(now_ms());
+    report.write(work_root)?;
+    Ok(Some(report))
+}
+
+fn absolute(mut run: PipelineRun) -> Result<PipelineRun, Problem> {
+    let fix = |path: &mut PathBuf| match std::path::absolute(&*path) {
+        Ok(fixed) => {
+            *path = fixed;
+            Ok(())
+        }
+        Err(error) => Err(Problem::io("MLP0763", "find", path, &error)),
+    };
+    fix(&mut run.work_root)?;
+    fix(&mut run.cache_root)?;
+    fix(&mut run.snapshot_root)?;
+    fix(&mut run.project_root)?;
+    Ok(run)
+}
+
+fn refuse_running(run: &PipelineRun) -> Result<(), Problem> {
+    match RunReport::read(&run.work_root)? {
+        Some(report) if report.status == RunStatus::Running && report.runner.is_alive() => {
+            let message = format!("run `{}` is under way in process {}", report.run_id, report.runner.pid);
+            Err(Problem::new("MLP0763", message).help("wait for it, or cancel it first"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Snapshots the code of all steps before the first one runs: a run is of one moment.
+fn snapshot_all(run: &PipelineRun) -> Result<BTreeMap<String, CodeSnapshot>, Problem> {
+    let mut by_dir: BTreeMap<PathBuf, CodeSnapshot> = BTreeMap::new();
+    let mut by_step = BTreeMap::new();
+    for step in &run.steps {
+        let dir = step.code.dir.as_ref().map_or(run.project_root.clone(), |dir| run.project_root.join(dir));
+        let snapshot = match (&step.code.digest, by_dir.get(&dir)) {
+            (Some(digest), _) => pinned(run, &dir, digest),
+            (None, Some(snapshot)) => Ok(snapshot.clone()),
+            (None, None) => snapshot_code(&run.project_root, &dir, &run.snapshot_root),
+        };
+        let snapshot = snapshot.map_err(|problem| problem.at(format!("step.{}.code", step.name)))?;
+        if step.code.digest.is_none() {
+            by_dir.insert(dir, snapshot.clone());
+        }
+        by_step.insert(step.name.clone(), snapshot);
+    }
+    Ok(by_step)
+}
+
+/// The snapshot that was asked for: a kept one, or the directory as it is, if that is still the same.
+fn pinned(run: &PipelineRun, dir: &Path, digest: &str) -> Result<CodeSnapshot, Problem> {
+    if run.snapshot_root.join(digest).is_dir() {
+        return load_snapshot(&run.snapshot_root, digest);
+    }
+    let snapshot = snapshot_code(&run.project_root, dir, &run.snapshot_root)?;
+    if snapshot.digest == digest {
+        return Ok(snapshot);
+    }
+    let message = format!("the code in `{}` is no longer what was planned", dir.display());
+    Err(Problem::new("MLP0771", message).help("plan again"))
+}
+
+/// What is not in use.
+struct Free {
+    slots: usize,
+    cpu: Option<f64>,
+    memory: Option<u64>,
+    gpus: BTreeSet<u32>,
+}
+
+impl Free {
+    fn new(capacity: Capacity) -> Self {
+        Self {
+            slots: capacity.parallelism.max(1),
+            cpu: capacity.cpu,
+            memory: capacity.memory,
+            gpus: (0..capacity.gpus).collect(),
+        }
+    }
+
+    /// Takes what the step asks for, if all of it is there.
+    fn take(&mut self, step: &StepSpec) -> Option<Vec<u32>> {
+        let count = step.gpus as usize;
+        let fits = self.slots > 0
+            && self.cpu.is_none_or(|free| step.cpu.unwrap_or(0.0) <= free + 1e-9)
+            && self.memory.is_none_or(|free| step.memory.unwrap_or(0) <= free)
+            && count <= self.gpus.len();
+        if !fits {
+            return None;
+        }
+        self.slots -= 1;
+        self.cpu = self.cpu.map(|free| free - step.cpu.unwrap_or(0.0));
+        self.memory = self.memory.map(|free| free - step.memory.unwrap_or(0));
+        let gpus: Vec<u32> = self.gpus.iter().take(count).copied().collect();
+        gpus.iter().for_each(|gpu| _ = self.gpus.remove(gpu));
+        Some(gpus)
+    }
+
+    fn give_back(&mut self, work: &Work) {
+        self.slots += 1;
+        self.cpu = self.cpu.map(|free| free + work.spec.cpu.unwrap_or(0.0));
+        self.memory = self.memory.map(|free| free + work.spec.memory.unwrap_or(0));
+        self.gpus.extend(&work.gpus);
+    }
+}
+
+struct Scheduler {
+    ctx: Arc<Context>,
+    cancel: watch::Receiver<bool>,
+    report: RunReport,
+    waiting: Vec<StepSpec>,
+    free: Free,
+    running: JoinSet<Outcome>,
+    tasks: HashMap<Id, Arc<Work>>,
+}
+
+impl Scheduler {
+    fn new(
+        run: PipelineRun,
+        code: BTreeMap<String, CodeSnapshot>,
+        events: EventSink,
+        cancel: watch::Receiver<bool>,
+    ) -> Self {
+        let started = now_ms();
+        let fresh = |step: &StepSpec| {
+            let digest = code.get(&step.name).map(|snapshot| snapshot.digest.clone());
+            (step.name.clone(), StepReport { code: digest, ..StepReport::default() })
+        };
+        let report = RunReport {
+            format_version: 1,
+            run_id: run.run_id.clone(),
+            pipeline: run.pipeline.clone(),
+            status: RunStatus::Running,
+            runner: Runner::current(),
+            started,
+            ended: None,
+            params: run.params.clone(),
+            steps: run.steps.iter().map(fresh).collect(),
+        };
+        Self {
+            report,
+            cancel,
+            waiting: run.steps.clone(),
+            free: Free::new(run.capacity),
+            running: JoinSet::new(),
+            tasks: HashMap::new(),
+            ctx: Arc::new(Context { run, started_at: rfc3339(started), code, events }),
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), Problem> {
+        loop {
+            if *self.cancel.borrow() {
+                self.cancel_waiting();
+            }
+            self.skip_hopeless();
+            self.start_ready();
+            self.write()?;
+            match self.running.join_next_with_id().await {
+                None => break,
+                Some(Ok((id, outcome))) => self.finish(id, outcome),
+                Some(Err(error)) => {
+                    let problem = Problem::new("MLP0763", format!("the runner of a step was lost: {error}"));
+                    self.finish(error.id(), Outcome::failed(problem, Vec::new()));
+                }
+            }
+        }
+        let any = |status| self.report.steps.values().any(|step| step.status == status);
+        self.report.status = match () {
+            () if any(StepStatus::Cancelled) => RunStatus::Cancelled,
+            () if any(StepStatus::Failed) => RunStatus::Failed,
+            () => RunStatus::Succeeded,
+        };
+        self.report.ended = Some(now_ms());
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), Problem> {
+        self.report.write(&self.ctx.run.work_root)
+    }
+
+    fn cancel_waiting(&mut self) {
+        for step in std::mem::take(&mut self.waiting) {
+            self.set(&step.name, StepStatus::Cancelled, Some("the run was cancelled".into()));
+            (self.ctx.events)(Event::StepCancelled { step: step.name });
+        }
+    }
+
+    /// Gives up steps that need one that did not end well, and then those that need these.
+    fn skip_hopeless(&mut self) {
+        loop {
+            let hopeless = self.waiting.iter().enumerate().find_map(|(index, step)| {
+                let word = |name: &str| match self.report.steps.get(name)?.status {
+                    StepStatus::Failed => Some(format!("step `{name}` failed")),
+                    StepStatus::Skipped => Some(format!("step `{name}` was skipped")),
+                    StepStatus::Cancelled => Some(format!("step `{name}` was cancelled")),
+                    _ => None,
+                };
+                Some((index, dependencies(step).into_iter().find_map(word)?))
+            });
+            let Some((index, reason)) = hopeless else { break };
+            let step = self.waiting.remove(index).name;
+            self.set(&step, StepStatus::Skipped, Some(reason.clone()));
+            (self.ctx.events)(Event::StepSkipped { step, reason });
+        }
+    }
+
+    fn start_ready(&mut self) {
+        let mut index = 0;
+        while let Some(step) = self.waiting.get(index) {
+            let good = |name: &&str| self.report.steps.get(*name).is_some_and(|step| step.status.is_good());
+            let ready = dependencies(step).iter().all(good);
+            match ready.then(|| self.free.take(step)).flatten() {
+                None => index += 1,
+                Some(gpus) => {
+                    let spec = self.waiting.remove(index);
+                    self.start(spec, gpus);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, spec: StepSpec, gpus: Vec<u32>) {
+        let upstream = self.upstream(&spec);
+        if let Some(step) = self.report.steps.get_mut(&spec.name) {
+            step.status = StepStatus::Running;
+            step.started = Some(now_ms());
+        }
+        let work = Arc::new(Work { spec, upstream, gpus });
+        let task = execute(Arc::clone(&self.ctx), Arc::clone(&work), self.cancel.clone());
+        let handle = self.running.spawn(task);
+        self.tasks.insert(handle.id(), work);
+    }
+
+    fn upstream(&self, spec: &StepSpec) -> BTreeMap<String, Artifact> {
+        let find = |binding: &InputBinding| match binding {
+            InputBinding::StepOutput { step, output, .. } => {
+                self.report.steps.get(step)?.outputs.get(output).cloned()
+            }
+            _ => None,
+        };
+        spec.inputs.iter().filter_map(|(name, binding)| Some((name.clone(), find(binding)?))).collect()
+    }
+
+    fn finish(&mut self, id: Id, outcome: Outcome) {
+        let Some(work) = self.tasks.remove(&id) else { return };
+        self.free.give_back(&work);
+        let step = work.spec.name.clone();
+        self.set(&step, outcome.status, outcome.reason);
+        if let Some(report) = self.report.steps.get_mut(&step) {
+            report.outputs = outcome.outputs;
+            report.metrics = outcome.metrics;
+            report.problem = outcome.failure.as_ref().map(|(problem, _)| Failure::from(problem));
+        }
+        if let Some((problem, log_tail)) = outcome.failure {
+            (self.ctx.events)(Event::StepFailed { step, problem, log_tail });
+        } else if outcome.status == StepStatus::Cancelled {
+            (self.ctx.events)(Event::StepCancelled { step });
+        }
+    }
+
+    fn set(&mut self, step: &str, status: StepStatus, reason: Option<String>) {
+        if let Some(report) = self.report.steps.get_mut(step) {
+            report.status = status;
+            report.reason = reason;
+            report.ended = Some(now_ms());
+        }
+    }
+}

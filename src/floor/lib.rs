@@ -1,0 +1,16 @@
+//! The portable floor: data snapshots and their quality, the embedded registry, the step launcher, and the router.
+//!
+//! A library over plain data and files: it knows neither the engine nor any provider.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod codes;
+pub mod data;
+pub mod digest;
+mod files;
+pub mod launch;
+mod problem;
+pub mod registry;
+pub mod serve;
+
+pub use files::Integrity;
+pub use problem::Problem;

@@ -1,0 +1,320 @@
+//! An endpoint: its replicas, its router, and changes without a failed request.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::access::Limiter;
+use super::capture::Capture;
+use super::client::Client;
+use super::metrics::VariantMetrics;
+use super::process::{Recipe, install_worker};
+use super::replica::{EndpointEvent, Events, Replica, ReplicaStatus, Settings, Started, Surroundings};
+use super::router::Router;
+use super::routing::{Routing, Variant};
+use super::server::{Server, bind};
+use super::spec::{EndpointSpec, LimitScope, ModelLabel, VariantSpec};
+use crate::Problem;
+
+/// What is added to the time of a request when its end is waited for.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// A running endpoint. Dropped, it ends in the background; `stop` waits for it.
+pub struct Endpoint {
+    surroundings: Arc<Surroundings>,
+    router: Arc<Router>,
+    server: Server,
+    port: u16,
+}
+
+/// What an endpoint looks like now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointStatus {
+    /// Its name.
+    pub name: String,
+    /// The address it listens on.
+    pub host: String,
+    /// The port it listens on.
+    pub port: u16,
+    /// Its variants.
+    pub variants: Vec<VariantStatus>,
+}
+
+/// What a variant looks like now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VariantStatus {
+    /// Its name.
+    pub name: String,
+    /// Its share of the traffic in basis points.
+    pub weight: u32,
+    /// The model version behind it.
+    pub model: ModelLabel,
+    /// The digest of that version.
+    pub digest: String,
+    /// Its replicas.
+    pub replicas: Vec<ReplicaStatus>,
+    /// Requests it answered since the endpoint was started.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub errors: u64,
+    /// Requests of its share that others served.
+    pub rerouted: u64,
+}
+
+/// The replicas of a new picture: those that go on, and those that were started for it.
+struct Staged {
+    variants: Vec<Variant>,
+    started: Vec<(Arc<Replica>, Started)>,
+}
+
+impl Endpoint {
+    /// Binds the port, starts all replicas and waits until they are ready.
+    ///
+    /// # Errors
+    /// When the specification is refused, the port is taken, or a replica does not become ready (with the
+    /// last lines of its log); nothing is left running then.
+    pub async fn start(spec: EndpointSpec, events: Events) -> Result<Self, Problem> {
+        spec.validate()?;
+        let listener = bind(&spec.name, &spec.host, spec.port).await?;
+        let port = local_port(&listener)?;
+        let worker = install_worker(&spec.log_dir)?;
+        let capture = open_capture(&spec)?;
+        let client = Client::new();
+        let surroundings =
+            Arc::new(Surroundings { settings: RwLock::new(settings(&spec)), client: client.clone(), events });
+        let staged = stage(&spec, None, &surroundings, &worker);
+        let variants = ready(staged).await?;
+        let limiter = spec.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
+        let grace = drain_time(&spec);
+        let routing = Arc::new(Routing::new(spec, variants, limiter, capture));
+        let router = Arc::new(Router::new(routing, client));
+        let server = Server::start(listener, Arc::clone(&router), grace);
+        Ok(Self { surroundings, router, server, port })
+    }
+
+    /// Goes over to another specification without a failed request: new replicas are ready before the router
+    /// sends them anything, and old ones are stopped when their requests are answered. What differs in
+    /// weights, limits or labels alone touches no process.
+    ///
+    /// # Errors
+    /// As `start`; everything is then as it was.
+    pub async fn apply(&mut self, spec: EndpointSpec) -> Result<(), Problem> {
+        spec.validate()?;
+        let old = self.router.routing();
+        if spec.name != old.spec.name {
+            return Err(Problem::new(
+                "MLP0780",
+                format!("endpoint `{}` cannot become `{}`", old.spec.name, spec.name),
+            )
+            .at("name"));
+        }
+        let moves = spec.host != old.spec.host || (spec.port != 0 && spec.port != self.port);
+        let listener = if moves { Some(bind(&spec.name, &spec.host, spec.port).await?) } else { None };
+        let new_port = listener.as_ref().map(local_port).transpose()?;
+        let worker = install_worker(&spec.log_dir)?;
+        let capture = match &old.capture {
+            Some(open) if Some(&open.spec) == spec.capture.as_ref() => Some(Arc::clone(open)),
+            _ => open_capture(&spec)?,
+        };
+        let before = self.replace_settings(settings(&spec));
+        let staged = stage(&spec, Some(&old), &self.surroundings, &worker);
+        let variants = match ready(staged).await {
+            Ok(variants) => variants,
+            Err(problem) => {
+                self.replace_settings(before);
+                return Err(problem);
+            }
+        };
+        let limiter = next_limiter(&spec, &old);
+        let grace = drain_time(&spec).max(drain_time(&old.spec));
+        let name = spec.name.clone();
+        drop(old);
+        let next = Arc::new(Routing::new(spec, variants, limiter, capture));
+        let old = self.router.switch(Arc::clone(&next));
+        (self.surroundings.events)(EndpointEvent::Switched { endpoint: name });
+        if let (Some(listener), Some(port)) = (listener, new_port) {
+            let server = Server::start(listener, Arc::clone(&self.router), grace);
+            std::mem::replace(&mut self.server, server).close().await;
+            self.port = port;
+        }
+        drain(&old, grace).await;
+        retire(&old, Some(&next)).await;
+        Ok(())
+    }
+
+    /// What it looks like now.
+    #[must_use]
+    pub fn status(&self) -> EndpointStatus {
+        let routing = self.router.routing();
+        let variants = routing.variants.iter().map(variant_status).collect();
+        EndpointStatus {
+            name: routing.spec.name.clone(),
+            host: routing.spec.host.clone(),
+            port: self.port,
+            variants,
+        }
+    }
+
+    /// The specification it runs by.
+    #[must_use]
+    pub fn spec(&self) -> EndpointSpec {
+        self.router.routing().spec.clone()
+    }
+
+    /// Closes the port, lets the requests under way finish, and ends all processes.
+    pub async fn stop(self) {
+        let Self { surroundings, router, server, .. } = self;
+        server.close().await;
+        let routing = router.routing();
+        retire(&routing, None).await;
+        (surroundings.events)(EndpointEvent::Stopped { endpoint: routing.spec.name.clone() });
+    }
+
+    fn replace_settings(&self, settings: Settings) -> Settings {
+        let mut current = self.surroundings.settings.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, settings)
+    }
+}
+
+fn settings(spec: &EndpointSpec) -> Settings {
+    Settings { health: spec.health.clone(), start_timeout: Duration::from_millis(spec.start_timeout_ms) }
+}
+
+/// The longest time until every request under way is answered: each may be sent twice.
+fn drain_time(spec: &EndpointSpec) -> Duration {
+    Duration::from_millis(spec.request_timeout_ms) * 2 + MARGIN
+}
+
+fn local_port(listener: &tokio::net::TcpListener) -> Result<u16, Problem> {
+    let address = listener.local_addr();
+    address
+        .map(|address| address.port())
+        .map_err(|error| Problem::new("MLP0781", format!("no port: {error}")))
+}
+
+fn open_capture(spec: &EndpointSpec) -> Result<Option<Arc<Capture>>, Problem> {
+    spec.capture.as_ref().map(Capture::open).transpose().map(|capture| capture.map(Arc::new))
+}
+
+/// A limit that did not change goes on counting.
+fn next_limiter(spec: &EndpointSpec, old: &Routing) -> Option<Arc<Limiter>> {
+    let limits = spec.limits.as_ref()?;
+    let same_keys = limits.per == LimitScope::All || spec.auth == old.spec.auth;
+    match &old.limiter {
+        Some(limiter) if limiter.spec == *limits && same_keys => Some(Arc::clone(limiter)),
+        _ => Some(Arc::new(Limiter::new(limits))),
+    }
+}
+
+/// Starts what the specification needs beyond what runs already.
+fn stage(
+    spec: &EndpointSpec,
+    old: Option<&Routing>,
+    surroundings: &Arc<Surroundings>,
+    worker: &Path,
+) -> Staged {
+    let mut staged = Staged { variants: Vec::new(), started: Vec::new() };
+    for variant in &spec.variants {
+        let before = old.and_then(|old| old.variants.iter().find(|before| before.spec.name == variant.name));
+        let mut replicas = before.map(|before| kept(spec, old, before, variant)).unwrap_or_default();
+        for index in u32::try_from(replicas.len()).unwrap_or(u32::MAX)..variant.replicas {
+            let timeout = Duration::from_millis(spec.request_timeout_ms);
+            let recipe = Recipe::of(&spec.name, variant, index, worker, timeout);
+            let (replica, started) = Replica::start(recipe, Arc::clone(surroundings));
+            staged.started.push((Arc::clone(&replica), started));
+            replicas.push(replica);
+        }
+        let metrics = before.map_or_else(|| Arc::new(VariantMetrics::default()), |v| Arc::clone(&v.metrics));
+        staged.variants.push(Variant::new(variant.clone(), replicas, metrics));
+    }
+    staged
+}
+
+/// The replicas of a variant that can serve its new form as they are.
+fn kept(
+    spec: &EndpointSpec,
+    old: Option<&Routing>,
+    before: &Variant,
+    after: &VariantSpec,
+) -> Vec<Arc<Replica>> {
+    // The worker is told the time of a request and the place of its log when it is started.
+    let same_place = old.is_some_and(|old| {
+        old.spec.request_timeout_ms == spec.request_timeout_ms && old.spec.log_dir == spec.log_dir
+    });
+    if !same_place || !before.spec.same_process(after) {
+        return Vec::new();
+    }
+    before.replicas.iter().take(usize::try_from(after.replicas).unwrap_or(usize::MAX)).cloned().collect()
+}
+
+/// Waits until everything that was started is ready; if something is not, all of it is stopped.
+async fn ready(staged: Staged) -> Result<Vec<Variant>, Problem> {
+    let mut replicas = Vec::new();
+    let mut starting = tokio::task::JoinSet::new();
+    for (replica, started) in staged.started {
+        replicas.push(replica);
+        starting.spawn(started);
+    }
+    let mut failure = None;
+    // The first failure ends the wait: the others are stopped, ready or not.
+    while let (None, Some(outcome)) = (&failure, starting.join_next().await) {
+        if let Ok(Ok(Err(problem))) = outcome {
+            failure = Some(problem);
+        }
+    }
+    let Some(problem) = failure else { return Ok(staged.variants) };
+    stop_all(replicas).await;
+    Err(problem)
+}
+
+async fn stop_all(replicas: Vec<Arc<Replica>>) {
+    let mut stopping = tokio::task::JoinSet::new();
+    for replica in replicas {
+        stopping.spawn(async move { replica.stop().await });
+    }
+    while stopping.join_next().await.is_some() {}
+}
+
+/// Waits until no request holds the old picture any more.
+async fn drain(old: &Arc<Routing>, grace: Duration) {
+    let answered = async {
+        while Arc::strong_count(old) > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let _ = tokio::time::timeout(grace, answered).await;
+}
+
+/// Ends what an old picture has and the next one has not.
+async fn retire(old: &Routing, next: Option<&Routing>) {
+    let stays = |replica: &Arc<Replica>| {
+        next.is_some_and(|next| {
+            next.variants.iter().flat_map(|v| &v.replicas).any(|other| Arc::ptr_eq(other, replica))
+        })
+    };
+    let gone = old.variants.iter().flat_map(|variant| &variant.replicas).filter(|replica| !stays(replica));
+    stop_all(gone.cloned().collect()).await;
+    if let Some(capture) = &old.capture {
+        let continues =
+            next.and_then(|next| next.capture.as_ref()).is_some_and(|other| Arc::ptr_eq(other, capture));
+        if !continues {
+            capture.close().await;
+        }
+    }
+}
+
+fn variant_status(variant: &Variant) -> VariantStatus {
+    let (requests, errors) = variant.metrics.totals();
+    VariantStatus {
+        name: variant.spec.name.clone(),
+        weight: variant.spec.weight,
+        model: variant.spec.model.clone(),
+        digest: variant.spec.digest.clone(),
+        replicas: variant.replicas.iter().map(|replica| replica.status()).collect(),
+        requests,
+        errors,
+        rerouted: variant.metrics.rerouted.load(std::sync::atomic::Ordering::Relaxed),
+    }
+}

@@ -1,0 +1,31 @@
+//! Online and batch serving: a python worker, supervised replicas, and a router in front of them.
+//!
+//! A replica answers `POST /predict` (`{"rows": [...]}` with `{"predictions": [...]}`) and `GET /healthz` on
+//! `MLP_PORT` of loopback. The router splits traffic between variants by weight, between their replicas in
+//! turn, and replaces its whole picture at once, so that a change costs no request.
+
+mod access;
+mod batch;
+mod capture;
+mod client;
+mod endpoint;
+mod inference;
+mod metrics;
+mod process;
+mod refusal;
+mod replica;
+mod router;
+mod routing;
+mod server;
+mod spec;
+mod spread;
+#[cfg(test)]
+mod tests;
+
+pub use batch::{BatchSpec, BatchWorker, predict_batch};
+pub use endpoint::{Endpoint, EndpointStatus, VariantStatus};
+pub use replica::{EndpointEvent, Events, ReplicaState, ReplicaStatus};
+pub use spec::{
+    AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
+    VariantSpec, WHOLE,
+};

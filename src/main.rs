@@ -1,0 +1,2 @@
+//! The `mlp` program.
+fn main() {}

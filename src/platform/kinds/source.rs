@@ -1,0 +1,60 @@
+//! `source`.
+
+use crate::phrases::FORMAT;
+use crate::schema::{Attribute, Kind, Ty};
+
+/// How one table is read.
+const TABLE: &[Attribute] = &[Attribute::new(
+    "cursor",
+    Ty::Text,
+    "The column to read on from: the largest value seen is remembered.",
+)];
+
+/// What a reader should know.
+const CATALOG: &[Attribute] = &[
+    Attribute::new("owner", Ty::OneOf(&[Ty::Ref(&["team"]), Ty::Text]), "Who answers for the data."),
+    Attribute::new("meaning", Ty::Text, "What it means."),
+    Attribute::new(
+        "structure",
+        Ty::Enum(&["structured", "semi_structured", "unstructured"]),
+        "How far it is structured.",
+    ),
+];
+
+/// Its attributes.
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::new(
+        "kind",
+        Ty::Enum(&["file", "http", "object", "postgres", "mysql", "kafka"]),
+        "The kind of system.",
+    )
+    .required(),
+    Attribute::new("uri", Ty::Text, "Where it is; for a file, a path of the project.").required(),
+    Attribute::new("secret", Ty::Ref(&["secret"]), "The credentials it is read with."),
+    Attribute::new("format", FORMAT, "The format of its data."),
+    Attribute::new("mode", Ty::Enum(&["batch", "cdc", "stream"]), "How it is read.").default("\"batch\""),
+    Attribute::new(
+        "tables",
+        Ty::OneOf(&[Ty::List(&Ty::Text), Ty::Map(&Ty::Object(TABLE))]),
+        "The tables that are read, by name or with how each is read.",
+    ),
+    Attribute::new("catalog", Ty::Object(CATALOG), "What a reader should know of it."),
+    Attribute::new(
+        "generate",
+        Ty::Text,
+        "The command that makes the file when it is missing, for the kind `file` only.",
+    ),
+];
+
+/// An external system of record, read and never created.
+pub const KIND: Kind = Kind {
+    name: "source",
+    doc: "An external system of record, read and never created.",
+    labels: &["name"],
+    attributes: ATTRIBUTES,
+    open: false,
+    members: &[],
+    outputs: &[],
+    common: true,
+    partial: true,
+};

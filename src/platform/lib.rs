@@ -1,0 +1,19 @@
+//! The portable nouns, typed: one file a kind with its schema and documentation, and what a resolved specification is.
+//!
+//! No cloud's words, no syntax.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod codes;
+mod declaration;
+#[cfg(test)]
+mod generated;
+mod json_schema;
+pub mod kinds;
+mod phrases;
+mod reference_pages;
+pub mod schema;
+
+pub use codes::CODES;
+pub use declaration::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
+pub use json_schema::json_schema;
+pub use reference_pages::{ReferencePage, reference_pages};

@@ -1,0 +1,22 @@
+//! Diagnostic codes of this room.
+
+/// Codes with their titles.
+pub const CODES: mlp_diag::CodeList = &[
+    (STATE_UNREADABLE, "the state cannot be read"),
+    (STATE_DAMAGED, "the state is damaged"),
+    (STATE_NEWER, "the state was written by a newer mlp"),
+    (JOURNAL_DAMAGED, "the journal is damaged"),
+    (STATE_UNWRITABLE, "the state cannot be written"),
+    (STATE_FOREIGN, "the state belongs to something else"),
+    (LEASE_HELD, "somebody else is applying"),
+    (LEASE_LOST, "the lease was lost"),
+];
+
+pub(crate) const STATE_UNREADABLE: &str = "MLP0600";
+pub(crate) const STATE_DAMAGED: &str = "MLP0601";
+pub(crate) const STATE_NEWER: &str = "MLP0602";
+pub(crate) const JOURNAL_DAMAGED: &str = "MLP0603";
+pub(crate) const STATE_UNWRITABLE: &str = "MLP0604";
+pub(crate) const STATE_FOREIGN: &str = "MLP0605";
+pub(crate) const LEASE_HELD: &str = "MLP0610";
+pub(crate) const LEASE_LOST: &str = "MLP0611";

@@ -1,0 +1,168 @@
+//! What is remembered of each resource, and of all of them.
+
+use std::collections::BTreeMap;
+
+use mlp_value::{Address, KnownValue, ResourceId, Value};
+use serde::{Deserialize, Serialize};
+
+/// Version of the state's form on disk.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Whether what is remembered can be relied on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum Status {
+    /// It was made whole and read back.
+    Ready,
+    /// It was made in part, or not as asked.
+    Tainted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A resource as last applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Address and role.
+    pub id: ResourceId,
+    /// Native kind.
+    pub kind: String,
+    /// Kind and name of the provider, `local.here`.
+    pub provider: String,
+    /// The name by which the target knows it.
+    pub identity: String,
+    /// The fields asked for, and computed ones as they were read back.
+    pub applied: KnownValue,
+    /// What it tells others.
+    pub outputs: KnownValue,
+    /// What had to be there before it.
+    pub depends_on: Vec<ResourceId>,
+    /// Refuse to destroy or replace.
+    pub protect: bool,
+    /// Destroying means forgetting.
+    pub keep: bool,
+    /// Version of the kind's fields.
+    pub schema_version: u32,
+    /// Version of the lowering that made it.
+    pub lowering_version: u32,
+    /// Whether it can be relied on.
+    #[serde(flatten)]
+    pub status: Status,
+    /// Where it was declared, `main.mlp:41`.
+    pub place: Option<String>,
+}
+
+/// All that is remembered of one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Version of its form.
+    pub format_version: u32,
+    /// Which history it belongs to; empty before the first apply.
+    pub lineage: String,
+    /// Counts changes.
+    pub serial: u64,
+    /// The project's name.
+    pub project: String,
+    /// The environment's name.
+    pub environment: String,
+    /// Records by id.
+    pub resources: BTreeMap<ResourceId, Record>,
+}
+
+impl State {
+    /// A state that remembers nothing.
+    pub fn empty(project: &str, environment: &str) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            lineage: String::new(),
+            serial: 0,
+            project: project.to_owned(),
+            environment: environment.to_owned(),
+            resources: BTreeMap::new(),
+        }
+    }
+
+    /// Hex BLAKE3 of what is remembered. The lineage is not part of it: the first apply gives one to an empty state.
+    pub fn digest(&self) -> String {
+        // A state is plain data whose keys are text, which JSON always holds; an impossible failure digests as null.
+        let parts = (&self.project, &self.environment, self.serial, &self.resources);
+        let json = serde_json::to_vec(&parts).unwrap_or_default();
+        blake3::hash(&json).to_hex().to_string()
+    }
+
+    /// The outputs of a declaration: those of all its roles in one object; `None` when nothing of it is remembered.
+    pub fn outputs(&self, address: &Address) -> Option<KnownValue> {
+        let from = ResourceId::new(address.clone(), "");
+        let roles = self.resources.range(from..).take_while(|(id, _)| id.address == *address);
+        let mut merged = BTreeMap::new();
+        let mut found = false;
+        for (_, record) in roles {
+            found = true;
+            if let Some(outputs) = record.outputs.as_object() {
+                merged.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+        }
+        found.then(|| Value::object(merged))
+    }
+
+    /// Remembers a record, or what replaces it.
+    pub fn put(&mut self, record: Record) {
+        self.serial += 1;
+        self.resources.insert(record.id.clone(), record);
+    }
+
+    /// Forgets a resource.
+    pub fn remove(&mut self, id: &ResourceId) {
+        if self.resources.remove(id).is_some() {
+            self.serial += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn record(id: &str) -> Record {
+        Record {
+            id: id.parse().unwrap(),
+            kind: "local_endpoint".into(),
+            provider: "local.here".into(),
+            identity: id.replace('.', "/"),
+            applied: KnownValue::object([("port", KnownValue::int(8090))]),
+            outputs: KnownValue::object([("url", KnownValue::text(id))]),
+            depends_on: Vec::new(),
+            protect: false,
+            keep: false,
+            schema_version: 1,
+            lowering_version: 1,
+            status: Status::Ready,
+            place: Some("main.mlp:41".into()),
+        }
+    }
+
+    #[test]
+    fn outputs_of_all_roles_are_one_object() {
+        let mut state = State::empty("churn", "dev");
+        let mut second = record("endpoint.a/router");
+        second.outputs = KnownValue::object([("port", KnownValue::int(1))]);
+        for record in [record("endpoint.a"), second, record("endpoint.ab")] {
+            state.put(record);
+        }
+        let merged = state.outputs(&Address::new("endpoint", "a")).unwrap();
+        assert_eq!(merged.as_object().unwrap().len(), 2);
+        assert_eq!(merged.field("url").unwrap().as_text(), Some("endpoint.a"));
+        assert!(state.outputs(&Address::new("endpoint", "b")).is_none());
+    }
+
+    #[test]
+    fn the_digest_follows_the_content_and_not_the_lineage() {
+        let mut state = State::empty("churn", "dev");
+        let before = state.digest();
+        state.lineage = "x".into();
+        assert_eq!(state.digest(), before);
+        state.put(record("endpoint.a"));
+        assert_ne!(state.digest(), before);
+    }
+}

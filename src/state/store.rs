@@ -1,0 +1,70 @@
+//! What a store of states can do.
+
+use mlp_diag::Diagnostic;
+
+use crate::{Closed, Entry, Holder, State, Unfinished};
+
+/// What a store remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The state.
+    pub state: State,
+    /// Calls of earlier applies whose outcome is not known.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A place where states are kept.
+#[expect(clippy::result_large_err, reason = "an error ends the command")]
+pub trait Store: Send + Sync {
+    /// Reads without a lease; an environment never applied gives an empty state.
+    ///
+    /// # Errors
+    /// The state cannot be read, is damaged, or was written by a newer version.
+    fn read(&self) -> Result<Loaded, Diagnostic>;
+
+    /// Takes the lease and opens the journal.
+    ///
+    /// # Errors
+    /// Somebody else holds the lease, or what `read` may say.
+    fn open(&self, holder: &Holder) -> Result<Box<dyn Writer>, Diagnostic>;
+
+    /// The applies there have been, oldest first.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    fn history(&self) -> Result<Vec<Closed>, Diagnostic>;
+}
+
+/// An open journal under a lease; may be used by many at once.
+#[expect(clippy::result_large_err, reason = "an error ends the command")]
+pub trait Writer: Send + Sync {
+    /// What is remembered now.
+    fn loaded(&self) -> Loaded;
+
+    /// The fencing token.
+    fn token(&self) -> u64;
+
+    /// Appends an entry; it becomes durable with the next `begin` or `close`.
+    ///
+    /// # Errors
+    /// The lease was lost, or the journal cannot be written.
+    fn append(&self, entry: &Entry) -> Result<(), Diagnostic>;
+
+    /// Appends an entry and returns when it is durable, sharing the wait with others who wait.
+    ///
+    /// # Errors
+    /// The lease was lost, or the journal cannot be written.
+    fn begin(&self, entry: &Entry) -> Result<(), Diagnostic>;
+
+    /// Prolongs the lease: the heartbeat.
+    ///
+    /// # Errors
+    /// The lease was lost.
+    fn renew(&self) -> Result<(), Diagnostic>;
+
+    /// Writes the closing entry, compacts the journal into a snapshot and releases the lease.
+    ///
+    /// # Errors
+    /// The lease was lost, or the state cannot be written; the journal still holds everything.
+    fn close(&self, outcome: &str, summary: &str) -> Result<State, Diagnostic>;
+}

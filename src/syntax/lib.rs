@@ -1,0 +1,17 @@
+//! Text to tree and back. What a name means is not known here.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod codes;
+mod convert;
+mod explain;
+mod format;
+mod lex;
+mod parse;
+mod split;
+mod template;
+mod tree;
+
+pub use codes::CODES;
+pub use format::format;
+pub use parse::{parse, parse_expression};
+pub use tree::*;

@@ -1,0 +1,229 @@
+//! A file as its top-level items, so one bad block costs one block.
+
+use mlp_diag::{Diagnostic, FileId, Span};
+
+use crate::codes;
+use crate::lex::{Kind, Lexer, Token};
+
+/// How deep brackets may nest; the parser proper has the same limit.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// One block or attribute of the top level.
+pub(crate) struct Item {
+    /// Its tokens; the line ending is not among them.
+    pub tokens: Vec<Token>,
+    /// What is wrong already without parsing it.
+    pub problems: Vec<Diagnostic>,
+}
+
+impl Item {
+    /// Its bytes.
+    pub(crate) fn range(&self) -> (usize, usize) {
+        let start = self.tokens.first().map_or(0, |token| token.start);
+        (start, self.tokens.last().map_or(start, |token| token.end))
+    }
+}
+
+/// Splits a file into its top-level items.
+pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut pos = 0;
+    // Once a bracket was left open, a line that looks like a block's first starts a new item: without this, one
+    // missing brace would swallow the rest of the file.
+    let mut wary = false;
+    while let Some(start) = next_start(text, pos) {
+        let (mut tokens, open) = gather(text, start, wary);
+        if open && !wary {
+            wary = true;
+            tokens = gather(text, start, wary).0;
+        }
+        pos = tokens.last().map_or(text.len(), |token| token.end);
+        let problems = check(file, text, &tokens);
+        items.push(Item { tokens, problems });
+    }
+    items
+}
+
+fn next_start(text: &str, pos: usize) -> Option<usize> {
+    Lexer::new(text, pos)
+        .find(|token| token.kind != Kind::Newline && (!token.is_comment() || !token.closed))
+        .map(|token| token.start)
+}
+
+/// The tokens of the item at `start`, and whether it ran to the end of the file with a bracket open.
+fn gather(text: &str, start: usize, wary: bool) -> (Vec<Token>, bool) {
+    let mut tokens: Vec<Token> = Vec::new();
+    let mut depth = 0usize;
+    for token in Lexer::new(text, start) {
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            Kind::Newline if depth == 0 || (wary && is_header(text, token.end)) => return (tokens, false),
+            _ => {}
+        }
+        tokens.push(token);
+    }
+    (tokens, depth > 0)
+}
+
+/// Whether the line at `pos` looks like the first of a top-level block: `kind "label" {` with no indentation.
+fn is_header(text: &str, pos: usize) -> bool {
+    let mut tokens = Lexer::new(text, pos);
+    let Some(first) = tokens.next() else { return false };
+    if first.kind != Kind::Name || first.start != pos {
+        return false;
+    }
+    for token in tokens.take(8) {
+        match token.kind {
+            Kind::Name | Kind::Quoted => {}
+            Kind::Open => return token.text(text) == "{",
+            _ => return false,
+        }
+    }
+    false
+}
+
+struct Opener {
+    token: Token,
+    indent: usize,
+}
+
+/// Brackets without a partner, strings and comments without an end, and nesting beyond the limit.
+pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut stack: Vec<Opener> = Vec::new();
+    let mut suspect: Option<Token> = None;
+    let mut too_deep = false;
+    for token in tokens {
+        match token.kind {
+            Kind::Open => {
+                if stack.len() == MAX_DEPTH && !too_deep {
+                    too_deep = true;
+                    problems.push(deep(span(file, token)));
+                }
+                let indent = if too_deep { 0 } else { indent_of(text, token.start) };
+                stack.push(Opener { token: *token, indent });
+            }
+            Kind::Close => {
+                if too_deep {
+                    stack.pop();
+                    continue;
+                }
+                match stack.pop() {
+                    Some(opener) if partner(opener.token.text(text)) == token.text(text) => {
+                        if suspect.is_none() && opener.indent > indent_of(text, token.start) {
+                            suspect = Some(opener.token);
+                        }
+                    }
+                    Some(opener) => problems.push(mismatch(file, text, &opener.token, token)),
+                    None => problems.push(stray(file, text, token)),
+                }
+            }
+            _ if !token.closed => problems.push(unclosed(file, text, token)),
+            _ => {}
+        }
+    }
+    if let Some(opener) = stack.last()
+        && problems.is_empty()
+    {
+        problems.push(left_open(file, text, suspect.as_ref().unwrap_or(&opener.token)));
+    }
+    problems
+}
+
+/// The indentation of the line a byte stands in.
+fn indent_of(text: &str, pos: usize) -> usize {
+    let line = text[..pos].rfind('\n').map_or(0, |at| at + 1);
+    text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+fn partner(open: &str) -> &'static str {
+    match open {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    }
+}
+
+fn span(file: FileId, token: &Token) -> Span {
+    Span::new(file, token.start, token.end)
+}
+
+pub(crate) fn deep(span: Span) -> Diagnostic {
+    Diagnostic::error(codes::TOO_DEEP, format!("Nested more than {MAX_DEPTH} levels deep"))
+        .at(span, "this level is one too many")
+        .help("Give an inner part a name of its own in `locals` and refer to it.")
+}
+
+fn mismatch(file: FileId, text: &str, opener: &Token, closer: &Token) -> Diagnostic {
+    let (open, close) = (opener.text(text), closer.text(text));
+    Diagnostic::error(codes::BRACKET, format!("`{open}` is closed by `{close}`"))
+        .at(span(file, closer), format!("expected `{}` here", partner(open)))
+        .see(span(file, opener), "opened here")
+        .help(format!("Close it with `{}`.", partner(open)))
+}
+
+fn stray(file: FileId, text: &str, closer: &Token) -> Diagnostic {
+    let close = closer.text(text);
+    Diagnostic::error(codes::BRACKET, format!("`{close}` closes nothing"))
+        .at(span(file, closer), "no bracket is open here")
+        .help("Remove it, or look above for a block that was closed too early.")
+}
+
+fn left_open(file: FileId, text: &str, opener: &Token) -> Diagnostic {
+    let open = opener.text(text);
+    Diagnostic::error(codes::BRACKET, format!("`{open}` is never closed"))
+        .at(span(file, opener), "opened here")
+        .help(format!("Add the `{}` that belongs to it.", partner(open)))
+}
+
+fn unclosed(file: FileId, text: &str, token: &Token) -> Diagnostic {
+    let (what, way_out, end) = match token.kind {
+        Kind::Quoted => (
+            "string",
+            "End it with `\"` on the same line; longer text goes in a heredoc, `<<-EOT`.",
+            token.end,
+        ),
+        Kind::Heredoc => {
+            ("heredoc", "End it with its delimiter alone on a line.", crate::lex::line_end(text, token.start))
+        }
+        _ => ("comment", "End it with `*/`.", token.start + 2),
+    };
+    Diagnostic::error(codes::UNCLOSED, format!("This {what} is never closed"))
+        .at(Span::new(file, token.start, end), "starts here")
+        .help(way_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text: &str) -> Vec<(&str, Vec<String>)> {
+        let shown = |item: Item| {
+            let (start, end) = item.range();
+            (&text[start..end], item.problems.iter().map(|problem| problem.code.clone()).collect())
+        };
+        split(FileId(0), text).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn items_end_with_their_brackets() {
+        let text = "# c\na = [\n1]\n\nb \"x\" {\n  c = \"}\" # {\n}\nd = <<E\n}\nE\n";
+        let found: Vec<&str> = pieces(text).into_iter().map(|(text, _)| text).collect();
+        assert_eq!(found, ["a = [\n1]", "b \"x\" {\n  c = \"}\" # {\n}", "d = <<E\n}\nE"]);
+    }
+
+    #[test]
+    fn one_open_brace_costs_one_block() {
+        let found = pieces("a \"x\" {\n  b {\n    c = 1\n}\nd \"y\" {\n  e = 1\n}\nf {\n}\n");
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[0].1, ["MLP0105"]);
+        assert!(found[1].1.is_empty() && found[2].1.is_empty());
+    }
+
+    #[test]
+    fn the_opener_that_was_forgotten_is_blamed() {
+        let items = split(FileId(0), "a \"x\" {\n  b {\n    c = 1\n}\nd \"y\" {\n}\n");
+        assert_eq!(items[0].problems[0].place().unwrap().start, 12);
+    }
+}

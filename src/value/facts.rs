@@ -1,0 +1,83 @@
+//! What pure stages ask of the world, and what they were told.
+//!
+//! A pure stage returns its best result and a set of needs; the host answers them and calls again until nothing new is
+//! needed. Every fact used is digested into the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// A question to the host. Paths are relative to the project's directory unless absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// The text of a file.
+    Text(String),
+    /// Size and BLAKE3 digest of a file, or of every file of a directory.
+    Digest(String),
+    /// Digest of a code directory less what `.mlpignore` names.
+    Tree(String),
+    /// An environment variable.
+    Env(String),
+    /// Where a program is found on the search path, and what it prints for `--version`.
+    Program(String),
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// Text of a file or variable.
+    Text(String),
+    /// Digest (hex BLAKE3) and size in bytes.
+    Digest {
+        /// Hex BLAKE3.
+        digest: String,
+        /// Bytes.
+        size: u64,
+    },
+    /// A program.
+    Program {
+        /// Absolute path.
+        path: String,
+        /// Version as it prints it, for example `3.11.7`.
+        version: String,
+    },
+    /// There is no such thing.
+    Missing,
+    /// It is there and cannot be read; why.
+    Failed(String),
+}
+
+/// Facts known so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts(BTreeMap<Need, Fact>);
+
+/// Questions still open.
+pub type Needs = BTreeSet<Need>;
+
+impl Facts {
+    /// The answer, or `None` after noting the question in `needs`.
+    pub fn ask(&self, need: Need, needs: &mut Needs) -> Option<&Fact> {
+        let answer = self.0.get(&need);
+        if answer.is_none() {
+            needs.insert(need);
+        }
+        answer
+    }
+
+    /// Adds an answer.
+    pub fn insert(&mut self, need: Need, fact: Fact) {
+        self.0.insert(need, fact);
+    }
+
+    /// Whether the question was answered.
+    pub fn knows(&self, need: &Need) -> bool {
+        self.0.contains_key(need)
+    }
+
+    /// All questions and answers, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Need, &Fact)> {
+        self.0.iter()
+    }
+}

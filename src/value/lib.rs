@@ -1,0 +1,19 @@
+//! Values, types, paths and addresses: what a thing is, apart from what hangs on it and where it came from.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod address;
+pub mod facts;
+mod json;
+mod number;
+mod path;
+mod resource_id;
+mod types;
+mod value;
+pub mod units;
+
+pub use address::{Address, Key};
+pub use number::Number;
+pub use path::{Path, Step};
+pub use resource_id::ResourceId;
+pub use types::Type;
+pub use value::{KnownValue, Never, Object, Value};
