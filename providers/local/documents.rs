@@ -139,7 +139,12 @@ impl Place {
         match self.find(identity)? {
             Found::Document(document) => Ok(*document),
             Found::Absent => {
-                let mut error = wrong(codes::DOCUMENT, format!("there is no `{identity}` in this environment"), identity, "");
+                let mut error = wrong(
+                    codes::DOCUMENT,
+                    format!("there is no `{identity}` in this environment"),
+                    identity,
+                    "",
+                );
                 error.diagnostic.help = Some("apply first".to_owned());
                 Err(error)
             }
@@ -164,14 +169,18 @@ impl Place {
     }
 }
 
+/// Makes the names of temporary files of one process differ.
+static WRITES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 /// Writes JSON whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let temporary = folder.join(format!(
-        ".{}.{}.tmp",
+        ".{}.{}-{}.tmp",
         path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        std::process::id()
+        std::process::id(),
+        WRITES.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     ));
     let text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
     {

@@ -14,9 +14,11 @@ impl Scope for Names {
     fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Result<Resolved, Diagnostic> {
         match self.0.get(traversal.root.as_ref()) {
             Some(value) => Ok(Resolved { value: value.clone(), consumed: 0, sensitive: false }),
-            None => Err(Diagnostic::error(codes::UNRESOLVED, format!("`{}` means nothing here", traversal.root))
-                .at_opt(span, "")
-                .help(one_of(&traversal.root, self.0.keys().copied().collect::<Vec<_>>()))),
+            None => {
+                Err(Diagnostic::error(codes::UNRESOLVED, format!("`{}` means nothing here", traversal.root))
+                    .at_opt(span, "")
+                    .help(one_of(&traversal.root, self.0.keys().copied().collect::<Vec<_>>())))
+            }
         }
     }
 }
@@ -30,22 +32,35 @@ pub(crate) fn first_word(traversal: &Traversal) -> Option<String> {
 }
 
 /// The value of a quoted expression.
-pub(crate) fn value_of(quoted: &Quoted, names: BTreeMap<&'static str, KnownValue>) -> Result<KnownValue, Diagnostic> {
+pub(crate) fn value_of(
+    quoted: &Quoted,
+    names: BTreeMap<&'static str, KnownValue>,
+) -> Result<KnownValue, Box<Diagnostic>> {
     let scope = Names(names.into_iter().map(|(name, value)| (name, value.lift())).collect());
-    let failed = |text: String| Diagnostic::error(codes::VALUE, text);
+    let failed = |text: String| Box::new(Diagnostic::error(codes::VALUE, text));
     let outcome = evaluate(&quoted.expr, &scope).map_err(|mut found| {
-        if found.is_empty() { failed(format!("`{}` cannot be computed", quoted.text)) } else { found.remove(0) }
+        if found.is_empty() {
+            failed(format!("`{}` cannot be computed", quoted.text))
+        } else {
+            Box::new(found.remove(0))
+        }
     })?;
     outcome.value.known().map_err(|_| failed(format!("`{}` is not known", quoted.text)))
 }
 
 /// Whether a quoted condition is true.
-pub(crate) fn holds(quoted: &Quoted, names: BTreeMap<&'static str, KnownValue>) -> Result<bool, Diagnostic> {
+pub(crate) fn holds(
+    quoted: &Quoted,
+    names: BTreeMap<&'static str, KnownValue>,
+) -> Result<bool, Box<Diagnostic>> {
     match value_of(quoted, names)? {
         KnownValue::Bool(held) => Ok(held),
         // A condition over a null is not fulfilled.
         KnownValue::Null => Ok(false),
-        other => Err(Diagnostic::error(codes::VALUE, format!("`{}` gives a {}, not true or false", quoted.text, other.kind()))),
+        other => {
+            let text = format!("`{}` gives a {}, not true or false", quoted.text, other.kind());
+            Err(Box::new(Diagnostic::error(codes::VALUE, text)))
+        }
     }
 }
 
@@ -59,11 +74,16 @@ pub(crate) struct Verdict {
 
 /// Judges a condition over metrics. A metric that is named and missing is an error; a root that is null (no incumbent)
 /// misses nothing.
-pub(crate) fn judge(quoted: &Quoted, names: &BTreeMap<&'static str, KnownValue>) -> Result<Verdict, Diagnostic> {
+pub(crate) fn judge(
+    quoted: &Quoted,
+    names: &BTreeMap<&'static str, KnownValue>,
+) -> Result<Verdict, Box<Diagnostic>> {
     let mut values = Vec::new();
     let mut missing = None;
     quoted.expr.traversals(&mut |traversal, _| {
-        let (Some(root), Some(word)) = (names.get(traversal.root.as_ref()), first_word(traversal)) else { return };
+        let (Some(root), Some(word)) = (names.get(traversal.root.as_ref()), first_word(traversal)) else {
+            return;
+        };
         let Some(metrics) = root.as_object() else { return };
         match metrics.get(word.as_str()) {
             Some(value) => {
@@ -79,7 +99,9 @@ pub(crate) fn judge(quoted: &Quoted, names: &BTreeMap<&'static str, KnownValue>)
             None => {
                 let text = format!("`{}.{word}` is named, and there is no metric `{word}`", traversal.root);
                 let help = one_of(&word, metrics.keys().map(AsRef::as_ref).collect::<Vec<_>>());
-                missing.get_or_insert_with(|| Diagnostic::error(codes::METRIC_MISSING, text).help(help));
+                missing.get_or_insert_with(|| {
+                    Box::new(Diagnostic::error(codes::METRIC_MISSING, text).help(help))
+                });
             }
         }
     });

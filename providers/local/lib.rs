@@ -5,6 +5,7 @@
 //! states nor the language's syntax.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod batch;
 mod codes;
 mod documents;
 mod fault;
@@ -13,8 +14,8 @@ mod lower;
 mod register;
 mod resources;
 mod run;
-mod batch;
 mod session;
+mod status;
 mod supervisor;
 mod support;
 mod time;
@@ -22,8 +23,8 @@ mod time;
 use std::sync::Arc;
 
 use mlp_provider::{
-    Call, CallKind, LowerInput, Lowered, Provider, ProviderError, ResourceChange, ResourceKind, Session, Support,
-    Target,
+    Call, CallKind, LowerInput, Lowered, Provider, ProviderError, ResourceChange, ResourceKind, Session,
+    Support, Target,
 };
 use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
@@ -35,7 +36,9 @@ pub use supervisor::supervise;
 /// # Errors
 /// Says what cannot be read.
 pub fn code_digest(project: &std::path::Path, directory: &std::path::Path) -> Result<String, String> {
-    mlp_floor::launch::scan_code(project, directory).map(|code| code.digest).map_err(|problem| problem.to_string())
+    mlp_floor::launch::scan_code(project, directory)
+        .map(|code| code.digest)
+        .map_err(|problem| problem.to_string())
 }
 
 /// What the host answers [`mlp_value::facts::Need::Digest`] with: the digest of a file or of every file of a directory.

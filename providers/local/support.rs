@@ -16,8 +16,28 @@ macro_rules! refuse {
 }
 
 refuse!(
-    "access", "alert", "app", "budget", "compute", "data", "entity", "experiment", "features", "import", "module",
-    "monitor", "moved", "package", "policy", "product", "promotion", "reference", "removed", "resource", "standard", "team",
+    "access",
+    "alert",
+    "app",
+    "budget",
+    "compute",
+    "data",
+    "entity",
+    "experiment",
+    "features",
+    "import",
+    "module",
+    "monitor",
+    "moved",
+    "package",
+    "policy",
+    "product",
+    "promotion",
+    "reference",
+    "removed",
+    "resource",
+    "standard",
+    "team",
     "workspace",
 );
 
@@ -25,8 +45,18 @@ refuse!(
 pub(crate) const NATIVE: &[&str] = &["dataset", "endpoint", "model", "pipeline", "storage"];
 
 const DECLARATIVE: &[&str] = &[
-    "check", "component", "environment", "locals", "output", "project", "provider", "registry", "runtime", "secret",
-    "source", "variable",
+    "check",
+    "component",
+    "environment",
+    "locals",
+    "output",
+    "project",
+    "provider",
+    "registry",
+    "runtime",
+    "secret",
+    "source",
+    "variable",
 ];
 
 pub(crate) fn support(kind: &str) -> Support {

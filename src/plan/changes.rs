@@ -25,7 +25,7 @@ pub(crate) struct Sides<'a> {
     pub observed: Option<&'a KnownValue>,
 }
 
-fn names<'v, H>(value: &'v Value<H>) -> impl Iterator<Item = &'v Arc<str>> {
+fn names<H>(value: &Value<H>) -> impl Iterator<Item = &Arc<str>> {
     value.as_object().into_iter().flat_map(Object::keys)
 }
 
@@ -61,8 +61,7 @@ impl Sides<'_> {
             Some(observed) if !field.write_only => at(observed, name),
             _ => applied,
         };
-        let drifted = current != applied
-            && same(&lift(current), &lift(applied), &field.equality) == Same::No;
+        let drifted = current != applied && same(&lift(current), &lift(applied), &field.equality) == Same::No;
         let wanted = wanted.unwrap_or(Value::Null);
         let mut found = Vec::new();
         differ(&Path::of(&[name]), &lift(current), &wanted, &field.equality, &mut found);
@@ -107,7 +106,11 @@ pub(crate) fn created(kind: &ResourceKind, desired: &PlanValue, origin: OriginOf
         differ(&Path::of(&[name]), &Value::Null, &after, &field.equality, &mut found);
         all.extend(found.into_iter().map(|(path, before, after)| {
             let origin = origin(&path);
-            FieldChange { action: Action::Create, reason: None, ..change(&field, path, before, after, false, origin) }
+            FieldChange {
+                action: Action::Create,
+                reason: None,
+                ..change(&field, path, before, after, false, origin)
+            }
         }));
     }
     all
@@ -150,13 +153,21 @@ fn change(
 type Difference = (Path, PlanValue, PlanValue);
 
 /// The smallest parts that differ.
-fn differ(path: &Path, before: &PlanValue, after: &PlanValue, equality: &Equality, found: &mut Vec<Difference>) {
+fn differ(
+    path: &Path,
+    before: &PlanValue,
+    after: &PlanValue,
+    equality: &Equality,
+    found: &mut Vec<Difference>,
+) {
     if same(before, after, equality) == Same::Yes {
         return;
     }
     match (before, after) {
         (Value::List(a), Value::List(b))
-            if a.len() == b.len() && *equality == Equality::Exact && a.iter().chain(b.iter()).all(is_structure) =>
+            if a.len() == b.len()
+                && *equality == Equality::Exact
+                && a.iter().chain(b.iter()).all(is_structure) =>
         {
             for (index, (a, b)) in a.iter().zip(b.iter()).enumerate() {
                 differ(&path.index(index), a, b, equality, found);

@@ -84,7 +84,8 @@ fn equal(left: &PlanValue, right: &PlanValue, tolerance: Option<f64>) -> Same {
         (Value::Object(a), Value::Object(b)) => {
             // An attribute that only one side has may still turn out null where it is a hole.
             let alone = |value: &PlanValue| if value.has_holes() { Same::Undecided } else { Same::No };
-            let ours = a.iter().map(|(name, a)| b.get(name).map_or_else(|| alone(a), |b| equal(a, b, tolerance)));
+            let ours =
+                a.iter().map(|(name, a)| b.get(name).map_or_else(|| alone(a), |b| equal(a, b, tolerance)));
             let theirs = b.iter().filter(|(name, _)| !a.contains_key(*name)).map(|(_, b)| alone(b));
             all(ours.chain(theirs))
         }
@@ -130,7 +131,11 @@ mod tests {
             (keyed, json!([{"name": "b"}, {"name": "a"}]), json!([{"name": "a"}, {"name": "b"}]), Same::Yes),
             (Equality::Exact, json!("a"), json!(1), Same::No),
         ] {
-            assert_eq!(same(&value(left.clone()), &value(right.clone()), &equality), wanted, "{left} {right}");
+            assert_eq!(
+                same(&value(left.clone()), &value(right.clone()), &equality),
+                wanted,
+                "{left} {right}"
+            );
         }
     }
 }

@@ -16,8 +16,9 @@ mod select;
 pub use codes::CODES;
 pub use decide::{PlanInput, PlanOptions, decide};
 pub use plan::{
-    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, FieldChange, Kept, Mode, OriginKind, OriginText, Part,
-    Plan, PlanStep, RecordTemplate,
+    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, FieldChange, Kept, Mode, OriginKind, OriginText,
+    Part, Plan, PlanStep, RecordTemplate,
 };
 pub use render::{RenderOptions, render_json, render_text};
 pub use resolve::OutputScope;
+pub use {mlp_provider, mlp_state};

@@ -23,9 +23,10 @@ impl<'a> OutputScope<'a> {
     /// A residual that cannot be computed.
     pub fn fill(&self, value: &PlanValue) -> Result<PlanValue, Diagnostics> {
         value.fill(&mut |hole: &Unknown| {
-            let known = hole.after.iter().all(|text| {
-                text.parse::<Address>().is_ok_and(|address| (self.outputs)(&address).is_some())
-            });
+            let known = hole
+                .after
+                .iter()
+                .all(|text| text.parse::<Address>().is_ok_and(|address| (self.outputs)(&address).is_some()));
             if !known || hole.after.is_empty() {
                 return Ok(Value::Hole(hole.clone()));
             }
@@ -41,7 +42,8 @@ impl Scope for OutputScope<'_> {
                 .at_opt(span, "used here")
                 .help("refer to an output of a resource, such as `endpoint.churn.url`")
         };
-        let mut address = Address { module: Vec::new(), kind: traversal.root.clone(), name: "".into(), key: None };
+        let mut address =
+            Address { module: Vec::new(), kind: traversal.root.clone(), name: "".into(), key: None };
         let Some(TraversalStep::Attr(name)) = traversal.steps.first() else { return Err(unknown()) };
         address.name = name.clone();
         let keyed = match traversal.steps.get(1) {

@@ -1,6 +1,5 @@
 //! States in a directory: `snapshot.json`, `journal/<fencing token>/<n>.jsonl`, `lease.json`, `history.jsonl`.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use mlp_diag::{Blame, Diagnostic};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Replay;
-use crate::lease::{self, Lease};
+use crate::lease::{self, Lease, Lengths};
 use crate::segment::{self, unreadable, unwritable};
 use crate::writer::DirWriter;
 use crate::{Closed, FORMAT_VERSION, Holder, Loaded, State, Store, Unfinished, Writer, codes};
@@ -41,7 +40,6 @@ pub(crate) struct Content {
     pub(crate) unfinished: Vec<Unfinished>,
 }
 
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 impl DirStore {
     /// The store of an environment in that directory; nothing is read or written yet.
     pub fn new(root: impl Into<PathBuf>, project: &str, environment: &str) -> Self {
@@ -61,15 +59,21 @@ impl DirStore {
         let content = read_snapshot(&path, &bytes)?;
         let of = |state: &State| format!("project {}, environment {}", state.project, state.environment);
         if of(&content.state) != of(&empty) {
-            let headline = format!("{} belongs to {}, not to {}", path.display(), of(&content.state), of(&empty));
-            return Err(Diagnostic::error(codes::STATE_FOREIGN, headline)
-                .help("give the project its old name back, or move the state's directory away to begin anew"));
+            let headline =
+                format!("{} belongs to {}, not to {}", path.display(), of(&content.state), of(&empty));
+            return Err(Diagnostic::error(codes::STATE_FOREIGN, headline).help(
+                "give the project its old name back, or move the state's directory away to begin anew",
+            ));
         }
         Ok(content)
     }
 
     /// Segments that the snapshot does not hold yet, in order, with the length that counts.
-    fn segments(&self, through: (u64, u64), lease: &Lease) -> Result<Vec<(u64, u64, Option<u64>)>, Diagnostic> {
+    fn segments(
+        &self,
+        through: (u64, u64),
+        lease: &Lease,
+    ) -> Result<Vec<(u64, u64, Option<u64>)>, Diagnostic> {
         let journal = self.root.join("journal");
         let mut found = Vec::new();
         for token in numbers(&journal, "")?.into_iter().filter(|token| *token >= through.0) {
@@ -88,10 +92,10 @@ impl DirStore {
         root.join("journal").join(token.to_string()).join(format!("{number}.jsonl"))
     }
 
-    fn replayed(&self, lease: &Lease) -> Result<(Replay, BTreeMap<u64, BTreeMap<u64, u64>>), Diagnostic> {
+    fn replayed(&self, lease: &Lease) -> Result<(Replay, Lengths), Diagnostic> {
         let content = self.snapshot()?;
         let mut replay = Replay::new(content.state, content.unfinished);
-        let mut lengths: BTreeMap<u64, BTreeMap<u64, u64>> = BTreeMap::new();
+        let mut lengths = Lengths::new();
         for (token, number, sealed) in self.segments(content.through, lease)? {
             let segment = segment::read(&Self::segment_path(&self.root, token, number), sealed)?;
             segment.entries.iter().for_each(|entry| replay.apply(entry));
@@ -118,7 +122,8 @@ impl DirStore {
         let nanos = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_nanos());
-        let seed = format!("{}\n{}\n{nanos}\n{}\n{token}", self.project, self.environment, std::process::id());
+        let seed =
+            format!("{}\n{}\n{nanos}\n{}\n{token}", self.project, self.environment, std::process::id());
         blake3::hash(seed.as_bytes()).to_hex()[..32].to_owned()
     }
 }
@@ -138,9 +143,8 @@ impl Store for DirStore {
             opened = Some(replay);
             Ok(lengths)
         })?;
-        let mut replay = opened.unwrap_or_else(|| {
-            Replay::new(State::empty(&self.project, &self.environment), Vec::new())
-        });
+        let mut replay =
+            opened.unwrap_or_else(|| Replay::new(State::empty(&self.project, &self.environment), Vec::new()));
         // Applies that were broken off are part of the history from now on.
         append_history(&self.root, &std::mem::take(&mut replay.closed))?;
         if replay.state.lineage.is_empty() {
@@ -170,7 +174,6 @@ impl Store for DirStore {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 fn read_snapshot(path: &Path, bytes: &[u8]) -> Result<Content, Diagnostic> {
     let damaged = |why: &str| {
         Diagnostic::error(codes::STATE_DAMAGED, format!("{} is damaged: {why}", path.display()))
@@ -197,7 +200,6 @@ fn digest_of(content: &serde_json::Value) -> String {
 }
 
 /// Writes a snapshot that holds everything up to and with that segment.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn write_snapshot(root: &Path, through: (u64, u64), replay: &Replay) -> Result<(), Diagnostic> {
     let path = root.join("snapshot.json");
     let content = Content { through, state: replay.state.clone(), unfinished: replay.unfinished() };
@@ -214,7 +216,6 @@ pub(crate) fn remove_segments(root: &Path, through: u64) {
 }
 
 /// Adds applies to the history, durably.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn append_history(root: &Path, closed: &[Closed]) -> Result<(), Diagnostic> {
     if closed.is_empty() {
         return Ok(());
@@ -234,7 +235,6 @@ pub(crate) fn append_history(root: &Path, closed: &[Closed]) -> Result<(), Diagn
 }
 
 /// Writes a file so that a reader or a crash sees the old or the new one, whole.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> Result<(), Diagnostic> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -255,7 +255,6 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 /// The numbers that name the entries of a directory, in order.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 fn numbers(dir: &Path, suffix: &str) -> Result<Vec<u64>, Diagnostic> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -299,7 +298,8 @@ mod tests {
         let loaded = store.read().unwrap();
         assert_eq!((loaded.state.serial, loaded.state.resources.len()), (2, 2));
         assert_eq!(loaded.state.lineage.len(), 32);
-        let history: Vec<_> = store.history().unwrap().into_iter().map(|one| (one.apply, one.serial)).collect();
+        let history: Vec<_> =
+            store.history().unwrap().into_iter().map(|one| (one.apply, one.serial)).collect();
         assert_eq!(history, [("1".to_owned(), 1), ("2".to_owned(), 2)]);
         assert!(numbers(&dir.path().join("state/journal"), "").unwrap().is_empty());
     }

@@ -286,8 +286,13 @@ pub(crate) mod tests {
         assert_eq!((state.serial, state.resources.len()), (1, 1));
         let left: Vec<_> = unfinished.iter().map(|left| (left.apply.as_str(), left.step)).collect();
         assert_eq!(left, [("1", 2), ("1", 4), ("2", 2)]);
-        let settle =
-            Entry::Settle { apply: "1".into(), step: 2, call: 0, put: None, remove: Some("model.a".parse().unwrap()) };
+        let settle = Entry::Settle {
+            apply: "1".into(),
+            step: 2,
+            call: 0,
+            put: None,
+            remove: Some("model.a".parse().unwrap()),
+        };
         let (state, unfinished) = replay(State::empty("p", "e"), &[&entries[..], &[settle]].concat());
         assert!(state.resources.is_empty());
         assert_eq!(unfinished.len(), 2);

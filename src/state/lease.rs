@@ -36,7 +36,9 @@ impl Holder {
         let name = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
         let pid = i32::try_from(std::process::id()).unwrap_or_default();
         Self {
-            user: std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".into()),
+            user: std::env::var("USER")
+                .or_else(|_| std::env::var("LOGNAME"))
+                .unwrap_or_else(|_| "somebody".into()),
             host: name("/proc/sys/kernel/hostname").or_else(|| name("/etc/hostname")).unwrap_or_default(),
             pid,
             started: start_of(pid),
@@ -69,6 +71,9 @@ fn start_of(pid: i32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// Lengths in bytes by token and segment.
+pub(crate) type Lengths = BTreeMap<u64, BTreeMap<u64, u64>>;
+
 /// A lease as it lies on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -83,7 +88,6 @@ pub struct Lease {
 }
 
 /// Reads the lease; none yet is one of token 0.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn read(root: &Path) -> Result<Lease, Diagnostic> {
     let path = root.join("lease.json");
     let bytes = match fs::read(&path) {
@@ -99,7 +103,6 @@ pub(crate) fn read(root: &Path) -> Result<Lease, Diagnostic> {
 }
 
 /// Reads, changes and writes the lease with nobody else between.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn change<T>(
     root: &Path,
     change: impl FnOnce(&mut Lease) -> Result<T, Diagnostic>,
@@ -114,11 +117,10 @@ pub(crate) fn change<T>(
 }
 
 /// Takes the lease for `holder`; `seal` tells what of each older segment counts.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn acquire(
     root: &Path,
     holder: &Holder,
-    seal: impl FnOnce(&Lease) -> Result<BTreeMap<u64, BTreeMap<u64, u64>>, Diagnostic>,
+    seal: impl FnOnce(&Lease) -> Result<Lengths, Diagnostic>,
 ) -> Result<Lease, Diagnostic> {
     change(root, |lease| {
         if let Some(other) = &lease.holder
@@ -136,7 +138,6 @@ pub(crate) fn acquire(
 }
 
 /// Prolongs the lease of that token.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn renew(root: &Path, token: u64) -> Result<(), Diagnostic> {
     change(root, |lease| {
         check(lease, token)?;
@@ -146,7 +147,6 @@ pub(crate) fn renew(root: &Path, token: u64) -> Result<(), Diagnostic> {
 }
 
 /// Gives the lease of that token back.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn release(root: &Path, token: u64) -> Result<(), Diagnostic> {
     change(root, |lease| {
         check(lease, token)?;
@@ -157,7 +157,6 @@ pub(crate) fn release(root: &Path, token: u64) -> Result<(), Diagnostic> {
 }
 
 /// Whether the token is still the newest.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn check(lease: &Lease, token: u64) -> Result<(), Diagnostic> {
     if lease.token == token {
         return Ok(());
@@ -165,7 +164,10 @@ pub(crate) fn check(lease: &Lease, token: u64) -> Result<(), Diagnostic> {
     let who = lease.holder.as_ref().map_or_else(|| "somebody else".to_owned(), ToString::to_string);
     Err(Diagnostic::error(codes::LEASE_LOST, "the lease was lost while applying")
         .blame(Blame::Provider)
-        .note(format!("{who} took it over (token {}, ours was {token}); nothing more is written", lease.token))
+        .note(format!(
+            "{who} took it over (token {}, ours was {token}); nothing more is written",
+            lease.token
+        ))
         .help("wait until they are done, then plan and apply again"))
 }
 
@@ -196,7 +198,11 @@ mod tests {
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
         let error = results.into_iter().find_map(Result::err).unwrap();
         assert_eq!(error.code, "MLP0610");
-        assert!(error.headline.contains(&here.to_string()) && error.headline.contains('T'), "{}", error.headline);
+        assert!(
+            error.headline.contains(&here.to_string()) && error.headline.contains('T'),
+            "{}",
+            error.headline
+        );
         release(dir.path(), 1).unwrap();
         assert_eq!(take(dir.path(), &here).unwrap().token, 2);
         assert_eq!(renew(dir.path(), 1).unwrap_err().code, "MLP0611");

@@ -36,7 +36,6 @@ fn entry(line: &[u8]) -> Option<Entry> {
 }
 
 /// Reads a segment; with `sealed`, only its first bytes.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn read(path: &Path, sealed: Option<u64>) -> Result<Segment, Diagnostic> {
     let mut bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     if let Some(length) = sealed {
@@ -75,7 +74,9 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
 pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(codes::STATE_UNWRITABLE, format!("cannot write {}: {error}", path.display()))
         .blame(Blame::Provider)
-        .help("check that the disk is not full and the directory belongs to you, then apply again: it is safe")
+        .help(
+            "check that the disk is not full and the directory belongs to you, then apply again: it is safe",
+        )
 }
 
 #[cfg(test)]
@@ -87,8 +88,10 @@ mod tests {
     fn a_torn_end_is_tolerated_and_a_damaged_middle_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("1.jsonl");
-        let lines: Vec<String> =
-            [open("1"), begin(1, "model.a"), done(1, "model.a")].iter().map(|entry| line(entry).unwrap()).collect();
+        let lines: Vec<String> = [open("1"), begin(1, "model.a"), done(1, "model.a")]
+            .iter()
+            .map(|entry| line(entry).unwrap())
+            .collect();
         let whole = lines.concat();
         let last_start = whole.len() - lines[2].len();
         for length in last_start..whole.len() {

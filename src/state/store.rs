@@ -14,7 +14,6 @@ pub struct Loaded {
 }
 
 /// A place where states are kept.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub trait Store: Send + Sync {
     /// Reads without a lease; an environment never applied gives an empty state.
     ///
@@ -36,7 +35,6 @@ pub trait Store: Send + Sync {
 }
 
 /// An open journal under a lease; may be used by many at once.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub trait Writer: Send + Sync {
     /// What is remembered now.
     fn loaded(&self) -> Loaded;

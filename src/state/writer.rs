@@ -34,7 +34,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 impl DirWriter {
     pub(crate) fn create(root: &Path, token: u64, replay: Replay) -> Result<Self, Diagnostic> {
         let path = DirStore::segment_path(root, token, SEGMENT);

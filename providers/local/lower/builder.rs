@@ -191,7 +191,11 @@ impl<'a> Builder<'a> {
     }
 
     /// The model version a value refers to, and what is known of it before there is one.
-    pub(super) fn model(&mut self, value: &PlanValue, path: &str) -> Option<BTreeMap<&'static str, PlanValue>> {
+    pub(super) fn model(
+        &mut self,
+        value: &PlanValue,
+        path: &str,
+    ) -> Option<BTreeMap<&'static str, PlanValue>> {
         let model = self.referred(value, "model", path)?;
         let reference = reference_of(value)?;
         let mut config = BTreeMap::from([
@@ -223,7 +227,11 @@ impl<'a> Builder<'a> {
             }
         }
         let why = why.into_iter().collect::<Vec<_>>().join("; ");
-        if models.is_empty() { None } else { Some(Deferral { why, filled_by: filled_by.into_iter().collect() }) }
+        if models.is_empty() {
+            None
+        } else {
+            Some(Deferral { why, filled_by: filled_by.into_iter().collect() })
+        }
     }
 
     /// Pipelines that register the model under the alias, or under one from which a gate leads to it.
@@ -237,21 +245,34 @@ impl<'a> Builder<'a> {
         let mut grew = true;
         while grew {
             let steps = gates.iter().flat_map(|gates| gates.values());
-            let leads = steps.filter(|gate| gate.field("to").and_then(Value::as_text).is_some_and(|to| aliases.contains(to)));
+            let leads = steps.filter(|gate| {
+                gate.field("to").and_then(Value::as_text).is_some_and(|to| aliases.contains(to))
+            });
             let more: Vec<String> =
                 leads.filter_map(|gate| Some(gate.field("from")?.as_text()?.to_owned())).collect();
-            grew = more.into_iter().fold(false, |grew, from| aliases.insert(from) || grew);
+            let before = aliases.len();
+            aliases.extend(more);
+            grew = aliases.len() > before;
         }
         let registers = |step: &PlanValue| {
-            step.field("register").and_then(reference_of).is_some_and(|found| found.address.to_string() == model)
+            step.field("register")
+                .and_then(reference_of)
+                .is_some_and(|found| found.address.to_string() == model)
                 && (alias == "latest"
-                    || step.field("alias").and_then(Value::as_text).is_some_and(|found| aliases.contains(found)))
+                    || step
+                        .field("alias")
+                        .and_then(Value::as_text)
+                        .is_some_and(|found| aliases.contains(found)))
         };
         declarations
             .values()
             .filter(|found| found.kind == "pipeline")
             .filter(|found| {
-                found.body.field("step").and_then(Value::as_object).is_some_and(|steps| steps.values().any(registers))
+                found
+                    .body
+                    .field("step")
+                    .and_then(Value::as_object)
+                    .is_some_and(|steps| steps.values().any(registers))
             })
             .map(|found| ResourceId::new(found.address.clone(), ""))
             .collect()

@@ -5,6 +5,16 @@ use mlp_provider::{LowerInput, Lowered};
 use super::builder::Builder;
 
 pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
-    let served = ["runtime", "runtime.language", "runtime.version", "runtime.env.**", "code", "run", "inputs.**", "params.**", "outputs.**"];
+    let served = [
+        "runtime",
+        "runtime.language",
+        "runtime.version",
+        "runtime.env.**",
+        "code",
+        "run",
+        "inputs.**",
+        "params.**",
+        "outputs.**",
+    ];
     Builder::new(input, &served).finish(Vec::new())
 }

@@ -11,10 +11,28 @@ use crate::mlp_value::facts::{Fact, Need};
 use crate::mlp_value::{Path, Value};
 
 const SERVED: &[&str] = &[
-    "from", "storage", "version", "format", "schema", "schema.*", "schema.*.type", "schema.*.nullable", "schema.*.allowed",
-    "schema.*.min", "schema.*.max", "schema.*.key", "schema.*.unique", "schema.*.description", "classification",
-    "protection.mask", "protection.redact", "protection.retain", "protection.legal_basis", "sample.**",
-    "quality.expect.**", "quality.on_failure",
+    "from",
+    "storage",
+    "version",
+    "format",
+    "schema",
+    "schema.*",
+    "schema.*.type",
+    "schema.*.nullable",
+    "schema.*.allowed",
+    "schema.*.min",
+    "schema.*.max",
+    "schema.*.key",
+    "schema.*.unique",
+    "schema.*.description",
+    "classification",
+    "protection.mask",
+    "protection.redact",
+    "protection.retain",
+    "protection.legal_basis",
+    "sample.**",
+    "quality.expect.**",
+    "quality.on_failure",
 ];
 
 /// A file that is read, and the command that makes it.
@@ -77,8 +95,16 @@ fn version<'a>(builder: &mut Builder<'a>, config: &mut BTreeMap<&str, PlanValue>
     match version {
         "content" | "snapshot" => {}
         "append-only" if builder.attribute("from").is_none() => {}
-        "append-only" => builder.not_served("version", "an append-only dataset that is read from files", "use `version = \"content\"`"),
-        other => builder.not_served("version", &format!("`version = \"{other}\"`"), "use `content` or `append-only`"),
+        "append-only" => builder.not_served(
+            "version",
+            "an append-only dataset that is read from files",
+            "use `version = \"content\"`",
+        ),
+        other => builder.not_served(
+            "version",
+            &format!("`version = \"{other}\"`"),
+            "use `content` or `append-only`",
+        ),
     }
     config.insert("version", Value::text(version));
 }
@@ -86,7 +112,11 @@ fn version<'a>(builder: &mut Builder<'a>, config: &mut BTreeMap<&str, PlanValue>
 fn schema(builder: &mut Builder<'_>, config: &mut BTreeMap<&str, PlanValue>) {
     let Some(schema) = builder.attribute("schema") else { return };
     if schema.as_object().is_none() {
-        builder.not_served("schema", "a schema in a file", "write the columns in place: `schema = { id = \"string\" }`");
+        builder.not_served(
+            "schema",
+            "a schema in a file",
+            "write the columns in place: `schema = { id = \"string\" }`",
+        );
         return;
     }
     config.insert("schema", schema.clone());
@@ -94,7 +124,8 @@ fn schema(builder: &mut Builder<'_>, config: &mut BTreeMap<&str, PlanValue>) {
 
 fn format(builder: &mut Builder<'_>, sources: &[Source], config: &mut BTreeMap<&str, PlanValue>) {
     let own = builder.text("format").map(str::to_owned);
-    let declared: Vec<String> = own.iter().cloned().chain(sources.iter().filter_map(|source| source.format.clone())).collect();
+    let declared: Vec<String> =
+        own.iter().cloned().chain(sources.iter().filter_map(|source| source.format.clone())).collect();
     for format in &declared {
         if format != "csv" && format != "jsonl" {
             builder.not_served("format", &format!("the format `{format}`"), "use `csv` or `jsonl`");
@@ -102,7 +133,11 @@ fn format(builder: &mut Builder<'_>, sources: &[Source], config: &mut BTreeMap<&
         }
     }
     if declared.windows(2).any(|pair| pair[0] != pair[1]) {
-        builder.not_served("format", "a version in another format than its sources", "keep the format of the sources");
+        builder.not_served(
+            "format",
+            "a version in another format than its sources",
+            "keep the format of the sources",
+        );
     }
     if let Some(format) = declared.first() {
         config.insert("format", Value::text(format));
@@ -123,7 +158,11 @@ fn sources(builder: &mut Builder<'_>) -> Vec<Source> {
         }
         match reference_of(item) {
             Some(reference) if reference.address.kind.as_ref() != "source" => {
-                builder.not_served(&path, &format!("a dataset made from `{reference}`"), "read it from a source, or from a path");
+                builder.not_served(
+                    &path,
+                    &format!("a dataset made from `{reference}`"),
+                    "read it from a source, or from a path",
+                );
             }
             _ => found.extend(builder.referred(item, "source", &path).and_then(file_source)),
         }
@@ -151,7 +190,12 @@ fn digests(builder: &mut Builder<'_>, sources: &[Source]) -> Option<Vec<(String,
                 "put the file there, or give its source `generate = \"...\"`, a command that makes it",
             ),
             Some(Fact::Failed(why)) => {
-                builder.error(codes::SOURCE_MISSING, "from", format!("`{}` cannot be read: {why}", source.path), "");
+                builder.error(
+                    codes::SOURCE_MISSING,
+                    "from",
+                    format!("`{}` cannot be read: {why}", source.path),
+                    "",
+                );
             }
             _ => {}
         }

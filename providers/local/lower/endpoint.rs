@@ -13,8 +13,21 @@ use crate::mlp_value::{Path, Value};
 type Fields = BTreeMap<&'static str, PlanValue>;
 
 const ONLINE: &[&str] = &[
-    "kind", "port", "host", "protocol", "model", "variant.*.model", "variant.*.traffic", "variant.*.shadow", "follow",
-    "serve", "scaling.min", "scaling.max", "auth.keys_from", "limits.per", "limits.requests",
+    "kind",
+    "port",
+    "host",
+    "protocol",
+    "model",
+    "variant.*.model",
+    "variant.*.traffic",
+    "variant.*.shadow",
+    "follow",
+    "serve",
+    "scaling.min",
+    "scaling.max",
+    "auth.keys_from",
+    "limits.per",
+    "limits.requests",
 ];
 const BATCH: &[&str] = &["kind", "model", "input", "output.to", "output.mode", "serve"];
 /// All of the traffic, in basis points.
@@ -59,7 +72,10 @@ fn online(input: &LowerInput<'_>) -> Lowered {
         }
         desired.from.insert(at.field("replicas"), Path::of(&["scaling", "min"]));
         for native in ["alias", "version", "address"] {
-            desired.from.insert(at.field(native), if written("model") { at.field("model") } else { Path::of(&["model"]) });
+            desired.from.insert(
+                at.field(native),
+                if written("model") { at.field("model") } else { Path::of(&["model"]) },
+            );
         }
     }
     desired.deferred = builder.deferral(&models);
@@ -74,7 +90,11 @@ fn protocol(builder: &mut Builder<'_>, config: &mut Fields) {
         Some("open-inference-v2") => {
             config.insert("protocol", Value::text("open-inference-v2"));
         }
-        Some(other) => builder.not_served("protocol", &format!("the protocol `{other}`"), "use `json` or `open-inference-v2`"),
+        Some(other) => builder.not_served(
+            "protocol",
+            &format!("the protocol `{other}`"),
+            "use `json` or `open-inference-v2`",
+        ),
     }
 }
 
@@ -108,7 +128,11 @@ fn access(builder: &mut Builder<'_>, config: &mut Fields) {
         let from = secret.body.field("from").and_then(Value::as_text).unwrap_or_default();
         if !from.starts_with("file:") {
             // The supervisor outlives the command's environment, and keys are never written down.
-            builder.not_served("auth.keys_from", &format!("keys from `{from}`"), "keep the keys, one a line, in a file and use `file:PATH`");
+            builder.not_served(
+                "auth.keys_from",
+                &format!("keys from `{from}`"),
+                "keep the keys, one a line, in a file and use `file:PATH`",
+            );
         }
         config.insert("auth", Value::object([("keys_from", Value::text(from))]));
     }
@@ -116,7 +140,12 @@ fn access(builder: &mut Builder<'_>, config: &mut Fields) {
     let per = builder.text("limits.per").unwrap_or("caller");
     let scope = if per == "endpoint" { "all" } else { "key" };
     if scope == "key" && keys.is_none() {
-        builder.error(codes::VALUE, "limits.per", format!("without `auth` nobody can tell one {per} from another"), "add `auth`, or use `per = \"endpoint\"`");
+        builder.error(
+            codes::VALUE,
+            "limits.per",
+            format!("without `auth` nobody can tell one {per} from another"),
+            "add `auth`, or use `per = \"endpoint\"`",
+        );
     }
     match units::rate(requests) {
         Ok(rate) => {
@@ -125,7 +154,10 @@ fn access(builder: &mut Builder<'_>, config: &mut Fields) {
             if minute == 0 {
                 builder.not_served("limits.requests", "a limit below one request a minute", "");
             }
-            config.insert("limits", Value::object([("requests_per_minute", Value::int(minute)), ("per", Value::text(scope))]));
+            config.insert(
+                "limits",
+                Value::object([("requests_per_minute", Value::int(minute)), ("per", Value::text(scope))]),
+            );
         }
         Err(why) => builder.error(codes::VALUE, "limits.requests", why, ""),
     }
@@ -149,9 +181,15 @@ fn variants(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanV
     let weights = weights(builder, written.iter().map(|(name, body)| (name.as_ref(), body)));
     for (name, body) in written.iter() {
         let path = format!("variant.{name}.model");
-        let Some(fields) = body.field("model").and_then(|model| builder.model(model, &path)) else { continue };
+        let Some(fields) = body.field("model").and_then(|model| builder.model(model, &path)) else {
+            continue;
+        };
         models.push(fields.clone());
-        let shadow = body.field("shadow").and_then(Value::as_number).and_then(crate::mlp_value::Number::to_i64).unwrap_or(0);
+        let shadow = body
+            .field("shadow")
+            .and_then(Value::as_number)
+            .and_then(crate::mlp_value::Number::to_i64)
+            .unwrap_or(0);
         let weight = weights.get(name.as_ref()).copied().unwrap_or(0);
         found.insert(name.to_string(), variant(fields, weight, shadow, replicas));
     }

@@ -11,8 +11,23 @@ use crate::mlp_value::Value;
 use crate::mlp_value::facts::{Fact, Need};
 
 const SERVED: &[&str] = &[
-    "registry", "kind", "signature", "serve", "code", "runtime", "runtime.language", "runtime.version", "runtime.env.**", "aliases", "keep.**", "card.**",
-    "license", "gate.*.from", "gate.*.to", "gate.*.assert", "gate.*.message",
+    "registry",
+    "kind",
+    "signature",
+    "serve",
+    "code",
+    "runtime",
+    "runtime.language",
+    "runtime.version",
+    "runtime.env.**",
+    "aliases",
+    "keep.**",
+    "card.**",
+    "license",
+    "gate.*.from",
+    "gate.*.to",
+    "gate.*.assert",
+    "gate.*.message",
 ];
 
 pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
@@ -33,7 +48,12 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
     }
     if let Some(serve) = builder.text("serve") {
         if !serve.split_once(':').is_some_and(|(module, class)| !module.is_empty() && !class.is_empty()) {
-            builder.error(codes::VALUE, "serve", format!("`{serve}` is no `module:Class`"), "name a python module of the code and a class in it");
+            builder.error(
+                codes::VALUE,
+                "serve",
+                format!("`{serve}` is no `module:Class`"),
+                "name a python module of the code and a class in it",
+            );
         }
         config.insert("serve", Value::text(serve));
     }
@@ -75,7 +95,12 @@ fn gates(builder: &mut Builder<'_>) {
             let Some(alias) = gate.field(end).and_then(Value::as_text) else { continue };
             if alias != "latest" && !aliases.contains(&alias) {
                 let help = crate::mlp_diag::one_of(alias, aliases.iter().copied());
-                builder.error(codes::UNRESOLVED, &format!("gate.{name}.{end}"), format!("`{alias}` is not among `aliases`"), &help);
+                builder.error(
+                    codes::UNRESOLVED,
+                    &format!("gate.{name}.{end}"),
+                    format!("`{alias}` is not among `aliases`"),
+                    &help,
+                );
             }
         }
     }

@@ -11,11 +11,32 @@ use crate::mlp_eval::{PlanValue, Quoted, reference_of};
 use crate::mlp_value::Value;
 
 const SERVED: &[&str] = &[
-    "kind", "engine", "params.**", "defaults.runtime", "defaults.timeout", "defaults.retry.**", "defaults.cache.**",
-    "defaults.secrets.**", "step.*.use", "step.*.code", "step.*.run", "step.*.inputs.**", "step.*.params.**",
-    "step.*.outputs.**", "step.*.after", "step.*.runtime", "step.*.timeout", "step.*.retry.**", "step.*.cache.**",
-    "step.*.secrets.**", "step.*.register", "step.*.alias", "step.*.from", "step.*.evidence",
-    "step.*.runtime.**", "defaults.runtime.**",
+    "kind",
+    "engine",
+    "params.**",
+    "defaults.runtime",
+    "defaults.timeout",
+    "defaults.retry.**",
+    "defaults.cache.**",
+    "defaults.secrets.**",
+    "step.*.use",
+    "step.*.code",
+    "step.*.run",
+    "step.*.inputs.**",
+    "step.*.params.**",
+    "step.*.outputs.**",
+    "step.*.after",
+    "step.*.runtime",
+    "step.*.timeout",
+    "step.*.retry.**",
+    "step.*.cache.**",
+    "step.*.secrets.**",
+    "step.*.register",
+    "step.*.alias",
+    "step.*.from",
+    "step.*.evidence",
+    "step.*.runtime.**",
+    "defaults.runtime.**",
 ];
 
 pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
@@ -39,7 +60,10 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
             let mut resolved = BTreeMap::new();
             for name in steps.names() {
                 if let Some(step) = step::resolve(&mut builder, &steps, &name) {
-                    models.extend(step.field("register").and_then(|register| register.field("address")?.as_text().map(str::to_owned)));
+                    models.extend(
+                        step.field("register")
+                            .and_then(|register| register.field("address")?.as_text().map(str::to_owned)),
+                    );
                     resolved.insert(name, step);
                 }
             }

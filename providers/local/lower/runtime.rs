@@ -55,13 +55,21 @@ fn resolve_body(builder: &mut Builder<'_>, body: &PlanValue, path: &str) -> Opti
     match builder.ask(Need::Program("python3".to_owned())) {
         None => {}
         Some(Fact::Program { path: program, version }) => {
-            if let Some(constraint) = constraint.filter(|constraint| fits(version, constraint) != Some(true)) {
+            if let Some(constraint) = constraint.filter(|constraint| fits(version, constraint) != Some(true))
+            {
                 let at = if path.is_empty() { "version" } else { path };
                 let text = match fits(version, constraint) {
                     None => format!("`{constraint}` is no constraint on a version such as `>=3.8`"),
                     _ => format!("python3 is version {version} here, and `{constraint}` is needed"),
                 };
-                builder.error(codes::RUNTIME, at, text, &format!("change the constraint, or put another python3 before `{program}` on the search path"));
+                builder.error(
+                    codes::RUNTIME,
+                    at,
+                    text,
+                    &format!(
+                        "change the constraint, or put another python3 before `{program}` on the search path"
+                    ),
+                );
             }
             config.insert("program", Value::text(program));
             config.insert("version", Value::text(version));

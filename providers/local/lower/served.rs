@@ -24,7 +24,10 @@ const COMMON: &[&str] = &[
 
 /// Why some attributes are not served, where that is worth a line.
 const REASONS: &[(&str, &str)] = &[
-    ("trigger", "triggers are run by the loop, which is not available in this version; start a run with `mlp run`"),
+    (
+        "trigger",
+        "triggers are run by the loop, which is not available in this version; start a run with `mlp run`",
+    ),
     ("encrypt", "it needs the local provider's encryption, which is not available"),
     ("accelerator", "steps and endpoints run on the processors of this machine"),
     ("nodes", "there is one node: this machine"),

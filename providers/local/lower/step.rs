@@ -77,11 +77,21 @@ pub(super) fn code(builder: &mut Builder<'_>, directory: &str, path: &str) -> Op
             fields.insert("digest", Value::text(digest));
         }
         Some(Fact::Failed(why)) => {
-            builder.error(codes::CODE_MISSING, path, format!("the code directory `{directory}` cannot be read: {why}"), "");
+            builder.error(
+                codes::CODE_MISSING,
+                path,
+                format!("the code directory `{directory}` cannot be read: {why}"),
+                "",
+            );
             return None;
         }
         Some(_) => {
-            builder.error(codes::CODE_MISSING, path, format!("there is no code directory `{directory}`"), "name a directory of the project");
+            builder.error(
+                codes::CODE_MISSING,
+                path,
+                format!("there is no code directory `{directory}`"),
+                "name a directory of the project",
+            );
             return None;
         }
         None => {}
@@ -97,7 +107,12 @@ pub(super) fn resolve(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) 
     }
     let at = |word: &str| format!("step.{name}.{word}");
     let Some(run) = step.attribute("run") else {
-        builder.error(codes::STEP, &format!("step.{name}"), format!("step `{name}` has nothing to run"), "give it `run`, `use` or `register`");
+        builder.error(
+            codes::STEP,
+            &format!("step.{name}"),
+            format!("step `{name}` has nothing to run"),
+            "give it `run`, `use` or `register`",
+        );
         return None;
     };
     let mut config = BTreeMap::from([("run", run.clone())]);
@@ -119,8 +134,14 @@ pub(super) fn resolve(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) 
     }
     if let Some(cache) = step.attribute("cache") {
         let key = cache.field("key").and_then(Value::as_list);
-        if key.is_some_and(|key| ["code", "inputs", "params", "runtime"].iter().any(|word| !key.contains(&Value::text(word)))) {
-            builder.not_served(&at("cache.key"), "a cache key that leaves something out", "leave `key` out: code, inputs, parameters and runtime always count");
+        if key.is_some_and(|key| {
+            ["code", "inputs", "params", "runtime"].iter().any(|word| !key.contains(&Value::text(word)))
+        }) {
+            builder.not_served(
+                &at("cache.key"),
+                "a cache key that leaves something out",
+                "leave `key` out: code, inputs, parameters and runtime always count",
+            );
         }
         config.insert("cache", cache.clone());
     }
@@ -135,7 +156,12 @@ fn after(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str, step: &Writte
     for item in items {
         match reference_of(item).and_then(|reference| own_step(builder, &reference)) {
             Some((other, _)) if steps.written.contains_key(&other) => found.push(Value::text(other)),
-            _ => builder.error(codes::UNRESOLVED, &format!("step.{name}.after"), "`after` names steps of this pipeline", ""),
+            _ => builder.error(
+                codes::UNRESOLVED,
+                &format!("step.{name}.after"),
+                "`after` names steps of this pipeline",
+                "",
+            ),
         }
     }
     Some(Value::list(found))
@@ -156,13 +182,21 @@ fn secrets(builder: &mut Builder<'_>, name: &str, step: &Written<'_>) -> Option<
 
 fn params(builder: &mut Builder<'_>, name: &str, step: &Written<'_>) -> PlanValue {
     let declared = step.component.and_then(|component| component.body.field("params")?.as_object());
-    let mut found: BTreeMap<String, PlanValue> =
-        declared.into_iter().flat_map(|params| params.iter()).map(|(name, value)| (name.to_string(), parameter(value))).collect();
+    let mut found: BTreeMap<String, PlanValue> = declared
+        .into_iter()
+        .flat_map(|params| params.iter())
+        .map(|(name, value)| (name.to_string(), parameter(value)))
+        .collect();
     let own = step.body.field("params").and_then(Value::as_object);
     for (param, value) in own.into_iter().flat_map(|params| params.iter()) {
         if step.component.is_some() && !found.contains_key(param.as_ref()) {
             let help = one_of(param, found.keys().map(String::as_str));
-            builder.error(codes::STEP, &format!("step.{name}.params.{param}"), format!("the component has no parameter `{param}`"), &help);
+            builder.error(
+                codes::STEP,
+                &format!("step.{name}.params.{param}"),
+                format!("the component has no parameter `{param}`"),
+                &help,
+            );
         }
         found.insert(param.to_string(), value.clone());
     }
@@ -184,7 +218,11 @@ fn inputs(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str, step: &Writt
                     builder.error(codes::STEP, &path, format!("the component has no input `{input}`"), &help);
                 }
                 Some(wanted) if type_of(&wanted) != type_of(&binding) => {
-                    let text = format!("`{input}` takes a {}, and this is a {}", type_of(&wanted), type_of(&binding));
+                    let text = format!(
+                        "`{input}` takes a {}, and this is a {}",
+                        type_of(&wanted),
+                        type_of(&binding)
+                    );
                     builder.error(codes::STEP, &path, text, "");
                 }
                 Some(_) => {}
@@ -199,7 +237,12 @@ fn inputs(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str, step: &Writt
         if typed(wanted).field("optional").and_then(Value::as_bool) == Some(true) {
             found.insert(input.to_string(), Value::object([("absent", Value::Bool(true))]));
         } else {
-            builder.error(codes::STEP, &format!("step.{name}.inputs"), format!("the input `{input}` is missing"), "give it, or declare it `optional(...)`");
+            builder.error(
+                codes::STEP,
+                &format!("step.{name}.inputs"),
+                format!("the input `{input}` is missing"),
+                "give it, or declare it `optional(...)`",
+            );
         }
     }
     Value::object(found)
@@ -219,7 +262,11 @@ fn own_step(builder: &Builder<'_>, reference: &Reference) -> Option<(String, Opt
 
 fn binding(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path: &str) -> Option<PlanValue> {
     let Some(reference) = reference_of(value) else {
-        builder.not_served(path, "an input that is no reference", "refer to a dataset, a model or the output of a step");
+        builder.not_served(
+            path,
+            "an input that is no reference",
+            "refer to a dataset, a model or the output of a step",
+        );
         return None;
     };
     if reference.address == builder.declaration().address {
@@ -237,13 +284,22 @@ fn binding(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path
             Some(Value::object(fields))
         }
         other => {
-            builder.not_served(path, &format!("an input from a {other}"), "refer to a dataset, a model or the output of a step");
+            builder.not_served(
+                path,
+                &format!("an input from a {other}"),
+                "refer to a dataset, a model or the output of a step",
+            );
             None
         }
     }
 }
 
-fn output(builder: &mut Builder<'_>, steps: &Steps<'_>, reference: &Reference, path: &str) -> Option<PlanValue> {
+fn output(
+    builder: &mut Builder<'_>,
+    steps: &Steps<'_>,
+    reference: &Reference,
+    path: &str,
+) -> Option<PlanValue> {
     let (step, output) = own_step(builder, reference)?;
     let Some(source) = steps.written.get(&step) else {
         let help = one_of(&step, steps.written.keys().map(String::as_str).collect::<Vec<_>>());
@@ -254,7 +310,12 @@ fn output(builder: &mut Builder<'_>, steps: &Steps<'_>, reference: &Reference, p
         Some(output) => output,
         None if source.outputs.len() == 1 => source.outputs.keys().next()?.clone(),
         None => {
-            builder.error(codes::UNRESOLVED, path, format!("`{reference}` does not say which output is meant"), "");
+            builder.error(
+                codes::UNRESOLVED,
+                path,
+                format!("`{reference}` does not say which output is meant"),
+                "",
+            );
             return None;
         }
     };
@@ -290,7 +351,12 @@ fn register(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) -> Option<
             .collect();
         if !known.contains(&alias) && alias != "latest" {
             let help = one_of(alias, known);
-            builder.error(codes::UNRESOLVED, &at("alias"), format!("`{alias}` is no alias of `{}`", model.address), &help);
+            builder.error(
+                codes::UNRESOLVED,
+                &at("alias"),
+                format!("`{alias}` is no alias of `{}`", model.address),
+                &help,
+            );
         }
         config.insert("alias", Value::text(alias));
     }
@@ -303,7 +369,12 @@ fn register(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) -> Option<
         };
         let Some(found) = binding(builder, steps, value, &at(word)) else { continue };
         if type_of(&found) != kind || found.field("step").is_none() {
-            builder.error(codes::STEP, &at(word), format!("`{word}` is the output of a step that is a {kind}"), "");
+            builder.error(
+                codes::STEP,
+                &at(word),
+                format!("`{word}` is the output of a step that is a {kind}"),
+                "",
+            );
         }
         config.insert(word, found);
     }
@@ -315,10 +386,10 @@ fn check_command(builder: &mut Builder<'_>, run: &PlanValue, path: &str) {
     let Some(quoted) = Quoted::of(run) else { return };
     let simple = |node: &Node| match node {
         Node::Literal { .. } => true,
-        Node::Traverse { traversal } => match (traversal.root.as_ref(), traversal.steps.as_slice()) {
-            ("input" | "output" | "param" | "run", [_]) => true,
-            _ => false,
-        },
+        Node::Traverse { traversal } => {
+            matches!(traversal.root.as_ref(), "input" | "output" | "param" | "run")
+                && traversal.steps.len() == 1
+        }
         _ => false,
     };
     let good = match &quoted.expr.node {
@@ -330,6 +401,10 @@ fn check_command(builder: &mut Builder<'_>, run: &PlanValue, path: &str) {
         node => simple(node),
     };
     if !good {
-        builder.not_served(path, "a command that computes something", "use `${input.x}`, `${output.x}`, `${param.x}`, `${run.id}` and `${run.started_at}` as they are");
+        builder.not_served(
+            path,
+            "a command that computes something",
+            "use `${input.x}`, `${output.x}`, `${param.x}`, `${run.id}` and `${run.started_at}` as they are",
+        );
     }
 }

@@ -19,7 +19,11 @@ impl Handler for BatchEndpoint {
             Field::required("mode", "Whether it appends."),
             Field::optional("serve", "The class that predicts, instead of the version's own."),
         ]);
-        ResourceKind::new("local_batch_endpoint", "Predictions for a whole dataset, when they are asked for.", fields)
+        ResourceKind::new(
+            "local_batch_endpoint",
+            "Predictions for a whole dataset, when they are asked for.",
+            fields,
+        )
     }
 
     fn realise(&self, _: &Ground, _: Option<&Document>, _: &KnownValue, _: &dyn Reporter) -> Fallible<Json> {

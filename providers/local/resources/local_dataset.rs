@@ -39,16 +39,23 @@ impl Handler for Dataset {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("sources", "The files it is read from.").new_version("it is read from elsewhere"),
-            Field::new("source_digest", mlp_provider::Presence::ServerDefault, mlp_provider::Change::Update, "What the files hold.")
-                .new_version("the data changed"),
+            Field::new(
+                "source_digest",
+                mlp_provider::Presence::ServerDefault,
+                mlp_provider::Change::Update,
+                "What the files hold.",
+            )
+            .new_version("the data changed"),
             Field::optional("format", "The format of its versions.").new_version("the format changed"),
             Field::optional("schema", "Its columns.").new_version("the schema changed"),
             Field::optional("quality", "What is expected of every version."),
             Field::optional("sample", "How much of it is kept.").new_version("other rows are kept"),
-            Field::optional("protection", "What is masked and redacted.").new_version("other values are protected"),
+            Field::optional("protection", "What is masked and redacted.")
+                .new_version("other values are protected"),
             Field::optional("classification", "What is sensitive about it."),
             Field::required("version", "What makes a version of it."),
-            Field::optional("storage", "Where its versions are kept.").replaces("its versions are kept elsewhere"),
+            Field::optional("storage", "Where its versions are kept.")
+                .replaces("its versions are kept elsewhere"),
         ]);
         ResourceKind::new("local_dataset", "Content-addressed snapshots of files.", fields).stateful()
     }
@@ -64,18 +71,28 @@ impl Handler for Dataset {
         let paths = generate(ground, config, reporter)?;
         if paths.is_empty() {
             let kept = before.map(|before| before.resolved.clone()).unwrap_or(Json::Null);
-            return Ok(if kept.is_object() { kept } else { json!({ "version": null, "rows": 0, "bytes": 0 }) });
+            return Ok(if kept.is_object() {
+                kept
+            } else {
+                json!({ "version": null, "rows": 0, "bytes": 0 })
+            });
         }
-        let digests = digests(ground, &paths)?;
+        let digests = digests(&paths)?;
         let digest = combined_digest(&digests);
         if text(config, "source_digest").is_some_and(|planned| planned != digest) {
-            let mut error = wrong(codes::CHANGED, format!("the data of `{address}` changed since the plan was made"), address, "from");
+            let mut error = wrong(
+                codes::CHANGED,
+                format!("the data of `{address}` changed since the plan was made"),
+                address,
+                "from",
+            );
             error.class = ErrorClass::Conflict;
             error.diagnostic.help = Some("plan again".to_owned());
             return Err(error);
         }
-        let request = request(ground, config, paths)?;
-        let made = ground.place.store(config).snapshot(&request).map_err(|problem| fault(&problem, address))?;
+        let request = request(config, paths)?;
+        let made =
+            ground.place.store(config).snapshot(&request).map_err(|problem| fault(&problem, address))?;
         for warning in &made.warnings {
             reporter.event(Event::Progress { subject: address.to_owned(), text: warning.message.clone() });
         }
@@ -93,7 +110,9 @@ impl Handler for Dataset {
         let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
         let store = ground.place.store(&document.config);
         let intact = match store.verify(version).map_err(failed)? {
-            Integrity::Intact if store.manifest(&name_of(&document.config), version).is_err() => "its description is missing",
+            Integrity::Intact if store.manifest(&name_of(&document.config), version).is_err() => {
+                "its description is missing"
+            }
             Integrity::Intact => "yes",
             Integrity::Missing => "its data is missing",
             Integrity::Damaged { .. } => "its data was edited",
@@ -131,7 +150,11 @@ pub(crate) fn resolved(made: &Snapshot) -> Json {
 }
 
 /// The files of the sources; those that are missing are made first.
-fn generate(ground: &Ground, config: &KnownValue, reporter: &dyn Reporter) -> Fallible<Vec<(String, PathBuf)>> {
+fn generate(
+    ground: &Ground,
+    config: &KnownValue,
+    reporter: &dyn Reporter,
+) -> Fallible<Vec<(String, PathBuf)>> {
     let project = Path::new(&ground.target.directory);
     let mut found = Vec::new();
     for source in config.field("sources").and_then(KnownValue::as_list).unwrap_or_default() {
@@ -140,11 +163,17 @@ fn generate(ground: &Ground, config: &KnownValue, reporter: &dyn Reporter) -> Fa
         if let (false, Some(command)) = (path.exists(), text(source, "generate")) {
             reporter.event(Event::Started { subject: name.to_owned() });
             run_command(project, command, address_of(config))?;
-            reporter.event(Event::Finished { subject: name.to_owned(), text: "generated".to_owned(), good: true });
+            reporter.event(Event::Finished {
+                subject: name.to_owned(),
+                text: "generated".to_owned(),
+                good: true,
+            });
         }
         if !path.exists() {
-            let mut error = wrong(codes::SOURCE_MISSING, format!("`{name}` does not exist"), address_of(config), "from");
-            error.diagnostic.help = Some("put the file there, or correct the command that makes it".to_owned());
+            let mut error =
+                wrong(codes::SOURCE_MISSING, format!("`{name}` does not exist"), address_of(config), "from");
+            error.diagnostic.help =
+                Some("put the file there, or correct the command that makes it".to_owned());
             return Err(error);
         }
         found.push((name.to_owned(), path));
@@ -153,19 +182,22 @@ fn generate(ground: &Ground, config: &KnownValue, reporter: &dyn Reporter) -> Fa
 }
 
 fn run_command(project: &Path, command: &str, address: &str) -> Fallible<()> {
-    let output = Command::new("/bin/sh").arg("-c").arg(command).current_dir(project).stdin(Stdio::null()).output();
+    let output =
+        Command::new("/bin/sh").arg("-c").arg(command).current_dir(project).stdin(Stdio::null()).output();
     let output = output.map_err(|error| io("start the command in", project, &error))?;
     if output.status.success() {
         return Ok(());
     }
-    let mut error = wrong(codes::GENERATE, format!("`{command}` failed ({})", output.status), address, "from");
+    let mut error =
+        wrong(codes::GENERATE, format!("`{command}` failed ({})", output.status), address, "from");
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     let lines: Vec<&str> = log.lines().collect();
-    error.diagnostic.notes = lines.iter().skip(lines.len().saturating_sub(10)).map(ToString::to_string).collect();
+    error.diagnostic.notes =
+        lines.iter().skip(lines.len().saturating_sub(10)).map(ToString::to_string).collect();
     Err(error)
 }
 
-fn digests(_: &Ground, paths: &[(String, PathBuf)]) -> Fallible<Vec<(String, String)>> {
+fn digests(paths: &[(String, PathBuf)]) -> Fallible<Vec<(String, String)>> {
     let digest = |(name, path): &(String, PathBuf)| {
         let digest = mlp_floor::digest::digest_path(path).map_err(|error| io("read", path, &error))?;
         Ok((name.clone(), digest))
@@ -187,12 +219,12 @@ pub(crate) fn format_of(config: &KnownValue) -> Option<Format> {
 }
 
 /// The request for a snapshot of these files as a dataset's record declares it.
-pub(crate) fn request(ground: &Ground, config: &KnownValue, paths: Vec<(String, PathBuf)>) -> Fallible<SnapshotRequest> {
-    let protection = |name: &str| strings(config.field("protection").and_then(|protection| protection.field(name)));
+pub(crate) fn request(config: &KnownValue, paths: Vec<(String, PathBuf)>) -> Fallible<SnapshotRequest> {
+    let protection =
+        |name: &str| strings(config.field("protection").and_then(|protection| protection.field(name)));
     let (quality, predicates) = quality(config)?;
     let block = config.field("quality").and_then(|quality| text(quality, "on_failure"));
     let now = time::now_ms();
-    let _ = ground;
     Ok(SnapshotRequest {
         name: name_of(config),
         sources: paths.into_iter().map(|(_, path)| path).collect(),
@@ -213,7 +245,11 @@ pub(crate) fn request(ground: &Ground, config: &KnownValue, paths: Vec<(String, 
 
 fn sample(value: &KnownValue) -> Sample {
     let whole = |name: &str| {
-        value.field(name).and_then(KnownValue::as_number).and_then(Number::to_i64).and_then(|n| u64::try_from(n).ok())
+        value
+            .field(name)
+            .and_then(KnownValue::as_number)
+            .and_then(Number::to_i64)
+            .and_then(|n| u64::try_from(n).ok())
     };
     Sample {
         rows: whole("rows"),
@@ -236,7 +272,12 @@ fn schema(config: &KnownValue) -> Fallible<Option<Vec<ColumnSchema>>> {
         }
         fields["name"] = Json::from(name.as_ref());
         let parsed = serde_json::from_value(fields).map_err(|error| {
-            wrong(codes::VALUE, format!("column `{name}`: {error}"), address_of(config), &format!("schema.{name}"))
+            wrong(
+                codes::VALUE,
+                format!("column `{name}`: {error}"),
+                address_of(config),
+                &format!("schema.{name}"),
+            )
         })?;
         found.push(parsed);
     }
@@ -250,7 +291,8 @@ fn quality(config: &KnownValue) -> Fallible<Quality> {
     let mut expectations = Vec::new();
     let mut predicates = BTreeMap::new();
     for (name, fields) in expected.into_iter().flat_map(|expected| expected.iter()) {
-        let refused = |why: String| wrong(codes::VALUE, why, address_of(config), &format!("quality.expect.{name}"));
+        let refused =
+            |why: String| wrong(codes::VALUE, why, address_of(config), &format!("quality.expect.{name}"));
         let check = match fields.field("assert").and_then(Quoted::of) {
             Some(quoted) => {
                 let text = quoted.text.clone();
@@ -281,9 +323,18 @@ fn built_in(fields: &KnownValue) -> Result<Check, String> {
         "range" => Check::InRange { column: column()?, min: plain("min"), max: plain("max") },
         "allowed" => Check::InSet {
             column: column()?,
-            values: fields.field("values").and_then(KnownValue::as_list).unwrap_or_default().iter().map(KnownValue::to_plain_json).collect(),
+            values: fields
+                .field("values")
+                .and_then(KnownValue::as_list)
+                .unwrap_or_default()
+                .iter()
+                .map(KnownValue::to_plain_json)
+                .collect(),
         },
-        "pattern" => Check::Matches { column: column()?, pattern: text(fields, "pattern").unwrap_or_default().to_owned() },
+        "pattern" => Check::Matches {
+            column: column()?,
+            pattern: text(fields, "pattern").unwrap_or_default().to_owned(),
+        },
         "fresh" => {
             let lag = units::duration(text(fields, "max_lag").ok_or("`max_lag` is missing")?)?;
             Check::Fresh { column: column()?, max_lag_seconds: lag.as_secs_f64() }

@@ -22,7 +22,8 @@ fn path(ground: &Ground, document: &KnownValue) -> PathBuf {
 /// The number and size of the files below a directory.
 pub(super) fn contents(path: &std::path::Path) -> (usize, u64) {
     let files = mlp_floor::digest::list_files(path).unwrap_or_default();
-    let bytes = files.iter().filter_map(|file| fs::metadata(path.join(file)).ok()).map(|found| found.len()).sum();
+    let bytes =
+        files.iter().filter_map(|file| fs::metadata(path.join(file)).ok()).map(|found| found.len()).sum();
     (files.len(), bytes)
 }
 
@@ -35,7 +36,13 @@ impl Handler for Directory {
         ResourceKind::new("local_directory", "A directory of the environment.", fields).stateful()
     }
 
-    fn realise(&self, ground: &Ground, _: Option<&Document>, config: &KnownValue, _: &dyn Reporter) -> Fallible<Json> {
+    fn realise(
+        &self,
+        ground: &Ground,
+        _: Option<&Document>,
+        config: &KnownValue,
+        _: &dyn Reporter,
+    ) -> Fallible<Json> {
         let path = path(ground, config);
         fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
         Ok(Json::Null)

@@ -37,15 +37,20 @@ impl Handler for Endpoint {
         ResourceKind::new("local_endpoint", "A router in front of supervised replicas.", fields)
     }
 
-    fn realise(&self, ground: &Ground, before: Option<&Document>, config: &KnownValue, _: &dyn Reporter) -> Fallible<Json> {
+    fn realise(
+        &self,
+        ground: &Ground,
+        _: Option<&Document>,
+        config: &KnownValue,
+        _: &dyn Reporter,
+    ) -> Fallible<Json> {
         // With `follow = "plan"` the versions of this moment stay, whatever the aliases do.
         let pinned = if config.field("follow").and_then(KnownValue::as_text) == Some("plan") {
             crate::supervisor::pin(&ground.place, config)?
         } else {
             Json::Null
         };
-        let port = before.and_then(|before| before.resolved.get("port").cloned()).unwrap_or(Json::Null);
-        Ok(json!({ "pinned": pinned, "port": port, "directory": ground.target.directory }))
+        Ok(json!({ "pinned": pinned, "directory": ground.target.directory }))
     }
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {
@@ -63,7 +68,8 @@ impl Handler for Endpoint {
         });
         seen.computed.insert("running", KnownValue::text(if running { "yes" } else { "no" }));
         let host = document.config.field("host").and_then(KnownValue::as_text).unwrap_or("127.0.0.1");
-        let asked = document.config.field("port").and_then(KnownValue::as_number).and_then(|port| port.to_i64());
+        let asked =
+            document.config.field("port").and_then(KnownValue::as_number).and_then(|port| port.to_i64());
         let bound = status.and_then(|status| status.state).map(|state| i64::from(state.port));
         if let Some(port) = bound.or(asked.filter(|port| *port != 0)) {
             seen.outputs.insert("url", KnownValue::text(format!("http://{host}:{port}")));
@@ -76,8 +82,10 @@ impl Handler for Endpoint {
     }
 
     fn removal(&self, ground: &Ground, document: &Document) -> Fallible<Option<Removal>> {
-        let status = client::endpoint(&ground.target, document).ok().flatten().and_then(|status| status.state);
-        let count: usize = status.iter().flat_map(|state| &state.variants).map(|variant| variant.replicas.len()).sum();
+        let status =
+            client::endpoint(&ground.target, document).ok().flatten().and_then(|status| status.state);
+        let count: usize =
+            status.iter().flat_map(|state| &state.variants).map(|variant| variant.replicas.len()).sum();
         let plural = if count == 1 { "" } else { "es" };
         Ok((count > 0).then(|| Removal { what: format!("{count} process{plural}"), bytes: 0 }))
     }

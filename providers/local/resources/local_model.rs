@@ -27,7 +27,10 @@ impl Handler for Model {
             Field::optional("signature", "What it takes and gives."),
             Field::optional("serve", "The class that serves it."),
             Field::optional("code", "The code that serves it, where it is not the code that made it."),
-            Field::optional("runtime", "The interpreter that serves it, where it is not the one that made it."),
+            Field::optional(
+                "runtime",
+                "The interpreter that serves it, where it is not the one that made it.",
+            ),
             Field::optional("aliases", "Movable names of versions."),
             Field::optional("keep", "Which versions are kept."),
             Field::optional("card", "What a user should know of it."),
@@ -37,7 +40,13 @@ impl Handler for Model {
         ResourceKind::new("local_model", "A model in the embedded registry.", fields).stateful()
     }
 
-    fn realise(&self, ground: &Ground, _: Option<&Document>, config: &KnownValue, _: &dyn Reporter) -> Fallible<Json> {
+    fn realise(
+        &self,
+        ground: &Ground,
+        _: Option<&Document>,
+        config: &KnownValue,
+        _: &dyn Reporter,
+    ) -> Fallible<Json> {
         let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
         let code = match config.field("code") {
             Some(code) => Some(keep_code(ground, code, address, "code")?),

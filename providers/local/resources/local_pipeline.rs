@@ -32,7 +32,13 @@ impl Handler for Pipeline {
         ResourceKind::new("local_pipeline", "The definition of a pipeline that runs as processes.", fields)
     }
 
-    fn realise(&self, ground: &Ground, _: Option<&Document>, config: &KnownValue, _: &dyn Reporter) -> Fallible<Json> {
+    fn realise(
+        &self,
+        ground: &Ground,
+        _: Option<&Document>,
+        config: &KnownValue,
+        _: &dyn Reporter,
+    ) -> Fallible<Json> {
         let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
         let mut kept: BTreeMap<String, String> = BTreeMap::new();
         let mut by_directory: BTreeMap<String, String> = BTreeMap::new();
@@ -52,10 +58,9 @@ impl Handler for Pipeline {
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {
         let kept = document.resolved.get("code").and_then(Json::as_object);
-        let missing = kept
-            .into_iter()
-            .flatten()
-            .any(|(_, digest)| !digest.as_str().is_some_and(|digest| ground.place.code().join(digest).is_dir()));
+        let missing = kept.into_iter().flatten().any(|(_, digest)| {
+            !digest.as_str().is_some_and(|digest| ground.place.code().join(digest).is_dir())
+        });
         Ok(seen(if missing { "the snapshot of its code is missing" } else { "yes" }))
     }
 

@@ -1,7 +1,7 @@
 //! Native resources, one file a kind: its field table, and how it is made, looked at and removed.
 
 mod local_batch_endpoint;
-mod local_dataset;
+pub(crate) mod local_dataset;
 mod local_directory;
 mod local_endpoint;
 mod local_model;
@@ -85,15 +85,13 @@ fn with_common(mut own: Vec<Field>) -> Vec<Field> {
 
 /// An observation of something that is as it should be, or not.
 fn seen(intact: &str) -> Observation {
-    Observation {
-        computed: BTreeMap::from([("intact", KnownValue::text(intact))]),
-        outputs: BTreeMap::new(),
-    }
+    Observation { computed: BTreeMap::from([("intact", KnownValue::text(intact))]), outputs: BTreeMap::new() }
 }
 
 fn removal(count: usize, what: &str, bytes: u64) -> Option<Removal> {
     let plural = if count == 1 { "" } else { "s" };
-    (count > 0).then(|| Removal { what: format!("{count} {what}{plural}, {}", units::format_bytes(bytes)), bytes })
+    (count > 0)
+        .then(|| Removal { what: format!("{count} {what}{plural}, {}", units::format_bytes(bytes)), bytes })
 }
 
 #[cfg(test)]

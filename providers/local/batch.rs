@@ -1,0 +1,205 @@
+//! A run of a batch endpoint: the rows of one dataset become predictions in another.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use mlp_floor::data::{Cell, Format, Table};
+use mlp_floor::serve::{BatchSpec, predict_batch};
+use mlp_provider::{Event, ProviderError, Reporter, RunRequest, RunSummary, StepSummary};
+use serde_json::{Map, Value as Json, json};
+
+use crate::documents::Document;
+use crate::fault::{Fallible, fault, io, wrong};
+use crate::mlp_value::KnownValue;
+use crate::resources::{Ground, local_dataset as dataset};
+use crate::run::{Lineage, record, run_id, text};
+use crate::supervisor::{launch, version};
+use crate::{codes, time};
+
+type Rows = Vec<Map<String, Json>>;
+
+const CHUNK: usize = 1000;
+
+pub(crate) async fn run(
+    ground: &Ground,
+    request: &RunRequest,
+    reporter: &dyn Reporter,
+) -> Result<RunSummary, ProviderError> {
+    let document = ground.place.get(&request.identity)?;
+    let address = document.address().to_owned();
+    let now = time::now_ms();
+    let run = run_id(now);
+    let missing = |word: &str| wrong(codes::VALUE, format!("its record has no `{word}`"), &address, word);
+    let model = document.config.field("model").ok_or_else(|| missing("model"))?;
+    let version = version(&ground.place, model, "model")?;
+    let input =
+        ground.place.get(&format!("datasets/{}", text(&document.config, "input").unwrap_or_default()))?;
+    reporter.event(Event::Started { subject: "predict".to_owned() });
+    let (rows, digest) = rows_of(ground, &input)?;
+    let spec = BatchSpec {
+        name: format!("batch-{run}"),
+        launch: launch(&ground.place, &version, text(&document.config, "serve"))?,
+        env: BTreeMap::new(),
+        start_timeout_ms: 60_000,
+        request_timeout_ms: 600_000,
+        log_dir: ground.place.logs(request.identity.rsplit('/').next().unwrap_or("batch")),
+    };
+    let predictions = predict_batch(&spec, &rows, CHUNK).await.map_err(|found| fault(&found, &address))?;
+    let key = key_columns(&input);
+    let written: Rows = rows
+        .iter()
+        .zip(predictions)
+        .map(|(row, prediction)| output_row(row, prediction, &key, version.number, &run))
+        .collect();
+    let output = format!("datasets/{}", text(&document.config, "output").unwrap_or_default());
+    let made = write(ground, &output, &written, text(&document.config, "mode") != Some("overwrite"), &run)?;
+    let text =
+        format!("{} rows predicted by {} version {}", written.len(), version_address(model), version.number);
+    reporter.event(Event::Finished { subject: "predict".to_owned(), text: text.clone(), good: true });
+    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+    let seconds = time::now_ms().saturating_sub(now) as f64 / 1000.0;
+    let step = StepSummary { status: "succeeded".to_owned(), reason: text.clone(), seconds };
+    let summary = RunSummary {
+        run: run.clone(),
+        id: request.id.clone(),
+        status: "succeeded".to_owned(),
+        started: time::rfc3339(now),
+        seconds,
+        steps: BTreeMap::from([("predict".to_owned(), step)]),
+        results: vec![text, made],
+        metrics: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    let lineage = Lineage {
+        datasets: BTreeMap::from([(input.address().to_owned(), digest)]),
+        params: BTreeMap::new(),
+        run_id: run,
+        started: summary.started.clone(),
+    };
+    record(ground, &summary, &lineage)?;
+    Ok(summary)
+}
+
+fn version_address(model: &KnownValue) -> &str {
+    text(model, "address").unwrap_or_default()
+}
+
+/// The rows of the version of a dataset that its record leads to, and that version.
+fn rows_of(ground: &Ground, document: &Document) -> Fallible<(Rows, String)> {
+    let Some(digest) = document.resolved.get("version").and_then(Json::as_str) else {
+        return Err(wrong(
+            codes::NO_VERSION,
+            format!("`{}` has no version yet", document.address()),
+            document.address(),
+            "",
+        ));
+    };
+    let failed = |found: mlp_floor::Problem| fault(&found, document.address());
+    let store = ground.place.store(&document.config);
+    let manifest = store.manifest(&dataset::name_of(&document.config), digest).map_err(failed)?;
+    let mut table = Table::open(&store.object_path(digest), manifest.format).map_err(failed)?;
+    let texts: Vec<&str> = manifest
+        .columns
+        .iter()
+        .filter(|column| matches!(column.kind.as_str(), "string" | "timestamp" | "date"))
+        .map(|column| column.name.as_str())
+        .collect();
+    let mut rows = Vec::new();
+    while let Some(row) = table.next_row().map_err(failed)? {
+        let columns = table.columns().iter().zip(&row.cells);
+        let value = |name: &str, cell: &Cell| {
+            // A field of CSV has no type of its own: `007` is text where the column is.
+            if texts.contains(&name) && !cell.is_null() {
+                return Json::from(cell.text().into_owned());
+            }
+            serde_json::from_str(&cell.json()).unwrap_or_else(|_| Json::from(cell.text().into_owned()))
+        };
+        rows.push(columns.map(|(name, cell)| (name.clone(), value(name, cell))).collect());
+    }
+    Ok((rows, digest.to_owned()))
+}
+
+/// The columns that identify a row; all of them where none is declared to.
+fn key_columns(document: &Document) -> Vec<String> {
+    let columns = document.config.field("schema").and_then(KnownValue::as_object);
+    let is_key = |column: &KnownValue| column.field("key").and_then(KnownValue::as_bool) == Some(true);
+    columns
+        .into_iter()
+        .flat_map(|columns| columns.iter())
+        .filter(|(_, column)| is_key(column))
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
+
+fn output_row(
+    row: &Map<String, Json>,
+    prediction: Json,
+    key: &[String],
+    version: u32,
+    run: &str,
+) -> Map<String, Json> {
+    let keeps = |name: &String| key.is_empty() || key.contains(name);
+    let mut made: Map<String, Json> = row
+        .iter()
+        .filter(|(name, _)| keeps(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    match prediction {
+        Json::Object(fields) => made.extend(fields),
+        other => {
+            made.insert("prediction".to_owned(), other);
+        }
+    }
+    made.insert("model_version".to_owned(), json!(version));
+    made.insert("run".to_owned(), json!(run));
+    made
+}
+
+/// Makes a version of a dataset of its rows so far and new ones.
+fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) -> Fallible<String> {
+    let document = ground.place.get(identity)?;
+    let mut all = match document.resolved.get("version").and_then(Json::as_str) {
+        Some(_) if append => rows_of(ground, &document)?.0,
+        _ => Vec::new(),
+    };
+    all.extend(rows.iter().cloned());
+    let path = ground.place.home.join("tmp").join(format!("{run}.jsonl"));
+    write_rows(&path, &all).map_err(|error| io("write", &path, &error))?;
+    let made = snapshot(ground, &document, &path);
+    // Left behind it would only take room: the version is a copy.
+    let _ = std::fs::remove_file(&path);
+    let made = made?;
+    let resolved = dataset::resolved(&made);
+    ground
+        .place
+        .put(identity, &Document::new(&ground.target, &document.kind, document.config.clone(), resolved))?;
+    Ok(format!(
+        "{} has {} rows in version {}",
+        document.address(),
+        made.manifest.rows,
+        &made.manifest.digest[..12]
+    ))
+}
+
+fn snapshot(ground: &Ground, document: &Document, path: &Path) -> Fallible<mlp_floor::data::Snapshot> {
+    if dataset::format_of(&document.config) == Some(Format::Csv) {
+        let mut error =
+            wrong(codes::NOT_SERVED, "predictions are written as JSON Lines", document.address(), "format");
+        error.diagnostic.help = Some("use `format = \"jsonl\"`, or leave it out".to_owned());
+        return Err(error);
+    }
+    let source = (path.display().to_string(), path.to_path_buf());
+    let request = dataset::request(&document.config, vec![source])?;
+    ground.place.store(&document.config).snapshot(&request).map_err(|found| fault(&found, document.address()))
+}
+
+fn write_rows(path: &Path, rows: &Rows) -> std::io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    for row in rows {
+        serde_json::to_writer(&mut file, row)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()
+}

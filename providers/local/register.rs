@@ -1,0 +1,325 @@
+//! Registering what a run made: checks first, then the version with its lineage, its alias, and the gates from there.
+
+use std::collections::BTreeMap;
+
+use mlp_floor::launch::RunReport;
+use mlp_floor::registry::{AliasMove, ModelVersion, NewVersion, Registry, Serve};
+use mlp_provider::{Event, Reporter, RunRequest, RunSummary, StepSummary};
+use serde_json::{Map, Value as Json, json};
+
+use crate::documents::Document;
+use crate::fault::{Fallible, fault};
+use crate::mlp_diag::{Blame, Diagnostic};
+use crate::mlp_eval::Quoted;
+use crate::mlp_value::{KnownValue, Number, units};
+use crate::resources::Ground;
+use crate::run::{Lineage, problem, scalars, text};
+use crate::{codes, gate, time};
+
+/// What every part of registering looks at.
+struct Work<'a> {
+    ground: &'a Ground,
+    document: &'a Document,
+    request: &'a RunRequest,
+    report: &'a RunReport,
+    lineage: &'a Lineage,
+    registry: Registry,
+}
+
+/// Does the register steps of a run, as far as what they need was made.
+pub(crate) fn register_all(
+    ground: &Ground,
+    document: &Document,
+    request: &RunRequest,
+    report: &RunReport,
+    lineage: &Lineage,
+    summary: &mut RunSummary,
+    reporter: &dyn Reporter,
+) -> Fallible<()> {
+    let registry =
+        Registry::open(&ground.place.registry()).map_err(|found| fault(&found, document.address()))?;
+    let work = Work { ground, document, request, report, lineage, registry };
+    let steps = document.config.field("step").and_then(KnownValue::as_object);
+    for (name, step) in steps.into_iter().flat_map(|steps| steps.iter()) {
+        if step.field("register").is_none() {
+            continue;
+        }
+        reporter.event(Event::Started { subject: name.to_string() });
+        let (status, reason) = match work.step(name, step, summary) {
+            Ok(Some(reason)) => ("succeeded", reason),
+            Ok(None) => ("skipped", "what it registers was not made".to_owned()),
+            Err(found) => {
+                let reason = found.headline.clone();
+                summary.problems.push(*found);
+                if summary.status == "succeeded" {
+                    summary.status = "failed".to_owned();
+                }
+                ("failed", reason)
+            }
+        };
+        reporter.event(Event::Finished {
+            subject: name.to_string(),
+            text: reason.clone(),
+            good: status == "succeeded",
+        });
+        summary
+            .steps
+            .insert(name.to_string(), StepSummary { status: status.to_owned(), reason, seconds: 0.0 });
+    }
+    Ok(())
+}
+
+type Outcome<T> = Result<T, Box<Diagnostic>>;
+
+/// Numbers as values that conditions can name.
+fn values(metrics: &Json) -> KnownValue {
+    KnownValue::from_json(metrics).unwrap_or(KnownValue::Null)
+}
+
+impl Work<'_> {
+    fn failed(&self, found: &mlp_floor::Problem) -> Box<Diagnostic> {
+        Box::new(problem(found, self.document.address()))
+    }
+
+    fn output(&self, step: &KnownValue, word: &str) -> Option<&mlp_floor::launch::Artifact> {
+        let source = step.field(word)?;
+        let report = self.report.steps.get(text(source, "step")?).filter(|step| step.status.is_good())?;
+        report.outputs.get(text(source, "output")?)
+    }
+
+    fn step(&self, name: &str, step: &KnownValue, summary: &mut RunSummary) -> Outcome<Option<String>> {
+        let Some(model) = self.output(step, "from") else { return Ok(None) };
+        let metrics = match step.field("evidence") {
+            None => Map::new(),
+            Some(_) => match self.output(step, "evidence") {
+                None => return Ok(None),
+                Some(evidence) => self.read_metrics(&evidence.path)?,
+            },
+        };
+        summary.metrics.extend(scalars(&metrics));
+        self.checks(&metrics)?;
+        let Some(target) = step.field("register") else { return Ok(None) };
+        let version = self.new_version(name, step, target, &model.path, Json::Object(metrics))?;
+        let address = text(target, "address").unwrap_or_default();
+        let mut reason = format!("{address} version {}", version.number);
+        match text(step, "alias") {
+            Some(alias) if alias != "latest" => {
+                let moved = self.registry.set_alias(
+                    &version.model,
+                    alias,
+                    version.number,
+                    &self.because("registered"),
+                );
+                moved.map_err(|found| self.failed(&found))?;
+                reason.push_str(&format!(" as {alias}"));
+                summary.results.push(format!("{address} version {} registered as {alias}", version.number));
+                self.gates(address, alias, &version, summary)?;
+            }
+            _ => summary.results.push(format!("{address} version {} registered", version.number)),
+        }
+        self.prune(address, &version.model, summary)?;
+        Ok(Some(reason))
+    }
+
+    fn because(&self, why: &str) -> AliasMove {
+        AliasMove {
+            why: format!("{why} by run {}", self.lineage.run_id),
+            who: self.request.who.clone(),
+            at: time::rfc3339(time::now_ms()),
+        }
+    }
+
+    fn read_metrics(&self, path: &std::path::Path) -> Outcome<Map<String, Json>> {
+        let read = std::fs::read(path).map_err(|error| error.to_string());
+        let parsed = read.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+        parsed.map_err(|why| {
+            let text = format!("the metrics in `{}` cannot be read: {why}", path.display());
+            Box::new(Diagnostic::error(codes::RUN, text).on(self.document.address(), ""))
+        })
+    }
+
+    fn checks(&self, metrics: &Map<String, Json>) -> Outcome<()> {
+        let checks = self.document.config.field("checks").and_then(KnownValue::as_object);
+        for (address, check) in checks.into_iter().flat_map(|checks| checks.iter()) {
+            let Some(quoted) = check.field("assert").and_then(Quoted::of) else { continue };
+            let names = BTreeMap::from([("metrics", values(&Json::Object(metrics.clone())))]);
+            let verdict =
+                gate::judge(&quoted, &names).map_err(|found| Box::new(found.on(address, "assert")))?;
+            if !verdict.held {
+                let mut found =
+                    Diagnostic::error(codes::CHECK_FAILED, format!("{address} failed: {}", quoted.text))
+                        .on(address, "assert")
+                        .blame(Blame::Policy);
+                found.notes = verdict.values;
+                found.help = text(check, "message").map(str::to_owned);
+                return Err(Box::new(found));
+            }
+        }
+        Ok(())
+    }
+
+    fn new_version(
+        &self,
+        name: &str,
+        step: &KnownValue,
+        target: &KnownValue,
+        path: &std::path::Path,
+        metrics: Json,
+    ) -> Outcome<ModelVersion> {
+        let model = text(target, "model").unwrap_or_default();
+        let failed = |found: mlp_floor::Problem| self.failed(&found);
+        let stored = self.registry.store_directory(model, path).map_err(failed)?;
+        let record = self.ground.place.get(&format!("models/{model}")).map_err(|error| error.diagnostic)?;
+        let source = step.field("from").and_then(|from| text(from, "step")).unwrap_or(name);
+        let signature = text(&record.config, "signature").and_then(|text| serde_json::from_str(text).ok());
+        let new = NewVersion {
+            model: model.to_owned(),
+            digest: stored.digest,
+            path: stored.path.display().to_string(),
+            created_at: time::rfc3339(time::now_ms()),
+            metrics,
+            signature: signature.unwrap_or(Json::Null),
+            tags: BTreeMap::new(),
+            run: Some(self.lineage.run_id.clone()),
+            lineage: self.lineage(source),
+            serve: Some(self.serve(&record, source)),
+            who: self.request.who.clone(),
+        };
+        self.registry.register(&new).map(|registered| registered.version).map_err(failed)
+    }
+
+    fn lineage(&self, source: &str) -> Json {
+        let codes: BTreeMap<_, _> =
+            self.report.steps.iter().filter_map(|(name, step)| Some((name, step.code.as_ref()?))).collect();
+        let steps = self.document.config.field("step");
+        let runtime = steps.and_then(|steps| steps.field(source)?.field("runtime"));
+        json!({
+            "pipeline": self.document.address(),
+            "run": self.lineage.run_id,
+            "datasets": self.lineage.datasets,
+            "code": codes,
+            "params": self.lineage.params,
+            "runtime": runtime.map(KnownValue::to_plain_json),
+            "commit": self.request.commit,
+        })
+    }
+
+    /// How the version is served: by the class of the model, with the code and the interpreter that made it unless the
+    /// model names its own.
+    fn serve(&self, model: &Document, source: &str) -> Serve {
+        let own = model.resolved.get("code").and_then(Json::as_str);
+        let made = self.document.resolved.get("code").and_then(|code| code.get(source)?.as_str());
+        let step = self.document.config.field("step").and_then(|steps| steps.field(source));
+        let runtime = model.config.field("runtime").or_else(|| step?.field("runtime"));
+        Serve {
+            class: text(&model.config, "serve").map(str::to_owned),
+            command: None,
+            mlmodel: false,
+            code: own.or(made).map(str::to_owned),
+            interpreter: runtime.and_then(|runtime| text(runtime, "program")).map(str::to_owned),
+        }
+    }
+
+    /// Tries the gates that lead on from an alias, and those that lead on from where they lead.
+    fn gates(
+        &self,
+        address: &str,
+        alias: &str,
+        version: &ModelVersion,
+        summary: &mut RunSummary,
+    ) -> Outcome<()> {
+        let record =
+            self.ground.place.get(&format!("models/{}", version.model)).map_err(|error| error.diagnostic)?;
+        let gates = record.config.field("gate").and_then(KnownValue::as_object);
+        let mut open = vec![alias.to_owned()];
+        let mut tried = std::collections::BTreeSet::new();
+        while let Some(alias) = open.pop() {
+            for (name, gate) in gates.into_iter().flat_map(|gates| gates.iter()) {
+                if text(gate, "from") != Some(&alias) || !tried.insert(name.clone()) {
+                    continue;
+                }
+                let to = text(gate, "to").unwrap_or_default();
+                if self.gate(address, name, gate, to, version, summary)? {
+                    open.push(to.to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gate(
+        &self,
+        address: &str,
+        name: &str,
+        gate: &KnownValue,
+        to: &str,
+        version: &ModelVersion,
+        summary: &mut RunSummary,
+    ) -> Outcome<bool> {
+        let failed = |found: mlp_floor::Problem| self.failed(&found);
+        let path = format!("gate.{name}.assert");
+        let Some(quoted) = gate.field("assert").and_then(Quoted::of) else { return Ok(false) };
+        let champion = self.registry.resolve(&version.model, to).map_err(failed)?;
+        let names = BTreeMap::from([
+            ("candidate", values(&version.metrics)),
+            ("champion", champion.as_ref().map_or(KnownValue::Null, |champion| values(&champion.metrics))),
+        ]);
+        let verdict = gate::judge(&quoted, &names).map_err(|found| Box::new(found.on(address, &path)))?;
+        if !verdict.held {
+            let values = verdict.values.join(", ");
+            summary
+                .results
+                .push(format!("{address} gate {name} refused version {} for {to}: {values}", version.number));
+            let mut found = Diagnostic::error(
+                codes::GATE_REFUSED,
+                format!("gate `{name}` refused version {} for alias `{to}`: {}", version.number, quoted.text),
+            )
+            .on(address, &path)
+            .blame(Blame::Policy);
+            found.notes = verdict.values;
+            found.help = text(gate, "message").map(str::to_owned);
+            summary.problems.push(found);
+            return Ok(false);
+        }
+        let aliases = self.registry.aliases(&version.model).map_err(failed)?;
+        if aliases.iter().any(|alias| alias.alias == to && alias.held) {
+            summary
+                .results
+                .push(format!("{address} alias {to} is held; version {} did not get it", version.number));
+            return Ok(false);
+        }
+        let by = self.because(&format!("gate {name} passed"));
+        self.registry.set_alias(&version.model, to, version.number, &by).map_err(failed)?;
+        summary
+            .results
+            .push(format!("{address} version {} passed gate {name} and is now {to}", version.number));
+        Ok(true)
+    }
+
+    /// Deletes versions that are neither new enough, nor young enough, nor named by an alias.
+    fn prune(&self, address: &str, model: &str, summary: &mut RunSummary) -> Outcome<()> {
+        let failed = |found: mlp_floor::Problem| self.failed(&found);
+        let record = self.ground.place.get(&format!("models/{model}")).map_err(|error| error.diagnostic)?;
+        let Some(keep) = record.config.field("keep") else { return Ok(()) };
+        let count = keep.field("versions").and_then(KnownValue::as_number).and_then(Number::to_i64);
+        let Some(count) = count.and_then(|count| usize::try_from(count).ok()) else { return Ok(()) };
+        let young = text(keep, "at_least").and_then(|text| units::duration(text).ok()).unwrap_or_default();
+        let age = u64::try_from(young.as_millis()).unwrap_or(u64::MAX);
+        // Times in one notation compare as text.
+        let before = time::rfc3339(time::now_ms().saturating_sub(age));
+        let aliases = self.registry.aliases(model).map_err(failed)?;
+        let versions = self.registry.versions(model).map_err(failed)?;
+        let old = versions.len().saturating_sub(count);
+        for version in versions.into_iter().take(old) {
+            let named = aliases.iter().any(|alias| alias.version == version.number);
+            if named || (age > 0 && version.created_at >= before) {
+                continue;
+            }
+            self.registry.delete_version(model, version.number, &self.because("pruned")).map_err(failed)?;
+            summary
+                .results
+                .push(format!("{address} version {} deleted: `keep` has {count} newer ones", version.number));
+        }
+        Ok(())
+    }
+}

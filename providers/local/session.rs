@@ -1,0 +1,240 @@
+//! The doing half: reads and changes objects, and hands runs and endpoints on to those who run them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mlp_provider::{
+    Call, CallKind, Desired, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter,
+    RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
+};
+
+use crate::codes;
+use crate::documents::{Document, Found, Place};
+use crate::fault::{Fallible, io, wrong};
+use crate::mlp_value::{KnownValue, ResourceId};
+use crate::resources::{Ground, Handler, handler};
+use crate::supervisor::{client, find_version, protocol::Ask};
+
+/// A session on this machine.
+pub(crate) struct Local {
+    ground: Ground,
+}
+
+impl Local {
+    pub(crate) fn open(target: &Target) -> Fallible<Self> {
+        let home = PathBuf::from(&target.home);
+        std::fs::create_dir_all(&home).map_err(|error| io("create", &home, &error))?;
+        Ok(Self { ground: Ground { target: target.clone(), place: Place::new(home) } })
+    }
+
+    fn handler(resource: &str) -> Fallible<&'static dyn Handler> {
+        handler(resource).ok_or_else(|| {
+            wrong(codes::REFUSED, format!("the local provider has no `{resource}`"), resource, "")
+        })
+    }
+
+    fn look(&self, resource: &str, identity: &str) -> Fallible<Seen> {
+        let document = match self.ground.place.find(identity)? {
+            Found::Absent => return Ok(Seen::Absent),
+            Found::Broken(why) => {
+                let intact = KnownValue::text(format!("its record is damaged: {why}"));
+                return Ok(Seen::Present(Observed {
+                    config: KnownValue::object([("intact", intact)]),
+                    outputs: KnownValue::object::<&str>([]),
+                    // It lies where only this environment writes.
+                    owner: Owner::Mine,
+                }));
+            }
+            Found::Document(document) => document,
+        };
+        let seen = Self::handler(resource)?.observe(&self.ground, &document)?;
+        let mut config = document.config.as_object().cloned().unwrap_or_default();
+        for (name, value) in seen.computed {
+            config.insert(name.into(), value);
+        }
+        if !document.is_untouched() {
+            config.insert("intact".into(), KnownValue::text("its record was edited"));
+        }
+        Ok(Seen::Present(Observed {
+            config: KnownValue::Object(config.into()),
+            outputs: KnownValue::object(seen.outputs),
+            owner: document.owner(&self.ground.target),
+        }))
+    }
+
+    fn change(&self, call: &Call, reporter: &dyn Reporter) -> Fallible<()> {
+        let handler = Self::handler(&call.resource)?;
+        let before = match self.ground.place.find(&call.identity)? {
+            Found::Document(document) => Some(document),
+            Found::Absent | Found::Broken(_) => None,
+        };
+        if call.kind == CallKind::Delete {
+            return self.delete(call, handler, before.as_deref());
+        }
+        let config = call.body.known().map_err(|hole| {
+            wrong(
+                codes::VALUE,
+                format!("a value is not known: it waits for {}", hole.after.join(", ")),
+                &call.identity,
+                "",
+            )
+        })?;
+        let resolved = handler.realise(&self.ground, before.as_deref(), &config, reporter)?;
+        let document = Document::new(&self.ground.target, &call.resource, config, resolved);
+        self.ground.place.put(&call.identity, &document)?;
+        if call.resource == "local_endpoint" {
+            client::ensure(&self.ground.target)?;
+            self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn delete(&self, call: &Call, handler: &dyn Handler, before: Option<&Document>) -> Fallible<()> {
+        if let Some(document) = before {
+            handler.remove(&self.ground, document)?;
+        }
+        self.ground.place.remove(&call.identity)?;
+        if call.resource == "local_endpoint" {
+            let name = call.identity.rsplit('/').next().unwrap_or_default().to_owned();
+            self.tell(Ask::StopEndpoint { home: self.ground.place.home.clone(), name })?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, ask: Ask) -> Fallible<()> {
+        client::ask(Path::new(&self.ground.target.directory), ask).map(|_| ())
+    }
+
+    fn endpoint_ready(&self, identity: &str) -> Fallible<Ready> {
+        let document = self.ground.place.get(identity)?;
+        let Some(report) = client::endpoint(&self.ground.target, &document)? else {
+            return Ok(Ready::Wait("starting its replicas".to_owned()));
+        };
+        if report.document != document.digest {
+            return Ok(Ready::Wait("starting its replicas".to_owned()));
+        }
+        Ok(match report.error {
+            Some(found) => {
+                let headline = found.headline.clone();
+                let mut never =
+                    crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline).on(document.address(), "");
+                never.notes = found.notes;
+                never.help = found.help;
+                Ready::Never(Box::new(never))
+            }
+            None => Ready::Yes,
+        })
+    }
+}
+
+/// The models that something serves, as they stand in its fields.
+fn models(config: &KnownValue) -> Vec<KnownValue> {
+    let variants = config.field("variant").and_then(KnownValue::as_object);
+    let mut found: Vec<KnownValue> =
+        variants.into_iter().flat_map(|variants| variants.values().cloned()).collect();
+    found.extend(config.field("model").cloned());
+    found
+}
+
+#[async_trait::async_trait]
+impl Session for Local {
+    async fn read(&self, resource: &str, identity: &str) -> Result<Seen, ProviderError> {
+        self.look(resource, identity)
+    }
+
+    async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError> {
+        self.change(call, reporter)
+    }
+
+    async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {
+        if resource == "local_endpoint" { self.endpoint_ready(identity) } else { Ok(Ready::Yes) }
+    }
+
+    async fn removal(&self, resource: &str, identity: &str) -> Result<Option<Removal>, ProviderError> {
+        match self.ground.place.find(identity)? {
+            Found::Document(document) => Self::handler(resource)?.removal(&self.ground, &document),
+            Found::Absent | Found::Broken(_) => Ok(None),
+        }
+    }
+
+    async fn deferred(&self, desired: &Desired) -> Result<bool, ProviderError> {
+        // What is not known yet is no model: only names and numbers stand there.
+        let Ok(config) = desired.config.fill(&mut |_| Ok::<_, ()>(KnownValue::Null)) else { return Ok(true) };
+        for model in models(&config) {
+            if find_version(&self.ground.place, &model)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError> {
+        match request.resource.as_str() {
+            "local_pipeline" => crate::run::run(&self.ground, request, reporter).await,
+            "local_batch_endpoint" => crate::batch::run(&self.ground, request, reporter).await,
+            other => {
+                Err(wrong(codes::RUN, format!("a `{other}` cannot be run"), &request.id.to_string(), ""))
+            }
+        }
+    }
+
+    async fn status(
+        &self,
+        resources: &[(ResourceId, String, String)],
+    ) -> Result<Vec<StatusEntry>, ProviderError> {
+        resources
+            .iter()
+            .map(|(id, resource, identity)| crate::status::entry(&self.ground, id, resource, identity))
+            .collect()
+    }
+
+    async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
+        let files = crate::status::log_files(&self.ground, query)?;
+        let mut positions = Vec::new();
+        for (subject, path) in &files {
+            positions.push(show(subject, path, 0, query.tail, reporter));
+        }
+        while query.follow && !reporter.cancelled() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            for ((subject, path), position) in files.iter().zip(&mut positions) {
+                *position = show(subject, path, *position, None, reporter);
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
+        let directory = Path::new(&self.ground.target.directory);
+        let before = client::status(&self.ground.target)?;
+        self.tell(Ask::Forget { home: self.ground.place.home.clone() })?;
+        let Some(before) = before else { return Ok(Vec::new()) };
+        for _ in 0..20 {
+            if client::ask(directory, Ask::Hello).ok().flatten().is_none() {
+                return Ok(vec![format!("the supervisor (process {}) ended", before.pid)]);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Shows the whole lines of a file from a position on, and gives the position after them.
+fn show(subject: &str, path: &Path, from: u64, tail: Option<usize>, reporter: &dyn Reporter) -> u64 {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut text = Vec::new();
+    let read = std::fs::File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(from))?;
+        file.read_to_end(&mut text)
+    });
+    if read.is_err() {
+        return from;
+    }
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let shown = String::from_utf8_lossy(&text[..whole]).into_owned();
+    let lines: Vec<&str> = shown.lines().collect();
+    let skip = tail.map_or(0, |tail| lines.len().saturating_sub(tail));
+    for line in lines.into_iter().skip(skip) {
+        reporter.event(Event::Line { subject: subject.to_owned(), text: line.to_owned() });
+    }
+    from + whole as u64
+}

@@ -1,0 +1,199 @@
+//! What `status` and `logs` show.
+
+use std::path::PathBuf;
+
+use mlp_floor::launch::RunReport;
+use mlp_floor::registry::Registry;
+use mlp_floor::serve::ReplicaState;
+use mlp_provider::{LogQuery, StatusEntry};
+use serde_json::{Value as Json, json};
+
+use crate::codes;
+use crate::documents::{Document, Found};
+use crate::fault::{Fallible, fault, wrong};
+use crate::mlp_value::ResourceId;
+use crate::resources::Ground;
+use crate::supervisor::client;
+
+/// One object for `mlp status`.
+pub(crate) fn entry(
+    ground: &Ground,
+    id: &ResourceId,
+    resource: &str,
+    identity: &str,
+) -> Fallible<StatusEntry> {
+    let made = |state: &str, lines: Vec<String>, detail: Json| StatusEntry {
+        id: id.clone(),
+        state: state.to_owned(),
+        lines,
+        detail,
+    };
+    let document = match ground.place.find(identity)? {
+        Found::Absent => return Ok(made("missing", Vec::new(), Json::Null)),
+        Found::Broken(why) => {
+            return Ok(made("degraded", vec![format!("its record is damaged: {why}")], Json::Null));
+        }
+        Found::Document(document) => document,
+    };
+    match resource {
+        "local_endpoint" => endpoint(ground, &document, &made),
+        "local_model" => model(ground, identity, &document, &made),
+        "local_pipeline" | "local_batch_endpoint" => runs(ground, id, &document, &made),
+        "local_dataset" => {
+            let version = document.resolved.get("version").and_then(Json::as_str);
+            let rows = document.resolved.get("rows").and_then(Json::as_u64).unwrap_or(0);
+            let line =
+                version.map(|version| format!("version {}, {rows} rows", &version[..version.len().min(12)]));
+            let lines = vec![line.unwrap_or_else(|| "no version yet".to_owned())];
+            Ok(made("ready", lines, document.resolved.clone()))
+        }
+        _ => Ok(made("ready", Vec::new(), Json::Null)),
+    }
+}
+
+type Make<'a> = &'a dyn Fn(&str, Vec<String>, Json) -> StatusEntry;
+
+fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<StatusEntry> {
+    let Some(report) = client::endpoint(&ground.target, document)? else {
+        return Ok(made("stopped", vec!["the supervisor does not run it".to_owned()], Json::Null));
+    };
+    let detail = serde_json::to_value(&report).unwrap_or(Json::Null);
+    let mut lines = Vec::new();
+    let mut all_ready = true;
+    if let Some(state) = &report.state {
+        lines.push(format!("http://{}:{}", state.host, state.port));
+        for variant in &state.variants {
+            let ready =
+                variant.replicas.iter().filter(|replica| replica.state == ReplicaState::Ready).count();
+            all_ready &= ready == variant.replicas.len();
+            lines.push(format!(
+                "{} {} %  {} version {}  {ready}/{} replicas ready, {} requests, {} errors",
+                variant.name,
+                f64::from(variant.weight) / 100.0,
+                variant.model.address,
+                variant.model.version,
+                variant.replicas.len(),
+                variant.requests,
+                variant.errors,
+            ));
+        }
+    }
+    lines.extend(report.error.iter().map(|error| error.headline.clone()));
+    let state = match (&report.state, &report.error) {
+        (None, _) => "stopped",
+        (Some(_), None) if all_ready => "running",
+        _ => "degraded",
+    };
+    Ok(made(state, lines, detail))
+}
+
+fn model(ground: &Ground, identity: &str, document: &Document, made: Make<'_>) -> Fallible<StatusEntry> {
+    let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
+    let name = identity.rsplit('/').next().unwrap_or_default();
+    let registry = Registry::open(&ground.place.registry()).map_err(failed)?;
+    if registry.model(name).map_err(failed)?.is_none() {
+        return Ok(made("missing", vec!["the registry does not know it".to_owned()], Json::Null));
+    }
+    let versions = registry.versions(name).map_err(failed)?;
+    let aliases = registry.aliases(name).map_err(failed)?;
+    let mut lines = Vec::new();
+    let mut detail = Vec::new();
+    for version in versions.iter().rev() {
+        let named: Vec<&str> = aliases
+            .iter()
+            .filter(|alias| alias.version == version.number)
+            .map(|alias| alias.alias.as_str())
+            .collect();
+        let metrics = version.metrics.as_object().map(crate::run::scalars).unwrap_or_default();
+        if !named.is_empty() {
+            let shown: Vec<String> =
+                metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+            lines.push(format!("version {} ({})  {}", version.number, named.join(", "), shown.join(", ")));
+        }
+        detail.push(json!({ "version": version.number, "aliases": named, "metrics": version.metrics, "run": version.run }));
+    }
+    if lines.is_empty() {
+        lines.push("no version yet".to_owned());
+    }
+    Ok(made("ready", lines, json!({ "versions": detail })))
+}
+
+fn runs(ground: &Ground, id: &ResourceId, document: &Document, made: Make<'_>) -> Fallible<StatusEntry> {
+    let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
+    if let Some(report) = running(ground, document.address()) {
+        return Ok(made(
+            "running",
+            vec![format!("run {} is under way", report.run_id)],
+            json!({ "run": report.run_id }),
+        ));
+    }
+    let registry = Registry::open(&ground.place.registry()).map_err(failed)?;
+    let last = registry.runs(Some(&id.to_string()), 1).map_err(failed)?.pop();
+    let lines =
+        vec![last.as_ref().map_or("not run yet".to_owned(), |run| format!("run {} {}", run.id, run.status))];
+    let detail = last.map_or(
+        Json::Null,
+        |run| json!({ "run": run.id, "status": run.status, "metrics": run.metrics, "steps": run.steps }),
+    );
+    Ok(made("ready", lines, detail))
+}
+
+/// The reports of runs, newest first.
+fn reports(ground: &Ground) -> impl Iterator<Item = (PathBuf, RunReport)> {
+    let entries = std::fs::read_dir(ground.place.runs()).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .rev()
+        .filter_map(|path| RunReport::read(&path).ok().flatten().map(|report| (path, report)))
+}
+
+fn running(ground: &Ground, pipeline: &str) -> Option<RunReport> {
+    let newest = reports(ground).map(|(_, report)| report).find(|report| report.pipeline == pipeline)?;
+    (newest.status == mlp_floor::launch::RunStatus::Running && newest.runner.is_alive()).then_some(newest)
+}
+
+/// The log files a query means, each with its name.
+pub(crate) fn log_files(ground: &Ground, query: &LogQuery) -> Fallible<Vec<(String, PathBuf)>> {
+    let document = ground.place.get(&query.identity)?;
+    let name = query.identity.rsplit('/').next().unwrap_or_default();
+    let mut found = if query.resource == "local_pipeline" {
+        let wanted = |report: &RunReport| match &query.run {
+            Some(run) => report.run_id == *run,
+            None => report.pipeline == document.address(),
+        };
+        match reports(ground).find(|(_, report)| wanted(report)) {
+            Some((path, report)) => {
+                report.steps.keys().map(|step| (step.clone(), path.join(step).join("log"))).collect()
+            }
+            None => Vec::new(),
+        }
+    } else {
+        let entries = std::fs::read_dir(ground.place.logs(name)).into_iter().flatten().flatten();
+        let logs =
+            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "log"));
+        logs.filter_map(|path| Some((path.file_stem()?.to_string_lossy().into_owned(), path)))
+            .collect::<Vec<_>>()
+    };
+    found.retain(|(subject, path)| {
+        let meant = query
+            .part
+            .as_ref()
+            .is_none_or(|part| subject == part || subject.starts_with(&format!("{part}-")));
+        meant && path.is_file()
+    });
+    found.sort();
+    if found.is_empty() {
+        let mut error = wrong(
+            codes::NO_LOGS,
+            format!("there are no such logs of `{}`", document.address()),
+            document.address(),
+            "",
+        );
+        error.diagnostic.help =
+            Some("logs are written by runs of pipelines and by replicas of endpoints".to_owned());
+        return Err(error);
+    }
+    Ok(found)
+}

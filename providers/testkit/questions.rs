@@ -1,0 +1,242 @@
+//! What every native resource is asked.
+
+use std::time::Duration;
+
+use mlp_provider::mlp_eval::PlanValue;
+use mlp_provider::mlp_value::{KnownValue, Value};
+use mlp_provider::{
+    CallKind, Change, Desired, ErrorClass, Event, Field, Ownership, Presence, Provider, ProviderError, Ready,
+    Reporter, ResourceChange, ResourceKind, Seen, Session,
+};
+
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// An object to ask a kind with.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The object; its configuration has no holes.
+    pub desired: Desired,
+    /// Fields to change in place afterwards, with their new values.
+    pub change: Vec<(String, KnownValue)>,
+    /// Texts of secrets behind it: no call may show them.
+    pub secrets: Vec<String>,
+}
+
+/// A question that was not answered as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Native kind.
+    pub kind: String,
+    /// Which question.
+    pub question: &'static str,
+    /// What was found.
+    pub found: String,
+}
+
+struct Quiet;
+
+impl Reporter for Quiet {
+    fn event(&self, _event: Event) {}
+}
+
+struct Asker<'a> {
+    provider: &'a dyn Provider,
+    session: &'a dyn Session,
+    failures: Vec<Failure>,
+}
+
+/// Asks every kind of the provider the same questions; samples are made, changed and deleted in the order given, which
+/// must be one in which each has what it needs.
+pub async fn ask(provider: &dyn Provider, session: &dyn Session, samples: &[Sample]) -> Vec<Failure> {
+    let mut asker = Asker { provider, session, failures: Vec::new() };
+    for kind in provider.resources() {
+        asker.table(kind);
+        if !samples.iter().any(|sample| sample.desired.kind == kind.name) {
+            asker.fail(&kind.name, "there is a sample of it", "none was given");
+        }
+    }
+    for sample in samples {
+        asker.life(sample).await;
+    }
+    for sample in samples.iter().rev() {
+        asker.death(sample).await;
+    }
+    asker.failures
+}
+
+impl Asker<'_> {
+    fn fail(&mut self, kind: &str, question: &'static str, found: impl Into<String>) {
+        self.failures.push(Failure { kind: kind.to_owned(), question, found: found.into() });
+    }
+
+    fn table(&mut self, kind: &ResourceKind) {
+        if kind.doc.trim().is_empty() {
+            self.fail(&kind.name, "it is documented", "it is not");
+        }
+        for field in &kind.fields {
+            if field.doc.trim().is_empty() {
+                self.fail(&kind.name, "every field is documented", field.name.clone());
+            }
+            if let Change::Replace(reason) | Change::NewVersion(reason) = &field.change
+                && reason.trim().is_empty()
+            {
+                self.fail(&kind.name, "every costly change has a reason", field.name.clone());
+            }
+        }
+    }
+
+    async fn life(&mut self, sample: &Sample) {
+        let desired = &sample.desired;
+        let Ok(first) = desired.config.known() else {
+            self.fail(&desired.kind, "a sample has no holes", desired.id.to_string());
+            return;
+        };
+        if !self.change(sample, CallKind::Create, None, Some(&desired.config)).await {
+            return;
+        }
+        let Some(made) = self.look(sample, "what was made is there").await else { return };
+        self.compare(sample, "what is read is what was asked for", &first, &made, &[]);
+        if sample.change.is_empty() {
+            return;
+        }
+        let mut fields = first.as_object().cloned().unwrap_or_default();
+        fields.extend(sample.change.iter().map(|(name, value)| (name.as_str().into(), value.clone())));
+        let second = KnownValue::object(fields);
+        if !self.change(sample, CallKind::Update, Some(&made), Some(&second.lift())).await {
+            return;
+        }
+        let Some(changed) = self.look(sample, "what was changed is there").await else { return };
+        self.compare(sample, "an update does what it was asked", &second, &changed, &[]);
+        let touched: Vec<&str> = sample.change.iter().map(|(name, _)| name.as_str()).collect();
+        self.compare(sample, "an update touches only what changed", &made, &changed, &touched);
+    }
+
+    async fn death(&mut self, sample: &Sample) {
+        let config = sample.desired.config.known().ok();
+        if !self.change(sample, CallKind::Delete, config.as_ref(), None).await {
+            return;
+        }
+        for _ in 0..TRIES {
+            match self.session.read(&sample.desired.kind, &sample.desired.identity).await {
+                Ok(Seen::Absent) => return,
+                Ok(Seen::Present(_)) => tokio::time::sleep(PAUSE).await,
+                Err(error) if passes(&error) => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    self.fail(&sample.desired.kind, "it can be read", error.diagnostic.headline.clone());
+                    return;
+                }
+            }
+        }
+        self.fail(&sample.desired.kind, "what was deleted reads as absent", sample.desired.identity.clone());
+    }
+
+    /// Makes the calls of a change and waits until the object is ready.
+    async fn change(
+        &mut self,
+        sample: &Sample,
+        kind: CallKind,
+        before: Option<&KnownValue>,
+        after: Option<&PlanValue>,
+    ) -> bool {
+        let desired = &sample.desired;
+        let calls = self.provider.calls(&ResourceChange {
+            resource: desired.kind.clone(),
+            identity: desired.identity.clone(),
+            kind,
+            before: before.cloned(),
+            after: after.cloned(),
+        });
+        for call in &calls {
+            let shown = format!("{call:?} {}", serde_json::to_string(call).unwrap_or_default());
+            if sample.secrets.iter().any(|secret| shown.contains(secret.as_str())) {
+                self.fail(&desired.kind, "a secret never appears in a call", call.operation.clone());
+            }
+            if let Err(found) = self.perform(call).await {
+                self.fail(&desired.kind, "its calls are accepted", format!("{}: {found}", call.operation));
+                return false;
+            }
+        }
+        kind == CallKind::Delete || self.ready(sample).await
+    }
+
+    async fn perform(&self, call: &mlp_provider::Call) -> Result<(), String> {
+        for _ in 0..TRIES {
+            match self.session.perform(call, &Quiet).await {
+                Ok(()) => return Ok(()),
+                Err(error) if !passes(&error) => return Err(error.diagnostic.headline.clone()),
+                Err(_) => {}
+            }
+            // After a lost answer a create is only tried again when there is nothing.
+            let seen = self.session.read(&call.resource, &call.identity).await;
+            if call.kind == CallKind::Create && matches!(seen, Ok(Seen::Present(_))) {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err("it kept failing".to_owned())
+    }
+
+    async fn ready(&mut self, sample: &Sample) -> bool {
+        let desired = &sample.desired;
+        for _ in 0..TRIES {
+            match self.session.ready(&desired.kind, &desired.identity).await {
+                Ok(Ready::Yes) => return true,
+                Ok(Ready::Never(problem)) => {
+                    self.fail(&desired.kind, "it becomes ready", problem.headline);
+                    return false;
+                }
+                Ok(Ready::Wait(_)) | Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        self.fail(&desired.kind, "it becomes ready", "it did not in time");
+        false
+    }
+
+    async fn look(&mut self, sample: &Sample, question: &'static str) -> Option<KnownValue> {
+        let desired = &sample.desired;
+        for _ in 0..TRIES {
+            match self.session.read(&desired.kind, &desired.identity).await {
+                Ok(Seen::Present(observed)) => return Some(observed.config),
+                Ok(Seen::Absent) => break,
+                Err(error) if passes(&error) => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    self.fail(&desired.kind, question, error.diagnostic.headline.clone());
+                    return None;
+                }
+            }
+        }
+        self.fail(&desired.kind, question, "nothing was read");
+        None
+    }
+
+    /// Compares every field of `wanted` that can be compared, but for `except`.
+    fn compare(
+        &mut self,
+        sample: &Sample,
+        question: &'static str,
+        wanted: &KnownValue,
+        seen: &KnownValue,
+        except: &[&str],
+    ) {
+        let kind = self.provider.resource(&sample.desired.kind).cloned();
+        for (name, value) in wanted.as_object().into_iter().flatten().filter(|(name, _)| !except.contains(&&***name)) {
+            let Some(field) = kind.as_ref().and_then(|kind| kind.field(name)) else {
+                self.fail(&sample.desired.kind, "every field stands in the table", name.to_string());
+                continue;
+            };
+            let found = seen.field(name).unwrap_or(&Value::Null);
+            if !is_theirs(field) && !field.equality.same(value, found) {
+                self.fail(&sample.desired.kind, question, name.to_string());
+            }
+        }
+    }
+}
+
+fn is_theirs(field: &Field) -> bool {
+    field.write_only || field.ownership == Ownership::Runtime || field.presence == Presence::Computed
+}
+
+fn passes(error: &ProviderError) -> bool {
+    matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled)
+}

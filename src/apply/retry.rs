@@ -1,0 +1,40 @@
+//! Trying again: exponential waits with jitter, until a deadline.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use mlp_plan::mlp_provider::{ErrorClass, ProviderError};
+use tokio::time::Instant;
+
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The waits between tries of one call.
+pub(crate) struct Backoff {
+    next: Duration,
+    deadline: Instant,
+}
+
+impl Backoff {
+    pub(crate) fn new(first: Duration, deadline: Duration) -> Self {
+        Self { next: first, deadline: Instant::now() + deadline }
+    }
+
+    /// Waits before another try; `false` when there is no time for one.
+    pub(crate) async fn wait(&mut self) -> bool {
+        let now = Instant::now();
+        if now >= self.deadline {
+            return false;
+        }
+        // Half of it is certain, half is chance, so that those who failed together do not come back together.
+        let chance = (RandomState::new().hash_one(0_u8) % 1000) as f64 / 1000.0;
+        let wait = self.next.mul_f64(0.5 + chance / 2.0).min(self.deadline - now);
+        self.next = (self.next * 2).min(LONGEST);
+        tokio::time::sleep(wait).await;
+        true
+    }
+}
+
+/// Whether trying again may help.
+pub(crate) fn passes(error: &ProviderError) -> bool {
+    matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled)
+}

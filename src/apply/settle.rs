@@ -1,0 +1,92 @@
+//! Calls of an earlier apply whose outcome is not known: settled by reading.
+
+use std::sync::Arc;
+
+use mlp_plan::mlp_provider::mlp_diag::{Blame, Diagnostic};
+use mlp_plan::mlp_provider::{Observed, Owner, ResourceKind, Seen, Session};
+use mlp_plan::mlp_state::{Entry, Record, State, Status, Unfinished, Writer};
+
+use crate::{codes, compare};
+
+/// Looks into every call that an earlier apply began and did not finish, and remembers what came of it. To be done
+/// before planning, since it changes what is remembered. Gives the number settled.
+///
+/// # Errors
+/// The target does not answer, or it cannot be told whose an object is; what was settled before stays settled.
+pub async fn settle(
+    session: &Arc<dyn Session>,
+    journal: &Arc<dyn Writer>,
+    kinds: &[ResourceKind],
+) -> Result<usize, Vec<Diagnostic>> {
+    let loaded = journal.loaded();
+    let mut problems = Vec::new();
+    let mut settled = 0;
+    for left in &loaded.unfinished {
+        match settle_one(session, journal, kinds, &loaded.state, left).await {
+            Ok(()) => settled += 1,
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    if problems.is_empty() { Ok(settled) } else { Err(problems) }
+}
+
+async fn settle_one(
+    session: &Arc<dyn Session>,
+    journal: &Arc<dyn Writer>,
+    kinds: &[ResourceKind],
+    state: &State,
+    left: &Unfinished,
+) -> Result<(), Box<Diagnostic>> {
+    let known = state.resources.get(&left.resource);
+    let mut entry = (None, None);
+    // A delete has no record of its own: what is remembered says which object was meant.
+    if let Some(meant) = left.record.as_deref().or(known) {
+        let seen = session.read(&meant.kind, &meant.identity).await.map_err(|error| error.diagnostic)?;
+        entry = match (seen, &left.record) {
+            (Seen::Absent, None) => (None, Some(left.resource.clone())),
+            (Seen::Present(observed), Some(record)) => (found(kinds, known, record, &observed)?, None),
+            // Not made after all, or not ended after all: the next plan sees that by itself.
+            _ => (None, None),
+        };
+    }
+    let (put, remove) = entry;
+    let settle = Entry::Settle { apply: left.apply.clone(), step: left.step, call: left.call, put, remove };
+    journal.begin(&settle).map_err(Box::new)
+}
+
+fn found(
+    kinds: &[ResourceKind],
+    known: Option<&Record>,
+    record: &Record,
+    observed: &Observed,
+) -> Result<Option<Box<Record>>, Box<Diagnostic>> {
+    match observed.owner {
+        Owner::Foreign => return Ok(None),
+        Owner::CannotTell => {
+            let headline = format!("it cannot be told whether {} was made by us", record.id);
+            return Err(Box::new(
+                Diagnostic::error(codes::UNSETTLED, headline)
+                    .on(&record.id, "")
+                    .blame(Blame::Provider)
+                    .note(format!(
+                        "an apply broke off while making `{}`, which carries no mark",
+                        record.identity
+                    ))
+                    .help("delete the object if it is not needed, or import it; then apply again"),
+            ));
+        }
+        Owner::Mine => {}
+    }
+    let kind = kinds.iter().find(|kind| kind.name == record.kind);
+    let whole = compare::differences(kind, &record.applied, &observed.config).is_empty();
+    if !whole && known.is_some() {
+        return Ok(None);
+    }
+    let mut record = record.clone();
+    record.applied = compare::applied(kind, &record.applied, &[], &observed.config);
+    record.outputs = observed.outputs.clone();
+    if !whole {
+        record.status = Status::Tainted { reason: "an apply broke off while making it".into() };
+    }
+    Ok(Some(Box::new(record)))
+}

@@ -1,0 +1,397 @@
+//! Whole applies against a target in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mlp_plan::mlp_provider::mlp_diag::Diagnostic;
+use mlp_plan::mlp_provider::mlp_eval::{Expr, Node, PlanValue, Traversal, TraversalStep, Unknown};
+use mlp_plan::mlp_provider::mlp_value::{KnownValue, Type, Value};
+use mlp_plan::mlp_provider::*;
+use mlp_plan::mlp_state::{DirStore, Holder, State, Status, Store, Writer};
+use mlp_plan::{Action, Counts, Mode, Plan, PlanStep, RecordTemplate};
+
+use crate::{ApplyEvent, ApplyReporter, Cancel, Options, Outcome, execute, settle};
+
+#[derive(Default)]
+struct Fake {
+    objects: Mutex<BTreeMap<String, KnownValue>>,
+    log: Mutex<Vec<String>>,
+    /// How many calls on an identity still fail, how, and whether they happen all the same.
+    faults: Mutex<BTreeMap<String, (usize, ErrorClass, bool)>>,
+    foreign: Mutex<BTreeSet<String>>,
+    /// Identities whose calls never return, after they happened.
+    hangs: Mutex<BTreeSet<String>>,
+    /// Identities that serve something else than asked.
+    wrong: Mutex<BTreeSet<String>>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Fake {
+    fn fault(&self, identity: &str, times: usize, class: ErrorClass, happens: bool) {
+        self.faults.lock().unwrap().insert(identity.into(), (times, class, happens));
+    }
+
+    fn happen(&self, call: &Call) {
+        let body = call.body.known().unwrap();
+        let mut objects = self.objects.lock().unwrap();
+        match call.kind {
+            CallKind::Delete => drop(objects.remove(&call.identity)),
+            _ => drop(objects.insert(call.identity.clone(), body)),
+        }
+        self.log.lock().unwrap().push(format!("{} {}", call.operation, call.identity));
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+#[async_trait::async_trait]
+impl Session for Fake {
+    async fn read(&self, _: &str, identity: &str) -> Result<Seen, ProviderError> {
+        let Some(config) = self.objects.lock().unwrap().get(identity).cloned() else {
+            return Ok(Seen::Absent);
+        };
+        let mut fields = config.as_object().unwrap().clone();
+        if self.wrong.lock().unwrap().contains(identity) {
+            fields.insert("size".into(), KnownValue::int(-1));
+        }
+        let owner =
+            if self.foreign.lock().unwrap().contains(identity) { Owner::Foreign } else { Owner::Mine };
+        let outputs = KnownValue::object([("url", KnownValue::text(format!("http://{identity}")))]);
+        Ok(Seen::Present(Observed { config: KnownValue::object(fields), outputs, owner }))
+    }
+
+    async fn perform(&self, call: &Call, _: &dyn Reporter) -> Result<(), ProviderError> {
+        self.most.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        let fault = {
+            let mut faults = self.faults.lock().unwrap();
+            faults.get_mut(&call.identity).filter(|fault| fault.0 > 0).map(|fault| {
+                fault.0 -= 1;
+                *fault
+            })
+        };
+        if let Some((_, class, happens)) = fault {
+            if happens {
+                self.happen(call);
+            }
+            return Err(ProviderError::new(class, Diagnostic::error("MLP0800", "it hiccups")));
+        }
+        self.happen(call);
+        if self.hangs.lock().unwrap().contains(&call.identity) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    async fn ready(&self, _: &str, _: &str) -> Result<Ready, ProviderError> {
+        Ok(Ready::Yes)
+    }
+
+    async fn removal(&self, _: &str, _: &str) -> Result<Option<Removal>, ProviderError> {
+        Ok(None)
+    }
+
+    async fn deferred(&self, _: &Desired) -> Result<bool, ProviderError> {
+        Ok(false)
+    }
+
+    async fn run(&self, _: &RunRequest, _: &dyn Reporter) -> Result<RunSummary, ProviderError> {
+        Err(ProviderError::new(ErrorClass::Invalid, Diagnostic::error("MLP0800", "nothing runs here")))
+    }
+
+    async fn status(
+        &self,
+        _: &[(mlp_plan::mlp_provider::mlp_value::ResourceId, String, String)],
+    ) -> Result<Vec<StatusEntry>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    async fn logs(&self, _: &LogQuery, _: &dyn Reporter) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
+        Ok(Vec::new())
+    }
+}
+
+struct Silent;
+
+impl ApplyReporter for Silent {
+    fn event(&self, _: ApplyEvent) {}
+}
+
+fn step(number: u32, name: &str, after: &[u32], action: Action, config: PlanValue) -> PlanStep {
+    let id: mlp_plan::mlp_provider::mlp_value::ResourceId = format!("thing.{name}").parse().unwrap();
+    let (operation, kind) = match action {
+        Action::Delete => ("end", CallKind::Delete),
+        Action::Update => ("change", CallKind::Update),
+        _ => ("make", CallKind::Create),
+    };
+    let template = RecordTemplate {
+        id: id.clone(),
+        kind: "fake_thing".into(),
+        provider: "fake.here".into(),
+        identity: name.into(),
+        depends_on: Vec::new(),
+        protect: false,
+        keep: false,
+        schema_version: 1,
+        lowering_version: 1,
+        place: None,
+    };
+    let call = Call {
+        operation: operation.into(),
+        kind,
+        resource: "fake_thing".into(),
+        identity: name.into(),
+        body: config.clone(),
+    };
+    let ends = action == Action::Delete;
+    PlanStep {
+        number,
+        resource: id,
+        kind: "fake_thing".into(),
+        identity: name.into(),
+        provider: "fake.here".into(),
+        action,
+        part: None,
+        reason: None,
+        calls: vec![call],
+        after: after.to_vec(),
+        changes: Vec::new(),
+        record: (!ends).then_some(template),
+        before: None,
+        config: (!ends).then_some(config),
+        outputs: None,
+        secret: Vec::new(),
+        stateful: false,
+        place: None,
+        removal: None,
+    }
+}
+
+fn make(number: u32, name: &str, after: &[u32]) -> PlanStep {
+    step(number, name, after, Action::Create, PlanValue::object([("size", PlanValue::int(1))]))
+}
+
+fn plan(state: &State, steps: Vec<PlanStep>) -> Plan {
+    Plan {
+        format_version: 1,
+        mlp_version: "0".into(),
+        mode: Mode::Apply,
+        project: "p".into(),
+        environment: "e".into(),
+        lineage: state.lineage.clone(),
+        serial: state.serial,
+        state_digest: state.digest(),
+        spec_digest: String::new(),
+        steps,
+        drift: Vec::new(),
+        deferred: Vec::new(),
+        kept: Vec::new(),
+        unchanged: 0,
+        counts: Counts::default(),
+        warnings: Vec::new(),
+    }
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    fake: Arc<Fake>,
+    options: Options,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut options = Options::new(&[]);
+        options.backoff = Duration::from_millis(1);
+        options.retry_deadline = Duration::from_secs(20);
+        Self { dir: tempfile::tempdir().unwrap(), fake: Arc::default(), options }
+    }
+
+    fn store(&self) -> DirStore {
+        DirStore::new(self.dir.path(), "p", "e")
+    }
+
+    fn open(&self) -> Arc<dyn Writer> {
+        Arc::from(self.store().open(&Holder::here()).unwrap())
+    }
+
+    async fn go(&self, steps: Vec<PlanStep>) -> Outcome {
+        let journal = self.open();
+        let plan = plan(&journal.loaded().state, steps);
+        let outcome =
+            execute(&plan, self.fake.clone(), journal.clone(), &self.options, Arc::new(Silent)).await;
+        journal.close(outcome.word(), "").unwrap();
+        outcome
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.store().read().unwrap().state.resources.keys().map(ToString::to_string).collect()
+    }
+}
+
+#[tokio::test]
+async fn steps_come_after_what_they_depend_on_and_side_by_side_otherwise() {
+    let mut bench = Bench::new();
+    bench.options.parallelism = 2;
+    let steps =
+        vec![make(1, "a", &[]), make(2, "b", &[1]), make(3, "c", &[]), make(4, "d", &[]), make(5, "e", &[2])];
+    let outcome = bench.go(steps).await;
+    assert!(outcome.is_complete(), "{outcome:?}");
+    let log = bench.fake.log();
+    let at = |name: &str| log.iter().position(|line| line.ends_with(name)).unwrap();
+    assert!(at("a") < at("b") && at("b") < at("e"), "{log:?}");
+    assert_eq!(bench.fake.most.load(Ordering::SeqCst), 2);
+    assert_eq!(bench.names(), ["thing.a", "thing.b", "thing.c", "thing.d", "thing.e"]);
+}
+
+#[tokio::test]
+async fn a_failure_stops_only_what_depends_on_it() {
+    let bench = Bench::new();
+    bench.fake.fault("a", 1, ErrorClass::Denied, false);
+    let outcome =
+        bench.go(vec![make(1, "a", &[]), make(2, "b", &[1]), make(3, "c", &[2]), make(4, "d", &[])]).await;
+    assert_eq!(outcome.done, [4]);
+    assert_eq!(outcome.failed.len(), 1);
+    let skipped: BTreeSet<_> = outcome.skipped.iter().map(|skipped| skipped.resource.to_string()).collect();
+    assert_eq!(skipped, BTreeSet::from(["thing.b".to_owned(), "thing.c".to_owned()]));
+    assert!(outcome.skipped.iter().all(|skipped| skipped.why == "thing.a failed"));
+    assert_eq!(bench.names(), ["thing.d"]);
+    assert!(bench.store().read().unwrap().unfinished.is_empty());
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again_and_a_lost_answer_makes_nothing_twice() {
+    let bench = Bench::new();
+    bench.fake.fault("a", 3, ErrorClass::Throttled, false);
+    bench.fake.fault("b", 1, ErrorClass::Transient, true);
+    bench.fake.fault("c", 2, ErrorClass::Transient, false);
+    let outcome = bench.go(vec![make(1, "a", &[]), make(2, "b", &[]), make(3, "c", &[])]).await;
+    assert!(outcome.is_complete(), "{outcome:?}");
+    let mut log = bench.fake.log();
+    log.sort();
+    assert_eq!(log, ["make a", "make b", "make c"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_about_what_is_not_ours_stops_the_step() {
+    let bench = Bench::new();
+    bench.fake.foreign.lock().unwrap().insert("a".into());
+    bench.fake.fault("a", 1, ErrorClass::Transient, true);
+    let outcome = bench.go(vec![make(1, "a", &[])]).await;
+    assert_eq!(outcome.failed[0].1.code, "MLP0652");
+    assert!(bench.names().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_read_back_different_is_a_failure_and_tainted() {
+    let bench = Bench::new();
+    bench.fake.wrong.lock().unwrap().insert("a".into());
+    let outcome = bench.go(vec![make(1, "a", &[])]).await;
+    assert_eq!(outcome.failed[0].1.code, "MLP0655");
+    let state = bench.store().read().unwrap().state;
+    assert!(matches!(state.resources.values().next().unwrap().status, Status::Tainted { .. }));
+}
+
+#[tokio::test]
+async fn holes_are_filled_from_the_outputs_of_earlier_steps() {
+    let bench = Bench::new();
+    let traversal = Traversal {
+        root: "thing".into(),
+        steps: vec![TraversalStep::Attr("a".into()), TraversalStep::Attr("url".into())],
+    };
+    let hole = Unknown {
+        ty: Type::String,
+        not_null: true,
+        prefix: None,
+        residual: Box::new(Expr::new(Node::Traverse { traversal }, None)),
+        after: vec!["thing.a".into()],
+    };
+    let config = PlanValue::object([("to", Value::Hole(hole))]);
+    let outcome = bench.go(vec![make(1, "a", &[]), step(2, "b", &[1], Action::Create, config)]).await;
+    assert!(outcome.is_complete(), "{outcome:?}");
+    let objects = bench.fake.objects.lock().unwrap();
+    assert_eq!(objects["b"].field("to").unwrap().as_text(), Some("http://a"));
+}
+
+#[tokio::test]
+async fn a_delete_forgets() {
+    let bench = Bench::new();
+    assert!(bench.go(vec![make(1, "a", &[]), make(2, "b", &[])]).await.is_complete());
+    let outcome = bench.go(vec![step(1, "a", &[], Action::Delete, PlanValue::Null)]).await;
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(bench.names(), ["thing.b"]);
+}
+
+#[tokio::test]
+async fn a_plan_over_another_state_does_nothing() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut plan = plan(&journal.loaded().state, vec![make(1, "a", &[])]);
+    plan.state_digest = "other".into();
+    let outcome = execute(&plan, bench.fake.clone(), journal, &bench.options, Arc::new(Silent)).await;
+    assert!(outcome.stale && bench.fake.log().is_empty(), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn the_first_wish_to_stop_starts_nothing_new_and_the_second_waits_for_nothing() {
+    let mut bench = Bench::new();
+    bench.options.cancel = Cancel::default();
+    bench.options.cancel.request();
+    let outcome = bench.go(vec![make(1, "a", &[])]).await;
+    assert!(outcome.cancelled && outcome.skipped.len() == 1 && bench.fake.log().is_empty(), "{outcome:?}");
+
+    bench.options.cancel = Cancel::default();
+    bench.fake.hangs.lock().unwrap().insert("a".into());
+    let cancel = bench.options.cancel.clone();
+    let fake = bench.fake.clone();
+    let stop = async move {
+        while fake.log().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        cancel.request();
+        cancel.request();
+    };
+    let (outcome, ()) = tokio::join!(bench.go(vec![make(1, "a", &[]), make(2, "b", &[1])]), stop);
+    assert!(outcome.cancelled && outcome.skipped.len() == 2, "{outcome:?}");
+    assert_eq!(bench.store().read().unwrap().unfinished.len(), 1);
+}
+
+#[tokio::test]
+async fn after_a_crash_the_next_run_looks_and_converges() {
+    let bench = Bench::new();
+    bench.fake.hangs.lock().unwrap().insert("b".into());
+    {
+        let journal = bench.open();
+        let plan = plan(&journal.loaded().state, vec![make(1, "a", &[]), make(2, "b", &[1])]);
+        let run = execute(&plan, bench.fake.clone(), journal, &bench.options, Arc::new(Silent));
+        let made = async {
+            while bench.fake.log().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! { _ = run => panic!("it hangs"), () = made => {} }
+    }
+    // The lease of a process that lives is not taken over: this one is made to look as if its process were gone.
+    let path = bench.dir.path().join("lease.json");
+    let mut lease: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    lease["holder"]["started"] = 1.into();
+    std::fs::write(&path, lease.to_string()).unwrap();
+    assert_eq!(bench.store().read().unwrap().unfinished.len(), 1);
+    let journal = bench.open();
+    let session: Arc<dyn Session> = bench.fake.clone();
+    assert_eq!(settle(&session, &journal, &[]).await.unwrap(), 1);
+    let loaded = journal.loaded();
+    assert!(loaded.unfinished.is_empty());
+    assert_eq!(loaded.state.resources.len(), 2);
+    assert!(loaded.state.resources.values().all(|record| record.status == Status::Ready));
+    assert_eq!(bench.fake.log().len(), 2);
+}

@@ -1,0 +1,170 @@
+//! Talk with a person: one file a command, listed once in [`Command`]; a test checks that list and folder agree.
+
+mod apply;
+mod background;
+mod completions;
+mod destroy;
+pub mod exit;
+mod fmt;
+mod init;
+mod logs;
+mod output;
+mod plan;
+mod project;
+mod report;
+mod run;
+mod show;
+mod status;
+mod up;
+mod validate;
+mod version;
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use exit::Exit;
+
+/// Compiles one specification of an ML platform into what runs, plans the difference, and applies it.
+#[derive(Debug, Parser)]
+#[command(name = "mlp", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Globals {
+    /// The project's directory
+    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// The environment
+    #[arg(short = 'e', long = "env", global = true, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No colours
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// The list of commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Begin a project
+    Init(init::Args),
+    /// Check language and types for every environment
+    Validate(validate::Args),
+    /// Show what would change
+    Plan(plan::Args),
+    /// Make it so
+    Apply(apply::Args),
+    /// End and delete what was made
+    Destroy(destroy::Args),
+    /// Apply, run the pipelines that fill what is missing, apply again
+    Up(up::Args),
+    /// Run a pipeline or a batch endpoint once
+    Run(run::Args),
+    /// What runs, where and how
+    Status(status::Args),
+    /// Logs of a run, a step or a replica
+    Logs(logs::Args),
+    /// Show the state, or a plan file
+    Show(show::Args),
+    /// Print the values of outputs
+    Output(output::Args),
+    /// Format files
+    Fmt(fmt::Args),
+    /// Version and what was built in
+    Version(version::Args),
+    /// Completion for a shell
+    Completions(completions::Args),
+    /// Work that outlives a command
+    #[command(hide = true)]
+    Background(background::Args),
+}
+
+impl Command {
+    fn run(self, globals: &Globals) -> Exit {
+        match self {
+            Self::Init(args) => init::run(&args, globals),
+            Self::Validate(args) => validate::run(&args, globals),
+            Self::Plan(args) => plan::run(&args, globals),
+            Self::Apply(args) => apply::run(&args, globals),
+            Self::Destroy(args) => destroy::run(&args, globals),
+            Self::Up(args) => up::run(&args, globals),
+            Self::Run(args) => run::run(&args, globals),
+            Self::Status(args) => status::run(&args, globals),
+            Self::Logs(args) => logs::run(&args, globals),
+            Self::Show(args) => show::run(&args, globals),
+            Self::Output(args) => output::run(&args, globals),
+            Self::Fmt(args) => fmt::run(&args, globals),
+            Self::Version(args) => version::run(&args, globals),
+            Self::Completions(args) => completions::run(&args, globals),
+            Self::Background(args) => background::run(&args, globals),
+        }
+    }
+}
+
+/// The whole program.
+pub fn main() -> Exit {
+    let arguments = two_dashes(std::env::args().collect());
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.command.run(&cli.globals),
+        Err(error) => {
+            // A reader that went away is no error of ours.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Error } else { Exit::Success }
+        }
+    }
+}
+
+/// `-auto-approve` means `--auto-approve`, as Terraform's users write it.
+fn two_dashes(arguments: Vec<String>) -> Vec<String> {
+    let command = Cli::command();
+    let mut known: Vec<String> = Vec::new();
+    let all = std::iter::once(&command).chain(command.get_subcommands());
+    all.for_each(|command| known.extend(command.get_arguments().filter_map(|a| a.get_long().map(str::to_owned))));
+    let mut rest_is_data = false;
+    arguments
+        .into_iter()
+        .map(|argument| {
+            rest_is_data |= argument == "--";
+            let name = argument.strip_prefix('-').map(|rest| rest.split('=').next().unwrap_or(rest));
+            match name {
+                Some(name) if !rest_is_data && name.len() > 1 && known.iter().any(|long| long == name) => {
+                    format!("-{argument}")
+                }
+                _ => argument,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_dash_is_as_good_as_two() {
+        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            two_dashes(words(&["mlp", "apply", "-auto-approve", "-e", "local", "-var=a=1", "--", "-json"])),
+            words(&["mlp", "apply", "--auto-approve", "-e", "local", "--var=a=1", "--", "-json"])
+        );
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_a_file() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli");
+        for command in Cli::command().get_subcommands() {
+            let file = format!("{folder}/{}.rs", command.get_name());
+            assert!(std::path::Path::new(&file).is_file(), "{file}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `mlp plan`: what would change.
+
+use std::path::PathBuf;
+
+use mlp_diag::Diagnostic;
+use mlp_plan::{Mode, PlanOptions, RenderOptions, render_json, render_text};
+
+use super::exit::Exit;
+use super::project::{Compiled, Project, VariableArgs};
+use super::{Globals, report};
+use crate::engine::{Planned, Request, make_plan};
+use crate::host::terminal;
+
+/// Which resources a plan is about.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Selection {
+    /// Only this resource and what it needs
+    #[arg(long, value_name = "ADDRESS")]
+    pub target: Vec<String>,
+    /// Not this resource and what needs it
+    #[arg(long, value_name = "ADDRESS")]
+    pub exclude: Vec<String>,
+    /// Make this resource anew
+    #[arg(long, value_name = "ADDRESS")]
+    pub replace: Vec<String>,
+}
+
+impl Selection {
+    /// As the planner takes it.
+    pub fn options(&self) -> PlanOptions {
+        PlanOptions {
+            targets: self.target.clone(),
+            excludes: self.exclude.clone(),
+            replace: self.replace.clone(),
+        }
+    }
+}
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    variables: VariableArgs,
+    #[command(flatten)]
+    selection: Selection,
+    /// Write the plan to a file, for `mlp show` and `mlp apply`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Plan to destroy everything
+    #[arg(long)]
+    destroy: bool,
+    /// Only take note of what changed outside
+    #[arg(long, conflicts_with = "destroy")]
+    refresh_only: bool,
+    /// Show what was shortened
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Plans and shows.
+pub fn run(args: &Args, globals: &Globals) -> Exit {
+    let mode = match (args.destroy, args.refresh_only) {
+        (true, _) => Mode::Destroy,
+        (_, true) => Mode::RefreshOnly,
+        _ => Mode::Apply,
+    };
+    let request = Request { mode, options: args.selection.options() };
+    let (compiled, planned) = match prepare(globals, &args.variables, &request) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
+    };
+    report::diagnostics(&planned.plan.warnings, &compiled.sources, globals);
+    if globals.json {
+        report::data(&format!("{}\n", render_json(&planned.plan)));
+    } else {
+        show(&planned, globals, args.verbose);
+    }
+    if let Some(path) = &args.out {
+        let written = serde_json::to_vec(&planned.plan)
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| std::fs::write(path, bytes));
+        if let Err(error) = written {
+            let problem = Diagnostic::error("MLP0915", format!("the plan cannot be written to `{}`: {error}", path.display()))
+                .help("name another file");
+            return report::diagnostics(&[problem], &compiled.sources, globals);
+        }
+        report::talk(&format!("\nThe plan is in {0}. Apply it with: mlp apply {0}", path.display()));
+    }
+    if args.detailed_exitcode && !planned.plan.is_empty() { Exit::Changes } else { Exit::Success }
+}
+
+/// Prints a plan for a person.
+pub fn show(planned: &Planned, globals: &Globals, verbose: bool) {
+    let style = terminal::stdout_style(globals.no_color);
+    let options = RenderOptions { color: style.color, width: style.width, verbose };
+    report::data(&render_text(&planned.plan, options));
+}
+
+/// Reads, resolves and plans; reports what is wrong.
+///
+/// # Errors
+/// The exit that follows from what was reported.
+pub fn prepare(
+    globals: &Globals,
+    variables: &VariableArgs,
+    request: &Request,
+) -> Result<(Compiled, Planned), Exit> {
+    let compiled = Project::read(globals, variables)
+        .compile(globals)
+        .map_err(|(diagnostics, sources)| report::diagnostics(&diagnostics, &sources, globals))?;
+    let planned = plan_of(&compiled, request, globals)?;
+    Ok((compiled, planned))
+}
+
+/// Plans what was resolved; reports what is wrong.
+///
+/// # Errors
+/// The exit that follows from what was reported.
+pub fn plan_of(compiled: &Compiled, request: &Request, globals: &Globals) -> Result<Planned, Exit> {
+    let failed = |diagnostics: Vec<Diagnostic>| report::diagnostics(&diagnostics, &compiled.sources, globals);
+    let runtime = report::runtime().map_err(|diagnostic| failed(vec![*diagnostic]))?;
+    let answer = compiled.answer();
+    let planning = make_plan(
+        &compiled.platform,
+        &compiled.sources,
+        &*compiled.provider,
+        &compiled.directory,
+        &answer,
+        request,
+    );
+    runtime.block_on(planning).map_err(failed)
+}

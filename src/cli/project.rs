@@ -1,0 +1,221 @@
+//! From a directory to the platform of one environment.
+
+use std::path::{Path, PathBuf};
+
+use mlp_config::{Assignment, Inputs, assignments, environments, resolve};
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
+use mlp_platform::Platform;
+use mlp_provider::Provider;
+use mlp_syntax::{Expr, ExprKind, Tree};
+use mlp_value::facts::{Fact, Facts, Need};
+
+use super::Globals;
+use crate::host::{facts, files};
+
+/// Rounds of questions after which resolving is given up.
+const MOST_ROUNDS: usize = 20;
+
+/// Values of variables given on the command line.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct VariableArgs {
+    /// Value of a variable, `name=value`; wins over everything else
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
+    /// File of values, read after every *.auto.mlpvars
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub var_file: Vec<PathBuf>,
+}
+
+/// A project as it was read.
+#[derive(Debug)]
+pub struct Project {
+    /// Its directory, absolute.
+    pub directory: PathBuf,
+    /// Its files.
+    pub sources: SourceMap,
+    trees: Vec<Tree>,
+    assignments: Vec<Assignment>,
+    /// What is wrong with the text.
+    pub diagnostics: Diagnostics,
+}
+
+/// A project resolved for one environment.
+pub struct Compiled {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Its files.
+    pub sources: SourceMap,
+    /// What it says.
+    pub platform: Platform,
+    /// The provider of the environment.
+    pub provider: Box<dyn Provider>,
+}
+
+impl Compiled {
+    /// Answers questions about this project.
+    pub fn answer(&self) -> impl Fn(&Need) -> Fact + Sync + use<> {
+        let directory = self.directory.clone();
+        move |need: &Need| facts::answer(&directory, need)
+    }
+}
+
+impl Project {
+    /// Reads the project of the command line.
+    pub fn read(globals: &Globals, variables: &VariableArgs) -> Self {
+        let asked = globals.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let directory = std::fs::canonicalize(&asked).unwrap_or(asked);
+        let found = files::read_project(&directory);
+        let mut project = Self {
+            directory,
+            sources: found.map,
+            trees: found.trees,
+            assignments: Vec::new(),
+            diagnostics: found.diagnostics,
+        };
+        project.read_environment_variables();
+        match files::with_ending(&project.directory, ".auto.mlpvars") {
+            Ok(paths) => paths.iter().for_each(|path| project.read_variables(path)),
+            Err(diagnostic) => project.push_once(*diagnostic),
+        }
+        for path in &variables.var_file {
+            project.read_variables(path);
+        }
+        for text in &variables.var {
+            project.read_argument(text);
+        }
+        project
+    }
+
+    fn push_once(&mut self, diagnostic: Diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn read_variables(&mut self, path: &Path) {
+        match files::read_text(path) {
+            Err(diagnostic) => self.push_once(*diagnostic),
+            Ok(text) => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let file = self.sources.add(name.as_str(), text.as_str());
+                let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
+                self.diagnostics.append(&mut diagnostics);
+                let found = assignments(&tree, &name, &mut self.diagnostics);
+                self.assignments.extend(found);
+            }
+        }
+    }
+
+    fn read_environment_variables(&mut self) {
+        let mut found: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| Some((name.strip_prefix("MLP_VAR_")?.to_owned(), value)))
+            .collect();
+        found.sort();
+        for (name, value) in found {
+            let from = format!("MLP_VAR_{name}");
+            self.assign(&name, &value, from, false);
+        }
+    }
+
+    fn read_argument(&mut self, text: &str) {
+        match text.split_once('=') {
+            Some((name, value)) => self.assign(name.trim(), value, "-var".to_owned(), true),
+            None => self.push_once(
+                Diagnostic::error("MLP0912", format!("`-var {text}` names no value"))
+                    .help("write `-var name=value`"),
+            ),
+        }
+    }
+
+    /// A value given as text: an expression where it is one, else the text itself.
+    fn assign(&mut self, name: &str, text: &str, from: String, must_exist: bool) {
+        let file = self.sources.add(format!("<{from}>"), text);
+        let is_expression = text.starts_with(['[', '{', '"']) || text.parse::<f64>().is_ok()
+            || matches!(text, "true" | "false" | "null");
+        let whole = mlp_diag::Span::new(file, 0, text.len());
+        let expr = match mlp_syntax::parse_expression(file, text) {
+            Ok(expr) if is_expression => expr,
+            _ => Expr { kind: ExprKind::Text(text.to_owned()), span: whole },
+        };
+        self.assignments.push(Assignment { name: name.to_owned(), expr, from, literal: true, must_exist });
+    }
+
+    /// The environments it declares.
+    pub fn environments(&self) -> Vec<String> {
+        environments(&self.trees.iter().collect::<Vec<_>>())
+    }
+
+    /// Resolves it for an environment: the platform where there is one, and what is wrong.
+    pub fn resolve(&self, environment: &str) -> (Option<Platform>, Diagnostics) {
+        let trees: Vec<&Tree> = self.trees.iter().collect();
+        let inputs = Inputs {
+            trees: &trees,
+            sources: &self.sources,
+            environment,
+            assignments: &self.assignments,
+            root: ".",
+        };
+        let mut known = Facts::default();
+        let mut resolution = resolve(&inputs, &known);
+        for _ in 0..MOST_ROUNDS {
+            if resolution.needs.is_empty() {
+                break;
+            }
+            for need in &resolution.needs {
+                known.insert(need.clone(), facts::answer(&self.directory, need));
+            }
+            resolution = resolve(&inputs, &known);
+        }
+        (resolution.platform, resolution.diagnostics)
+    }
+
+    /// Resolves it for the environment of the command line and finds its provider.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn compile(self, globals: &Globals) -> Result<Compiled, (Diagnostics, SourceMap)> {
+        let environment = match self.choose(globals) {
+            Ok(environment) => environment,
+            Err(diagnostic) => {
+                let mut all = self.diagnostics;
+                if all.is_empty() {
+                    all.push(*diagnostic);
+                }
+                return Err((all, self.sources));
+            }
+        };
+        let (platform, mut diagnostics) = self.resolve(&environment);
+        let mut all = self.diagnostics;
+        all.append(&mut diagnostics);
+        let failed = all.iter().any(Diagnostic::is_error);
+        let Some(platform) = platform.filter(|_| !failed) else { return Err((all, self.sources)) };
+        match crate::engine::provider(&platform.environment.provider.0) {
+            Ok(provider) => {
+                Ok(Compiled { directory: self.directory, sources: self.sources, platform, provider })
+            }
+            Err(diagnostic) => {
+                Err((vec![diagnostic.at(platform.environment.header, "the environment that is planned")], self.sources))
+            }
+        }
+    }
+
+    /// The environment: the one named, or the only one there is.
+    fn choose(&self, globals: &Globals) -> Result<String, Box<Diagnostic>> {
+        if let Some(name) = &globals.environment {
+            return Ok(name.clone());
+        }
+        match self.environments().as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Box::new(
+                Diagnostic::error("MLP0913", "the specification declares no environment")
+                    .help("add `environment \"local\" { provider = provider.local.here }`"),
+            )),
+            several => Err(Box::new(
+                Diagnostic::error("MLP0913", "which environment?")
+                    .note("there is no hidden current one")
+                    .help(format!("name one of them: {}", several.iter().map(|name| format!("-e {name}")).collect::<Vec<_>>().join(", "))),
+            )),
+        }
+    }
+}

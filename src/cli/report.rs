@@ -1,0 +1,70 @@
+//! Data to standard output, talk to standard error.
+
+use std::io::Write;
+
+use mlp_diag::{Diagnostic, SourceMap, render_json, render_text};
+use serde_json::json;
+
+use super::Globals;
+use super::exit::Exit;
+use crate::host::terminal;
+
+/// Version of the JSON documents.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Writes text to standard output; a reader that went away ends the command quietly.
+pub fn data(text: &str) {
+    let mut stdout = std::io::stdout();
+    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(Exit::Success as i32);
+    }
+}
+
+/// Writes a line of talk.
+pub fn talk(text: &str) {
+    // Nobody listening is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Shows what is wrong; the exit follows from it.
+pub fn diagnostics(all: &[Diagnostic], sources: &SourceMap, globals: &Globals) -> Exit {
+    if globals.json {
+        let list: Vec<_> = all.iter().map(|diagnostic| render_json(diagnostic, sources)).collect();
+        if !list.is_empty() {
+            data(&format!("{}\n", json!({ "format_version": FORMAT_VERSION, "diagnostics": list })));
+        }
+        return Exit::of(all);
+    }
+    let style = terminal::stderr_style(globals.no_color);
+    for diagnostic in all {
+        talk(render_text(diagnostic, sources, style).trim_end());
+        talk("");
+    }
+    let errors = all.iter().filter(|diagnostic| diagnostic.is_error()).count();
+    let warnings = all.len() - errors;
+    match (errors, warnings) {
+        (0, _) => {}
+        (errors, 0) => talk(&count(errors, "error")),
+        (errors, warnings) => talk(&format!("{}, {}", count(errors, "error"), count(warnings, "warning"))),
+    }
+    Exit::of(all)
+}
+
+/// `1 error`, `2 errors`.
+pub fn count(number: usize, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
+/// The runtime that waits for targets.
+///
+/// # Errors
+/// The machine has no threads left.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Box<Diagnostic>> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Box::new(
+            Diagnostic::error("MLP0914", format!("the program cannot start its threads: {error}"))
+                .blame(mlp_diag::Blame::Provider)
+                .help("free some memory or raise the limit of processes"),
+        )
+    })
+}

@@ -1,0 +1,95 @@
+//! `mlp run`: one run of a pipeline or a batch endpoint.
+
+use std::collections::BTreeMap;
+
+use mlp_diag::Diagnostic;
+use mlp_provider::RunRequest;
+use mlp_value::KnownValue;
+
+use super::apply::Applying;
+use super::exit::Exit;
+use super::project::{Compiled, Project, VariableArgs};
+use super::{Globals, report, up};
+use crate::engine::session_for;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to run: `pipeline.train`, `endpoint.nightly`
+    address: String,
+    /// A parameter of this run, `name=value`
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    param: Vec<String>,
+    /// Run every step, also those whose result is known
+    #[arg(long)]
+    fresh: bool,
+    #[command(flatten)]
+    variables: VariableArgs,
+}
+
+/// Runs it to its end.
+pub fn run(args: &Args, globals: &Globals) -> Exit {
+    let compiled = match Project::read(globals, &args.variables).compile(globals) {
+        Ok(compiled) => compiled,
+        Err((diagnostics, sources)) => return report::diagnostics(&diagnostics, &sources, globals),
+    };
+    let applying = match Applying::new(globals) {
+        Ok(applying) => applying,
+        Err(exit) => return exit,
+    };
+    match once(args, &compiled, &applying) {
+        Ok(summary) => {
+            drop(applying);
+            up::told(&[summary], Vec::new(), &compiled, globals)
+        }
+        Err(diagnostics) => {
+            drop(applying);
+            report::diagnostics(&diagnostics, &compiled.sources, globals)
+        }
+    }
+}
+
+fn once(args: &Args, compiled: &Compiled, applying: &Applying) -> Result<mlp_provider::RunSummary, Vec<Diagnostic>> {
+    let opening = session_for(&compiled.platform, &*compiled.provider, &compiled.directory);
+    let (session, _, loaded) = applying.runtime.block_on(opening)?;
+    let records = loaded.state.resources.values();
+    let Some(record) = records.clone().find(|record| record.id.to_string() == args.address || record.id.address.to_string() == args.address)
+    else {
+        let known: Vec<String> = records.map(|record| record.id.to_string()).collect();
+        return Err(vec![
+            Diagnostic::error("MLP0920", format!("nothing applied is called `{}`", args.address))
+                .note(mlp_diag::one_of(&args.address, known.iter().map(String::as_str)))
+                .help("apply it first with `mlp apply`"),
+        ]);
+    };
+    let request = RunRequest {
+        resource: record.kind.clone(),
+        identity: record.identity.clone(),
+        id: record.id.clone(),
+        params: parameters(&args.param)?,
+        who: applying.watcher.who.clone(),
+        commit: applying.watcher.commit.clone(),
+        fresh: args.fresh,
+    };
+    applying
+        .runtime
+        .block_on(session.run(&request, &*applying.watcher.run))
+        .map_err(|error| vec![*error.diagnostic])
+}
+
+/// `name=value`: JSON where it is JSON, else text.
+fn parameters(given: &[String]) -> Result<BTreeMap<String, KnownValue>, Vec<Diagnostic>> {
+    let one = |text: &String| match text.split_once('=') {
+        None => Err(vec![
+            Diagnostic::error("MLP0912", format!("`-param {text}` names no value")).help("write `-param name=value`"),
+        ]),
+        Some((name, value)) => {
+            let json = serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::from(value));
+            let value = KnownValue::from_json(&json).map_err(|why| {
+                vec![Diagnostic::error("MLP0912", format!("`-param {text}`: {why}")).help("write `-param name=value`")]
+            })?;
+            Ok((name.trim().to_owned(), value))
+        }
+    };
+    given.iter().map(one).collect()
+}

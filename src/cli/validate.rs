@@ -1,0 +1,44 @@
+//! `mlp validate`: language and types, for every environment.
+
+use mlp_diag::{Diagnostic, Diagnostics};
+
+use super::exit::Exit;
+use super::project::{Project, VariableArgs};
+use super::{Globals, report};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    variables: VariableArgs,
+}
+
+/// Checks everything and reports every mistake once.
+pub fn run(args: &Args, globals: &Globals) -> Exit {
+    let project = Project::read(globals, &args.variables);
+    let mut all: Diagnostics = project.diagnostics.clone();
+    let environments = match &globals.environment {
+        Some(name) => vec![name.clone()],
+        None => project.environments(),
+    };
+    // Without an environment there is nothing to resolve against, but the index is still checked.
+    let checked = if environments.is_empty() { vec![String::new()] } else { environments.clone() };
+    for environment in &checked {
+        for diagnostic in project.resolve(environment).1 {
+            if !all.contains(&diagnostic) {
+                all.push(diagnostic);
+            }
+        }
+    }
+    let exit = report::diagnostics(&all, &project.sources, globals);
+    if !all.iter().any(Diagnostic::is_error) && !globals.json {
+        let names = environments.join(", ");
+        report::data(&format!("The specification is valid in {}: {names}\n", report::count(environments.len(), "environment")));
+    } else if all.is_empty() {
+        report::data(&format!(
+            "{}\n",
+            serde_json::json!({ "format_version": report::FORMAT_VERSION, "valid": true, "environments": environments, "diagnostics": [] })
+        ));
+    }
+    exit
+}

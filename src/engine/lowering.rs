@@ -1,0 +1,110 @@
+//! Every declaration to native resources, asking the host for facts until nothing new is needed.
+
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
+use mlp_platform::{Origin, Platform};
+use mlp_provider::{Desired, LowerInput, Provider, Support};
+use mlp_value::facts::{Fact, Facts, Need, Needs};
+use mlp_value::{Path, ResourceId};
+
+/// Rounds of questions after which a provider that always asks more is given up.
+const MOST_ROUNDS: usize = 20;
+
+/// The native resources of a platform.
+#[derive(Debug, Default)]
+pub struct Lowering {
+    /// In the order of their declarations.
+    pub desired: Vec<Desired>,
+    /// What is wrong.
+    pub diagnostics: Diagnostics,
+}
+
+/// Lowers a platform; `answer` is the host.
+pub fn lower(
+    platform: &Platform,
+    provider: &dyn Provider,
+    facts: &mut Facts,
+    answer: &dyn Fn(&Need) -> Fact,
+) -> Lowering {
+    for _ in 0..MOST_ROUNDS {
+        let (lowering, needs) = once(platform, provider, facts);
+        if needs.is_empty() {
+            return lowering;
+        }
+        for need in needs {
+            let fact = answer(&need);
+            facts.insert(need, fact);
+        }
+    }
+    let mut lowering = once(platform, provider, facts).0;
+    lowering.diagnostics.push(
+        Diagnostic::error("MLP0902", "the provider keeps asking for more facts")
+            .blame(mlp_diag::Blame::Internal)
+            .help("this is a mistake in mlp; please report it with the specification"),
+    );
+    lowering
+}
+
+fn once(platform: &Platform, provider: &dyn Provider, facts: &Facts) -> (Lowering, Needs) {
+    let mut lowering = Lowering::default();
+    let mut needs = Needs::new();
+    for declaration in platform.declarations.values() {
+        if let Support::Refused(reason) = provider.support(declaration.kind) {
+            lowering.diagnostics.push(
+                Diagnostic::error(
+                    "MLP0903",
+                    format!("`{}` cannot be served by provider `{}`", declaration.address, provider.kind()),
+                )
+                .on(&declaration.address, "")
+                .note(reason)
+                .help(format!(
+                    "leave it out of this environment: `except = [{}]` in environment \"{}\", or `environments` here",
+                    declaration.address, platform.environment.name
+                )),
+            );
+            continue;
+        }
+        let mut lowered = provider.lower(&LowerInput { platform, declaration, facts });
+        lowering.desired.append(&mut lowered.desired);
+        lowering.diagnostics.append(&mut lowered.diagnostics);
+        needs.append(&mut lowered.needs);
+    }
+    (lowering, needs)
+}
+
+/// Where the native field came from, through the lowering's table and the declaration's origins.
+pub(crate) fn origin<'p>(
+    platform: &'p Platform,
+    desired: &[Desired],
+    id: &ResourceId,
+    native: &Path,
+) -> Option<&'p Origin> {
+    let desired = desired.iter().find(|desired| desired.id == *id)?;
+    let mut at = native.clone();
+    let mut below: Vec<mlp_value::Step> = Vec::new();
+    let path = loop {
+        if let Some(path) = desired.from.get(&at) {
+            // What lies below a mapped path lies below the declaration's path by the same names.
+            let mut path = path.clone();
+            below.iter().rev().for_each(|step| path.push(step.clone()));
+            break path;
+        }
+        below.extend(at.pop());
+        if at.is_root() {
+            return None;
+        }
+    };
+    platform.declarations.get(&id.address)?.origins.of(&path)
+}
+
+/// Gives a diagnostic that speaks of an address and a path the place in the source.
+pub fn place(diagnostic: &mut Diagnostic, platform: &Platform, _sources: &SourceMap) {
+    if !diagnostic.labels.is_empty() {
+        return;
+    }
+    let Some(subject) = &diagnostic.subject else { return };
+    let Ok(address) = subject.address.parse() else { return };
+    let Some(declaration) = platform.declarations.get(&address) else { return };
+    let path: Path = subject.path.parse().unwrap_or_default();
+    let span = declaration.origins.of(&path).and_then(Origin::span).unwrap_or(declaration.header);
+    *diagnostic = diagnostic.clone().at(span, "");
+}

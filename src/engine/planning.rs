@@ -1,0 +1,229 @@
+//! Lower, observe, decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
+use mlp_plan::{Action, Mode, OriginKind, OriginText, Plan, PlanInput, PlanOptions, decide};
+use mlp_platform::{Origin, Platform};
+use mlp_provider::{Desired, Provider, Seen, Session, Target};
+use mlp_state::{DirStore, Loaded, State, Store};
+use mlp_value::facts::{Fact, Facts, Need};
+use mlp_value::{KnownValue, ResourceId, Value};
+
+use super::lowering::{lower, origin, place};
+
+/// What a plan is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Apply, destroy, or only look.
+    pub mode: Mode,
+    /// Selectors.
+    pub options: PlanOptions,
+}
+
+/// A plan with everything that carrying it out needs.
+pub struct Planned {
+    /// The decision.
+    pub plan: Plan,
+    /// The doing half.
+    pub session: Arc<dyn Session>,
+    /// The memory.
+    pub store: DirStore,
+    /// The native resources as they should be.
+    pub desired: Vec<Desired>,
+    /// What was remembered when the plan was made.
+    pub state: State,
+    /// The provider's name, `local.here`.
+    pub provider_name: String,
+}
+
+/// Where an environment keeps its things.
+fn home(directory: &FsPath, environment: &str) -> PathBuf {
+    directory.join(".mlp").join(environment)
+}
+
+/// Opens the store of an environment; refuses a backend this program does not have.
+fn store(platform: &Platform, directory: &FsPath) -> Result<DirStore, Diagnostic> {
+    let backend = |body: &mlp_eval::PlanValue| {
+        body.field("state").and_then(|state| state.field("backend")).and_then(Value::as_text).map(str::to_owned)
+    };
+    let wanted = backend(&platform.environment.body).or_else(|| backend(&platform.project.body));
+    match wanted.as_deref() {
+        None | Some("local") => {}
+        Some(other) => {
+            return Err(Diagnostic::error("MLP0904", format!("this program cannot keep state in `{other}`"))
+                .at(platform.environment.header, "the environment that is planned")
+                .help("leave `state` out to keep it under `.mlp/`, or write `backend = \"local\"`"));
+        }
+    }
+    let root = home(directory, &platform.environment.name).join("state");
+    Ok(DirStore::new(root, &platform.project.name, &platform.environment.name))
+}
+
+/// The session of the environment's provider.
+///
+/// # Errors
+/// The target cannot be reached, or the state cannot be read.
+pub async fn session_for(
+    platform: &Platform,
+    provider: &dyn Provider,
+    directory: &FsPath,
+) -> Result<(Arc<dyn Session>, DirStore, Loaded), Diagnostics> {
+    let store = store(platform, directory).map_err(|diagnostic| vec![diagnostic])?;
+    let loaded = store.read().map_err(|diagnostic| vec![diagnostic])?;
+    let secrets = platform.declarations.values().filter(|declaration| declaration.kind == "secret");
+    let secrets = secrets.filter_map(|secret| {
+        let from = secret.body.field("from").and_then(Value::as_text)?;
+        Some((secret.address.to_string(), from.to_owned()))
+    });
+    let target = Target {
+        project: platform.project.name.clone(),
+        environment: platform.environment.name.clone(),
+        lineage: loaded.state.lineage.clone(),
+        directory: directory.display().to_string(),
+        home: home(directory, &platform.environment.name).display().to_string(),
+        provider: platform.environment.provider_body.known().unwrap_or(KnownValue::Null),
+        program: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
+        secrets: secrets.collect(),
+    };
+    let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
+    Ok((session, store, loaded))
+}
+
+/// Makes a plan.
+///
+/// # Errors
+/// Everything that stands in its way.
+pub async fn make_plan(
+    platform: &Platform,
+    sources: &SourceMap,
+    provider: &dyn Provider,
+    directory: &FsPath,
+    answer: &(dyn Fn(&Need) -> Fact + Sync),
+    request: &Request,
+) -> Result<Planned, Diagnostics> {
+    let desired = if request.mode == Mode::Destroy {
+        Vec::new()
+    } else {
+        let lowering = lower(platform, provider, &mut Facts::default(), answer);
+        placed(lowering.diagnostics, platform, sources)?;
+        lowering.desired
+    };
+    let (session, store, loaded) = session_for(platform, provider, directory).await?;
+    let observed = observe(&*session, &loaded.state, &desired)
+        .await
+        .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
+    let waiting = still_deferred(&*session, &desired)
+        .await
+        .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
+    let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
+    let origins = |id: &ResourceId, path: &mlp_value::Path| {
+        origin(platform, &desired, id, path).map(|origin| origin_text(origin, sources))
+    };
+    let kinds = |kind: &str| provider.resource(kind);
+    let (mut plan, diagnostics) = decide(&PlanInput {
+        mode: request.mode,
+        project: &platform.project.name,
+        environment: &platform.environment.name,
+        provider_name: &provider_name,
+        desired: &desired,
+        kinds: &kinds,
+        provider,
+        state: &loaded.state,
+        observed: &observed,
+        origins: &origins,
+        still_deferred: &waiting,
+        options: &request.options,
+        spec_digest: &spec_digest(sources),
+    });
+    placed(diagnostics, platform, sources)?;
+    fill_removals(&*session, &mut plan).await?;
+    Ok(Planned { plan, session, store, desired, state: loaded.state, provider_name })
+}
+
+fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {
+    diagnostics.iter_mut().for_each(|diagnostic| place(diagnostic, platform, sources));
+    diagnostics
+}
+
+fn placed(diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Result<(), Diagnostics> {
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(with_places(diagnostics, platform, sources));
+    }
+    Ok(())
+}
+
+/// The digest of the specification's text.
+fn spec_digest(sources: &SourceMap) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (_, name, text) in sources.files() {
+        for part in [name, text] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn origin_text(origin: &Origin, sources: &SourceMap) -> OriginText {
+    let place = |span| sources.place(span);
+    match origin {
+        Origin::Written { span } => {
+            OriginText { place: place(*span), environment: None, kind: OriginKind::Written }
+        }
+        Origin::Environment { name, span } => OriginText {
+            place: place(*span),
+            environment: Some(name.clone()),
+            kind: OriginKind::Environment,
+        },
+        Origin::Default => {
+            OriginText { place: String::new(), environment: None, kind: OriginKind::Default }
+        }
+    }
+}
+
+/// Reads everything that is remembered or wanted.
+async fn observe(
+    session: &dyn Session,
+    state: &State,
+    desired: &[Desired],
+) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
+    let mut wanted: BTreeMap<&ResourceId, (&str, &str)> =
+        desired.iter().map(|desired| (&desired.id, (desired.kind.as_str(), desired.identity.as_str()))).collect();
+    // What is remembered is read by the identity it was created under.
+    wanted.extend(
+        state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.as_str()))),
+    );
+    let mut observed = BTreeMap::new();
+    let mut problems = Diagnostics::new();
+    for (id, (kind, identity)) in wanted {
+        match session.read(kind, identity).await {
+            Ok(seen) => {
+                observed.insert(id.clone(), seen);
+            }
+            Err(error) => problems.push(*error.diagnostic),
+        }
+    }
+    if problems.is_empty() { Ok(observed) } else { Err(problems) }
+}
+
+async fn still_deferred(session: &dyn Session, desired: &[Desired]) -> Result<BTreeSet<ResourceId>, Diagnostics> {
+    let mut waiting = BTreeSet::new();
+    for desired in desired.iter().filter(|desired| desired.deferred.is_some()) {
+        if session.deferred(desired).await.map_err(|error| vec![*error.diagnostic])? {
+            waiting.insert(desired.id.clone());
+        }
+    }
+    Ok(waiting)
+}
+
+/// What each delete will lose, with sizes.
+async fn fill_removals(session: &dyn Session, plan: &mut Plan) -> Result<(), Diagnostics> {
+    for step in plan.steps.iter_mut().filter(|step| step.action == Action::Delete) {
+        step.removal =
+            session.removal(&step.kind, &step.identity).await.map_err(|error| vec![*error.diagnostic])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The files of a project.
+
+use std::path::{Path, PathBuf};
+
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
+use mlp_syntax::Tree;
+
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// The parsed files of a project.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Text of everything that was read.
+    pub map: SourceMap,
+    /// Trees of the `*.mlp` files.
+    pub trees: Vec<Tree>,
+    /// What is wrong with the text.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads a text file; says what is wrong in words.
+///
+/// # Errors
+/// Missing, unreadable, too large, or not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
+    let name = path.display();
+    let fail =
+        |headline: String, help: &str| Box::new(Diagnostic::error("MLP0910", headline).help(help.to_owned()));
+    let size = std::fs::metadata(path)
+        .map_err(|error| fail(format!("`{name}` cannot be read: {error}"), "check the path and its permissions"))?
+        .len();
+    if size > LARGEST {
+        return Err(fail(format!("`{name}` is larger than 16 MiB"), "split it into several files"));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| fail(format!("`{name}` cannot be read: {error}"), "check its permissions"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        fail(format!("`{name}` is not UTF-8 (line {line}, byte {at})"), "save it as UTF-8")
+    })
+}
+
+/// The files of a directory with an ending, by name.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn with_ending(directory: &Path, ending: &str) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+    let entries = std::fs::read_dir(directory).map_err(|error| {
+        Box::new(
+            Diagnostic::error("MLP0910", format!("`{}` cannot be read: {error}", directory.display()))
+                .help("name a project's directory with -C"),
+        )
+    })?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.is_file() && path.to_string_lossy().ends_with(ending))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Reads and parses every `*.mlp` file of a directory.
+pub fn read_project(directory: &Path) -> Sources {
+    let mut sources = Sources::default();
+    let files = match with_ending(directory, ".mlp") {
+        Ok(files) => files,
+        Err(diagnostic) => {
+            sources.diagnostics.push(*diagnostic);
+            return sources;
+        }
+    };
+    if files.is_empty() {
+        sources.diagnostics.push(
+            Diagnostic::error("MLP0911", format!("there are no *.mlp files in `{}`", directory.display()))
+                .help("name a project's directory with -C, or begin one with `mlp init`"),
+        );
+    }
+    for path in files {
+        match read_text(&path) {
+            Err(diagnostic) => sources.diagnostics.push(*diagnostic),
+            Ok(text) => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let file = sources.map.add(name, text.as_str());
+                let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
+                sources.trees.push(tree);
+                sources.diagnostics.append(&mut diagnostics);
+            }
+        }
+    }
+    sources
+}

@@ -1,0 +1,526 @@
+//! The decision.
+
+mod removal;
+mod schedule;
+mod selection;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mlp_diag::{Diagnostic, Diagnostics};
+use mlp_eval::PlanValue;
+use mlp_provider::{CallKind, Desired, OnDestroy, Owner, Provider, ResourceChange, ResourceKind, Seen};
+use mlp_state::{Record, State, Status};
+use mlp_value::{Address, KnownValue, Path, ResourceId};
+
+use crate::changes::{Sides, created, gravest, settle};
+use crate::order::order;
+use crate::select::matches;
+use crate::{
+    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, FieldChange, Mode, OriginText, OutputScope,
+    Part, Plan, PlanStep, RecordTemplate, codes,
+};
+
+/// Which resources, from the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Only these and what they need; all when empty.
+    pub targets: Vec<String>,
+    /// Not these and what needs them.
+    pub excludes: Vec<String>,
+    /// Make these anew.
+    pub replace: Vec<String>,
+}
+
+/// Everything a decision is made from.
+pub struct PlanInput<'a> {
+    /// What for.
+    pub mode: Mode,
+    /// The project's name.
+    pub project: &'a str,
+    /// The environment's name.
+    pub environment: &'a str,
+    /// Kind and name of the provider, `local.here`.
+    pub provider_name: &'a str,
+    /// The native resources there should be.
+    pub desired: &'a [Desired],
+    /// Field tables by native kind.
+    pub kinds: &'a dyn Fn(&str) -> Option<&'a ResourceKind>,
+    /// Gives the calls that make a change.
+    pub provider: &'a dyn Provider,
+    /// What is remembered.
+    pub state: &'a State,
+    /// What was found, for every desired and every remembered resource; what was not looked for counts as unchanged.
+    pub observed: &'a BTreeMap<ResourceId, Seen>,
+    /// Where a native field's value came from; the root path asks for the declaration.
+    pub origins: &'a dyn Fn(&ResourceId, &Path) -> Option<OriginText>,
+    /// Deferred resources that still have to wait.
+    pub still_deferred: &'a BTreeSet<ResourceId>,
+    /// Which resources.
+    pub options: &'a PlanOptions,
+    /// Digest of the specification and every fact used.
+    pub spec_digest: &'a str,
+}
+
+/// The old (or only ending) and the new (or only beginning) of a resource.
+type StepKey = (ResourceId, Part);
+
+struct Decider<'a, 'i> {
+    input: &'a PlanInput<'i>,
+    plan: Plan,
+    diagnostics: Diagnostics,
+    drafts: BTreeMap<StepKey, PlanStep>,
+    /// Replacements whose new part comes first.
+    new_first: BTreeSet<ResourceId>,
+    /// Declarations of which something changes: their outputs are not known yet.
+    moving: BTreeSet<Address>,
+    waiting: BTreeMap<ResourceId, DeferredItem>,
+}
+
+/// Decides what has to be done. The plan is the best result there is; with an error it must not be applied.
+pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
+    let mut decider = Decider {
+        input,
+        plan: Plan {
+            format_version: FORMAT_VERSION,
+            mlp_version: env!("CARGO_PKG_VERSION").to_owned(),
+            mode: input.mode,
+            project: input.project.to_owned(),
+            environment: input.environment.to_owned(),
+            lineage: input.state.lineage.clone(),
+            serial: input.state.serial,
+            state_digest: input.state.digest(),
+            spec_digest: input.spec_digest.to_owned(),
+            steps: Vec::new(),
+            drift: Vec::new(),
+            deferred: Vec::new(),
+            kept: Vec::new(),
+            unchanged: 0,
+            counts: Counts::default(),
+            warnings: Vec::new(),
+        },
+        diagnostics: Vec::new(),
+        drafts: BTreeMap::new(),
+        new_first: BTreeSet::new(),
+        moving: BTreeSet::new(),
+        waiting: BTreeMap::new(),
+    };
+    decider.run();
+    (decider.plan, decider.diagnostics)
+}
+
+fn same_or_error(desired: &[Desired], diagnostics: &mut Diagnostics) -> BTreeMap<ResourceId, usize> {
+    let mut by_id = BTreeMap::new();
+    for (at, one) in desired.iter().enumerate() {
+        if by_id.insert(one.id.clone(), at).is_some() {
+            diagnostics.push(
+                Diagnostic::error(codes::TWICE, format!("{} is desired twice", one.id))
+                    .on(&one.id.address, "")
+                    .blame(mlp_diag::Blame::Internal),
+            );
+        }
+    }
+    by_id
+}
+
+impl<'a> Decider<'a, '_> {
+    fn run(&mut self) {
+        let input = self.input;
+        let by_id = same_or_error(input.desired, &mut self.diagnostics);
+        let selected = self.selected();
+        if input.mode != Mode::Destroy {
+            let needs = input.desired.iter().map(|one| (one.id.clone(), one.depends_on.clone())).collect();
+            let (ordered, circle, _) = order(&needs, &BTreeMap::new());
+            self.report_circle(&circle);
+            for id in ordered {
+                let desired = by_id.get(&id).and_then(|at| input.desired.get(*at));
+                if let Some(desired) = desired.filter(|_| selected.contains(&id)) {
+                    self.desired(desired);
+                }
+            }
+        }
+        for (id, record) in &input.state.resources {
+            if selected.contains(id) && (input.mode == Mode::Destroy || !by_id.contains_key(id)) {
+                self.unwanted(record);
+            }
+        }
+        self.finish(&by_id);
+    }
+
+    fn report_circle(&mut self, circle: &[ResourceId]) {
+        if let Some(first) = circle.first() {
+            let names = circle.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            self.diagnostics.push(
+                Diagnostic::error(codes::CYCLE, format!("resources wait for each other: {names}"))
+                    .on(&first.address, "")
+                    .help("take one of the references or `depends_on` between them away"),
+            );
+        }
+    }
+
+    fn observed(&self, id: &ResourceId) -> Option<&'a Seen> {
+        self.input.observed.get(id)
+    }
+
+    fn place(&self, id: &ResourceId) -> Option<String> {
+        (self.input.origins)(id, &Path::default())
+            .map(|origin| origin.place)
+            .filter(|place| !place.is_empty())
+    }
+
+    fn filled(&mut self, desired: &Desired) -> PlanValue {
+        let (state, moving) = (self.input.state, &self.moving);
+        let outputs = |address: &Address| {
+            if moving.contains(address) { None } else { state.outputs(address).map(|outputs| outputs.lift()) }
+        };
+        match OutputScope::new(&outputs).fill(&desired.config) {
+            Ok(value) => value,
+            Err(errors) => {
+                self.diagnostics.extend(errors.into_iter().map(|error| error.on(&desired.id.address, "")));
+                desired.config.clone()
+            }
+        }
+    }
+
+    fn desired(&mut self, desired: &Desired) {
+        let Some(kind) = (self.input.kinds)(&desired.kind) else {
+            let headline =
+                format!("the provider {} has no resource `{}`", self.input.provider_name, desired.kind);
+            self.diagnostics
+                .push(Diagnostic::error(codes::NO_SUCH_KIND, headline).on(&desired.id.address, ""));
+            return;
+        };
+        if let Some(deferral) =
+            desired.deferred.as_ref().filter(|_| self.input.still_deferred.contains(&desired.id))
+        {
+            let item = DeferredItem {
+                resource: desired.id.clone(),
+                kind: desired.kind.clone(),
+                why: deferral.why.clone(),
+                filled_by: deferral.filled_by.clone(),
+                through: Vec::new(),
+            };
+            self.defer(item);
+            return;
+        }
+        let config = self.filled(desired);
+        match (self.input.state.resources.get(&desired.id), self.observed(&desired.id)) {
+            (Some(record), Some(Seen::Absent)) => self.gone(desired, kind, config, record),
+            (Some(record), Some(Seen::Present(seen))) => {
+                self.known(desired, kind, config, record, Some(&seen.config), &seen.outputs);
+            }
+            (Some(record), None) => self.known(desired, kind, config, record, None, &record.outputs),
+            (None, Some(Seen::Present(seen))) if seen.owner == Owner::Mine => {
+                self.adopt(desired, kind, config, &seen.config, &seen.outputs);
+            }
+            (None, Some(Seen::Present(seen))) => self.not_ours(desired, seen.owner),
+            (None, _) => self.create(desired, kind, config, None),
+        }
+    }
+
+    fn defer(&mut self, item: DeferredItem) {
+        self.moving.insert(item.resource.address.clone());
+        self.waiting.insert(item.resource.clone(), item.clone());
+        self.plan.deferred.push(item);
+    }
+
+    fn not_ours(&mut self, desired: &Desired, owner: Owner) {
+        let whose =
+            if owner == Owner::Foreign { "belongs to somebody else" } else { "carries no mark of an owner" };
+        let headline = format!("{} exists already as {} and {whose}", desired.id, desired.identity);
+        let id = &desired.id;
+        self.diagnostics.push(
+            Diagnostic::error(codes::NOT_OURS, headline)
+                .on(&id.address, "")
+                .note("nothing that is not certainly ours is changed or overwritten")
+                .help(format!(
+                    "rename {}, remove the object by hand, or take it over with `mlp import {id}`",
+                    id.address
+                )),
+        );
+    }
+
+    fn gone(&mut self, desired: &Desired, kind: &ResourceKind, config: PlanValue, record: &Record) {
+        self.plan.drift.push(DriftItem {
+            resource: record.id.clone(),
+            kind: record.kind.clone(),
+            gone: true,
+            changes: Vec::new(),
+        });
+        if self.input.mode == Mode::RefreshOnly {
+            self.forget(record, "deleted outside mlp");
+        } else {
+            self.create(desired, kind, config, Some("deleted outside mlp".to_owned()));
+        }
+    }
+
+    fn template(&self, desired: &Desired, kind: &ResourceKind, identity: &str) -> RecordTemplate {
+        RecordTemplate {
+            id: desired.id.clone(),
+            kind: desired.kind.clone(),
+            provider: self.input.provider_name.to_owned(),
+            identity: identity.to_owned(),
+            depends_on: desired.depends_on.iter().cloned().collect(),
+            protect: desired.lifecycle.protect,
+            keep: desired.lifecycle.on_destroy == OnDestroy::Keep,
+            schema_version: kind.schema_version,
+            lowering_version: desired.lowering_version,
+            place: self.place(&desired.id),
+        }
+    }
+
+    fn step(&self, desired: &Desired, kind: &ResourceKind, identity: &str, action: Action) -> PlanStep {
+        PlanStep {
+            number: 0,
+            resource: desired.id.clone(),
+            kind: desired.kind.clone(),
+            identity: identity.to_owned(),
+            provider: self.input.provider_name.to_owned(),
+            action,
+            part: None,
+            reason: None,
+            calls: Vec::new(),
+            after: Vec::new(),
+            changes: Vec::new(),
+            record: Some(self.template(desired, kind, identity)),
+            before: None,
+            config: None,
+            outputs: None,
+            secret: kind.fields.iter().filter(|field| field.secret).map(|field| field.name.clone()).collect(),
+            stateful: kind.stateful,
+            place: self.place(&desired.id),
+            removal: None,
+        }
+    }
+
+    fn calls(&self, step: &PlanStep, kind: CallKind) -> Vec<mlp_provider::Call> {
+        self.input.provider.calls(&ResourceChange {
+            resource: step.kind.clone(),
+            identity: step.identity.clone(),
+            kind,
+            before: step.before.clone(),
+            after: step.config.clone(),
+        })
+    }
+
+    /// Takes a beginning step, or defers it with what it waits for.
+    fn begin(&mut self, step: PlanStep, desired: &Desired) {
+        if let Some(cause) = desired.depends_on.iter().find_map(|id| self.waiting.get(id)) {
+            let mut through = vec![cause.resource.clone()];
+            through.extend(cause.through.iter().cloned());
+            let item = DeferredItem {
+                resource: step.resource,
+                kind: step.kind,
+                why: cause.why.clone(),
+                filled_by: cause.filled_by.clone(),
+                through,
+            };
+            self.defer(item);
+            return;
+        }
+        self.moving.insert(step.resource.address.clone());
+        self.drafts.insert((step.resource.clone(), Part::New), step);
+    }
+
+    fn create(&mut self, desired: &Desired, kind: &ResourceKind, config: PlanValue, reason: Option<String>) {
+        if self.input.mode == Mode::RefreshOnly {
+            return;
+        }
+        let remembered = self.input.state.resources.get(&desired.id).map(|record| record.identity.clone());
+        let identity = remembered.unwrap_or_else(|| desired.identity.clone());
+        let mut step = self.step(desired, kind, &identity, Action::Create);
+        let origins = self.input.origins;
+        step.changes = created(kind, &config, &|path| origins(&desired.id, path));
+        step.reason = reason;
+        step.config = Some(config);
+        step.calls = self.calls(&step, CallKind::Create);
+        self.begin(step, desired);
+    }
+
+    fn adopt(
+        &mut self,
+        desired: &Desired,
+        kind: &ResourceKind,
+        config: PlanValue,
+        seen: &KnownValue,
+        outputs: &KnownValue,
+    ) {
+        if self.input.mode == Mode::RefreshOnly {
+            return;
+        }
+        let config = settle(kind, &desired.lifecycle.ignore_changes, &config, seen, Some(seen));
+        let sides = Sides { kind, desired: &config, applied: seen, observed: Some(seen) };
+        let origins = self.input.origins;
+        let mut step = self.step(desired, kind, &desired.identity, Action::Import);
+        step.changes = sides.changes(&|path| origins(&desired.id, path));
+        step.reason = Some("found with our marks".to_owned());
+        step.before = Some(seen.clone());
+        step.config = Some(config);
+        step.outputs = Some(outputs.clone());
+        match gravest(&step.changes) {
+            Action::NoOp => {}
+            Action::Replace => {
+                self.replace(desired, step);
+                return;
+            }
+            Action::NewVersion => step.calls = self.calls(&step, CallKind::NewVersion),
+            _ => step.calls = self.calls(&step, CallKind::Update),
+        }
+        self.begin(step, desired);
+    }
+
+    fn known(
+        &mut self,
+        desired: &Desired,
+        kind: &ResourceKind,
+        config: PlanValue,
+        record: &Record,
+        seen: Option<&KnownValue>,
+        outputs: &KnownValue,
+    ) {
+        let config = settle(kind, &desired.lifecycle.ignore_changes, &config, &record.applied, seen);
+        let sides = Sides { kind, desired: &config, applied: &record.applied, observed: seen };
+        let drift = self.ours(sides.drift(), desired);
+        if !drift.is_empty() {
+            let (resource, kind) = (record.id.clone(), record.kind.clone());
+            self.plan.drift.push(DriftItem { resource, kind, gone: false, changes: drift.clone() });
+        }
+        let mut step = self.step(desired, kind, &record.identity, Action::NoOp);
+        step.before = Some(seen.unwrap_or(&record.applied).clone());
+        step.outputs = Some(outputs.clone());
+        if self.input.mode == Mode::RefreshOnly {
+            if let Some(seen) = seen.filter(|_| !drift.is_empty()) {
+                step.action = Action::Read;
+                step.changes = drift;
+                step.config = Some(seen.lift());
+                self.drafts.insert((record.id.clone(), Part::New), step);
+            } else {
+                self.plan.unchanged += 1;
+            }
+            return;
+        }
+        let origins = self.input.origins;
+        step.changes = self.ours(sides.changes(&|path| origins(&desired.id, path)), desired);
+        step.config = Some(config);
+        step.action = gravest(&step.changes);
+        if step.action != Action::NoOp && record.lowering_version != desired.lowering_version {
+            step.reason = Some("this version of mlp makes it differently".to_owned());
+        }
+        if let Status::Tainted { reason } = &record.status {
+            (step.action, step.reason) = (Action::Replace, Some(format!("it is not whole: {reason}")));
+        }
+        if self.input.options.replace.iter().any(|selector| matches(selector, &desired.id)) {
+            (step.action, step.reason) = (Action::Replace, Some("asked for with --replace".to_owned()));
+        }
+        match step.action {
+            Action::NoOp => {}
+            Action::Replace => {
+                self.replace(desired, step);
+                return;
+            }
+            Action::NewVersion => step.calls = self.calls(&step, CallKind::NewVersion),
+            _ => step.calls = self.calls(&step, CallKind::Update),
+        }
+        step.changes.extend(self.memory_changes(record, desired));
+        if step.changes.is_empty() {
+            self.plan.unchanged += 1;
+            return;
+        }
+        if step.action == Action::NoOp {
+            step.action = Action::Update;
+        }
+        self.begin(step, desired);
+    }
+
+    /// Changes less those that are to be ignored.
+    fn ours(&self, mut changes: Vec<FieldChange>, desired: &Desired) -> Vec<FieldChange> {
+        let ignored = &desired.lifecycle.ignore_changes;
+        changes.retain(|change| !ignored.iter().any(|path| change.path.starts_with(path)));
+        changes
+    }
+
+    /// What only memory holds and the target does not know.
+    fn memory_changes(&self, record: &Record, desired: &Desired) -> Vec<FieldChange> {
+        let keep = desired.lifecycle.on_destroy == OnDestroy::Keep;
+        let word = |keep: bool| KnownValue::text(if keep { "keep" } else { "delete" });
+        let ids = |ids: &mut dyn Iterator<Item = &ResourceId>| {
+            let texts: BTreeSet<String> = ids.map(ToString::to_string).collect();
+            KnownValue::list(texts.iter().map(KnownValue::text))
+        };
+        let pairs = [
+            ("protect", KnownValue::Bool(record.protect), KnownValue::Bool(desired.lifecycle.protect)),
+            ("on_destroy", word(record.keep), word(keep)),
+            ("depends_on", ids(&mut record.depends_on.iter()), ids(&mut desired.depends_on.iter())),
+        ];
+        pairs
+            .into_iter()
+            .filter(|(_, before, after)| before != after)
+            .map(|(name, before, after)| {
+                let path =
+                    if name == "depends_on" { Path::of(&[name]) } else { Path::of(&["lifecycle", name]) };
+                FieldChange {
+                    origin: (self.input.origins)(&desired.id, &path),
+                    path,
+                    before: Some(before),
+                    after: Some(after.lift()),
+                    action: Action::Update,
+                    reason: Some("remembered only; the target is not touched".to_owned()),
+                    sensitive: false,
+                    drift: false,
+                }
+            })
+            .collect()
+    }
+
+    fn replace(&mut self, desired: &Desired, step: PlanStep) {
+        let lifecycle = &desired.lifecycle;
+        if lifecycle.protect {
+            self.protected(&desired.id, "replace", self.place(&desired.id));
+        }
+        if lifecycle.on_destroy == OnDestroy::Keep {
+            let headline = format!("{} is kept on destroy and would be replaced", desired.id);
+            self.diagnostics.push(
+                Diagnostic::error(codes::KEPT_REPLACE, headline)
+                    .on(&desired.id.address, "lifecycle.on_destroy")
+                    .help("undo the change, or set `on_destroy = \"delete\"` if the old one may go"),
+            );
+        }
+        let new_first = lifecycle.create_before_destroy && step.identity != desired.identity;
+        if lifecycle.create_before_destroy && !new_first {
+            let headline = format!("{} is destroyed before it is created anew", desired.id);
+            self.plan.warnings.push(
+                Diagnostic::warning(codes::IN_PLACE_ORDER, headline)
+                    .on(&desired.id.address, "lifecycle.create_before_destroy")
+                    .note(format!("both would be called {}", step.identity)),
+            );
+        }
+        let mut old = PlanStep {
+            action: Action::Replace,
+            part: Some(Part::Old),
+            changes: Vec::new(),
+            record: None,
+            config: None,
+            ..step.clone()
+        };
+        old.calls = self.calls(&old, CallKind::Delete);
+        let mut new = PlanStep {
+            action: Action::Replace,
+            part: Some(Part::New),
+            identity: desired.identity.clone(),
+            outputs: None,
+            ..step
+        };
+        if let Some(record) = &mut new.record {
+            record.identity.clone_from(&desired.identity);
+        }
+        new.calls = self.calls(&PlanStep { before: None, ..new.clone() }, CallKind::Create);
+        self.begin(new, desired);
+        if self.drafts.contains_key(&(desired.id.clone(), Part::New)) {
+            self.drafts.insert((desired.id.clone(), Part::Old), old);
+            if new_first {
+                self.new_first.insert(desired.id.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Talk while work goes on: progress on standard error, questions, and what runs where at the end.
+
+mod ask;
+mod events;
+mod progress;
+mod summary;
+
+pub use ask::{Answer, approve};
+pub use events::json_events;
+pub use progress::Progress;
+pub use summary::{RunLines, run_lines, status_lines};
