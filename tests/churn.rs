@@ -1,4 +1,5 @@
 //! The example from nothing to a running platform and back, through the program as a person runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
@@ -78,7 +79,7 @@ fn curl_line(text: &str) -> String {
     let mut found = String::new();
     for line in &mut lines {
         found.push_str(line.trim_start());
-        if found.matches('\'').count() % 2 == 0 && !found.ends_with('\\') {
+        if found.matches('\'').count().is_multiple_of(2) && !found.ends_with('\\') {
             return found;
         }
         found.push('\n');

@@ -1,6 +1,7 @@
 //! Broken text in, a diagnostic out: never a panic. Mutations of the specifications that are there, from a seed.
 //!
 //! `MLP_FUZZ_SECONDS` bounds each target (a second each by default); `MLP_FUZZ_SEED` repeats a run.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

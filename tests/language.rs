@@ -1,4 +1,5 @@
 //! The language through the program: what is valid, what is refused and where, and how the program speaks.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

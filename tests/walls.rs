@@ -1,4 +1,5 @@
 //! The walls of the house: what may depend on what, and the habits that a file can be asked about.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

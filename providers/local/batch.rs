@@ -85,6 +85,13 @@ fn version_address(model: &KnownValue) -> &str {
     text(model, "address").unwrap_or_default()
 }
 
+/// The first row of a dataset, for an example request.
+pub(crate) fn first_row(ground: &Ground, address: &str) -> Option<serde_json::Map<String, Json>> {
+    let name = address.strip_prefix("dataset.")?;
+    let document = ground.place.get(&format!("datasets/{name}")).ok()?;
+    rows_of(ground, &document).ok()?.0.into_iter().next()
+}
+
 /// The rows of the version of a dataset that its record leads to, and that version.
 fn rows_of(ground: &Ground, document: &Document) -> Fallible<(Rows, String)> {
     let Some(digest) = document.resolved.get("version").and_then(Json::as_str) else {

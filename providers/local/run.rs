@@ -113,13 +113,13 @@ async fn launch(pipeline: PipelineRun, document: &Document, reporter: &dyn Repor
     let outcome = loop {
         tokio::select! {
             biased;
-            Some(event) = events.recv() => tell(event, reporter),
+            Some(event) = events.recv() => tell(event, document.address(), reporter),
             outcome = &mut running => break outcome,
             _ = tick.tick() => if reporter.cancelled() { cancel.send_replace(true); },
         }
     };
     while let Ok(event) = events.try_recv() {
-        tell(event, reporter);
+        tell(event, document.address(), reporter);
     }
     outcome.map_err(|problems| match problems.first() {
         Some(problem) => fault(problem, document.address()),
@@ -127,33 +127,34 @@ async fn launch(pipeline: PipelineRun, document: &Document, reporter: &dyn Repor
     })
 }
 
-fn tell(event: StepEvent, reporter: &dyn Reporter) {
+fn tell(event: StepEvent, pipeline: &str, reporter: &dyn Reporter) {
+    let name = |step: String| format!("{pipeline}.step.{step}");
     let told = match event {
-        StepEvent::StepStarted { step, .. } => Event::Started { subject: step },
+        StepEvent::StepStarted { step, .. } => Event::Started { subject: name(step) },
         StepEvent::StepProgress { step, fraction, text } => {
-            Event::Progress { subject: step, text: format!("{:.0} % {text}", fraction * 100.0) }
+            Event::Progress { subject: name(step), text: format!("{:.0} % {text}", fraction * 100.0) }
         }
         StepEvent::StepCached { step, reason } => {
-            Event::Finished { subject: step, text: format!("cached ({reason})"), good: true }
+            Event::Finished { subject: name(step), text: format!("cached ({reason})"), good: true }
         }
         StepEvent::StepRetried { step, attempt, why, wait_seconds } => Event::Progress {
-            subject: step,
+            subject: name(step),
             text: format!("attempt {attempt} failed ({why}); again in {wait_seconds} s"),
         },
-        StepEvent::StepFinished { step, seconds, .. } => {
-            Event::Finished { subject: step, text: format!("{seconds:.1} s"), good: true }
+        StepEvent::StepFinished { step, .. } => {
+            Event::Finished { subject: name(step), text: "succeeded".to_owned(), good: true }
         }
         StepEvent::StepFailed { step, problem, log_tail } => {
             for line in log_tail {
-                reporter.event(Event::Line { subject: step.clone(), text: line });
+                reporter.event(Event::Line { subject: name(step.clone()), text: line });
             }
-            Event::Finished { subject: step, text: problem.message, good: false }
+            Event::Finished { subject: name(step), text: problem.message, good: false }
         }
         StepEvent::StepSkipped { step, reason } => {
-            Event::Finished { subject: step, text: format!("skipped: {reason}"), good: false }
+            Event::Finished { subject: name(step), text: format!("skipped: {reason}"), good: false }
         }
         StepEvent::StepCancelled { step } => {
-            Event::Finished { subject: step, text: "cancelled".to_owned(), good: false }
+            Event::Finished { subject: name(step), text: "cancelled".to_owned(), good: false }
         }
     };
     reporter.event(told);

@@ -11,7 +11,7 @@ use mlp_provider::{
 use crate::codes;
 use crate::documents::{Document, Found, Place};
 use crate::fault::{Fallible, io, wrong};
-use crate::mlp_value::{KnownValue, ResourceId};
+use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::{Ground, Handler, handler};
 use crate::supervisor::{client, find_version, protocol::Ask};
 
@@ -207,14 +207,49 @@ impl Session for Local {
         let directory = Path::new(&self.ground.target.directory);
         let before = client::status(&self.ground.target)?;
         self.tell(Ask::Forget { home: self.ground.place.home.clone() })?;
-        let Some(before) = before else { return Ok(Vec::new()) };
+        let mut said = self.leftovers();
+        let Some(before) = before else { return Ok(said) };
         for _ in 0..20 {
             if client::ask(directory, Ask::Hello).ok().flatten().is_none() {
-                return Ok(vec![format!("the supervisor (process {}) ended", before.pid)]);
+                said.push(format!("ended: the supervisor (process {})", before.pid));
+                return Ok(said);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok(Vec::new())
+        Ok(said)
+    }
+}
+
+/// What stays in an environment's directory after everything in it was destroyed, and why.
+const STAYS: &[(&str, &str)] = &[
+    ("code", "the code that runs and kept models were made with"),
+    ("logs", "what replicas said"),
+    ("registry", "the history of runs and aliases"),
+    ("runs", "what runs did"),
+    ("state", "what is remembered, and the history of applies"),
+];
+
+impl Local {
+    /// Ends the cache, which can be made anew, and names what stays with its size.
+    fn leftovers(&self) -> Vec<String> {
+        let home = &self.ground.place.home;
+        let size = |path: &Path| {
+            let files = mlp_floor::digest::list_files(path).unwrap_or_default();
+            files.iter().filter_map(|file| path.join(file).metadata().ok()).map(|found| found.len()).sum::<u64>()
+        };
+        let cache = home.join("cache");
+        let mut said = Vec::new();
+        let freed = size(&cache);
+        if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
+            said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
+        }
+        for (name, why) in STAYS {
+            let bytes = size(&home.join(name));
+            if bytes > 0 {
+                said.push(format!("stays: {} ({}): {why}", home.join(name).display(), units::format_bytes(bytes)));
+            }
+        }
+        said
     }
 }
 

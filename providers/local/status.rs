@@ -57,11 +57,14 @@ fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<St
     let Some(report) = client::endpoint(&ground.target, document)? else {
         return Ok(made("stopped", vec!["the supervisor does not run it".to_owned()], Json::Null));
     };
-    let detail = serde_json::to_value(&report).unwrap_or(Json::Null);
+    let mut detail = serde_json::to_value(&report).unwrap_or(Json::Null);
     let mut lines = Vec::new();
     let mut all_ready = true;
     if let Some(state) = &report.state {
         lines.push(format!("http://{}:{}", state.host, state.port));
+        if let Some(curl) = curl(ground, state) {
+            detail["curl"] = curl.into();
+        }
         for variant in &state.variants {
             let ready =
                 variant.replicas.iter().filter(|replica| replica.state == ReplicaState::Ready).count();
@@ -85,6 +88,21 @@ fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<St
         _ => "degraded",
     };
     Ok(made(state, lines, detail))
+}
+
+/// A line that asks the endpoint about the first row its model was trained on.
+fn curl(ground: &Ground, state: &mlp_floor::serve::EndpointStatus) -> Option<String> {
+    let variant = state.variants.first()?;
+    let registry = Registry::open(&ground.place.registry()).ok()?;
+    let model = variant.model.address.rsplit('.').next()?;
+    let number = u32::try_from(variant.model.version).ok()?;
+    let version = registry.version(model, number).ok()?;
+    let datasets = version.lineage.get("datasets")?.as_object()?;
+    let row = datasets.keys().find_map(|dataset| crate::batch::first_row(ground, dataset))?;
+    // The row stands between single quotes in a shell.
+    let body = json!({ "rows": [row] }).to_string().replace('\'', "'\\''");
+    let url = format!("http://{}:{}/v1/predict", state.host, state.port);
+    Some(format!("curl -s {url} -H 'content-type: application/json' -d '{body}'"))
 }
 
 fn model(ground: &Ground, identity: &str, document: &Document, made: Make<'_>) -> Fallible<StatusEntry> {
@@ -135,7 +153,8 @@ fn runs(ground: &Ground, id: &ResourceId, document: &Document, made: Make<'_>) -
         Json::Null,
         |run| json!({ "run": run.id, "status": run.status, "metrics": run.metrics, "steps": run.steps }),
     );
-    Ok(made("ready", lines, detail))
+    let state = if detail.is_null() && document.kind == "local_batch_endpoint" { "never run" } else { "ready" };
+    Ok(made(state, lines, detail))
 }
 
 /// The reports of runs, newest first.

@@ -7,8 +7,8 @@ use mlp_provider::mlp_eval::PlanValue;
 use mlp_provider::mlp_value::{KnownValue, ResourceId, Value};
 use mlp_provider::{
     Call, CallKind, Desired, Equality, ErrorClass, Field, LogQuery, LowerInput, Lowered, Presence, Provider,
-    ProviderError, Ready, Removal, Reporter, ResourceChange, ResourceKind, RunRequest, RunSummary, Seen, Session,
-    StatusEntry, Support, Target,
+    ProviderError, Ready, Removal, Reporter, ResourceChange, ResourceKind, RunRequest, RunSummary, Seen,
+    Session, StatusEntry, Support, Target,
 };
 
 use crate::chance::Fault;
@@ -189,7 +189,10 @@ impl Session for SimSession {
         Err(error(ErrorClass::Invalid, format!("{} cannot be run", request.identity)))
     }
 
-    async fn status(&self, resources: &[(ResourceId, String, String)]) -> Result<Vec<StatusEntry>, ProviderError> {
+    async fn status(
+        &self,
+        resources: &[(ResourceId, String, String)],
+    ) -> Result<Vec<StatusEntry>, ProviderError> {
         let objects = self.world.objects();
         let entry = |(id, _, identity): &(ResourceId, String, String)| StatusEntry {
             id: id.clone(),

@@ -5,12 +5,12 @@ use std::time::Duration;
 use mlp_provider::mlp_eval::PlanValue;
 use mlp_provider::mlp_value::{KnownValue, Value};
 use mlp_provider::{
-    CallKind, Change, Desired, ErrorClass, Event, Field, Ownership, Presence, Provider, ProviderError, Ready,
-    Reporter, ResourceChange, ResourceKind, Seen, Session,
+    CallKind, Change, Desired, Equality, ErrorClass, Event, Field, Ownership, Presence, Provider,
+    ProviderError, Ready, Reporter, ResourceChange, ResourceKind, Seen, Session,
 };
 
-const TRIES: u32 = 200;
-const PAUSE: Duration = Duration::from_millis(20);
+const TRIES: u32 = 2000;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// An object to ask a kind with.
 #[derive(Debug, Clone)]
@@ -220,13 +220,15 @@ impl Asker<'_> {
         except: &[&str],
     ) {
         let kind = self.provider.resource(&sample.desired.kind).cloned();
-        for (name, value) in wanted.as_object().into_iter().flatten().filter(|(name, _)| !except.contains(&&***name)) {
+        for (name, value) in
+            wanted.as_object().into_iter().flatten().filter(|(name, _)| !except.contains(&&***name))
+        {
             let Some(field) = kind.as_ref().and_then(|kind| kind.field(name)) else {
                 self.fail(&sample.desired.kind, "every field stands in the table", name.to_string());
                 continue;
             };
             let found = seen.field(name).unwrap_or(&Value::Null);
-            if !is_theirs(field) && !field.equality.same(value, found) {
+            if !is_theirs(field) && !same(&field.equality, value, found) {
                 self.fail(&sample.desired.kind, question, name.to_string());
             }
         }
@@ -237,6 +239,103 @@ fn is_theirs(field: &Field) -> bool {
     field.write_only || field.ownership == Ownership::Runtime || field.presence == Presence::Computed
 }
 
+fn same(equality: &Equality, left: &KnownValue, right: &KnownValue) -> bool {
+    let sorted = |items: &[KnownValue]| {
+        let mut texts: Vec<String> =
+            items.iter().map(|item| serde_json::to_string(item).unwrap_or_default()).collect();
+        texts.sort();
+        texts
+    };
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    match (equality, left, right) {
+        (Equality::Unordered | Equality::Keyed(_), Value::List(left), Value::List(right)) => {
+            sorted(left) == sorted(right)
+        }
+        (Equality::CaseInsensitive, Value::Text(left), Value::Text(right)) => {
+            left.to_lowercase() == right.to_lowercase()
+        }
+        (Equality::Json, Value::Text(left), Value::Text(right)) => parsed(left) == parsed(right),
+        (Equality::Float(tolerance), Value::Number(left), Value::Number(right)) => {
+            let (left, right) = (left.to_f64(), right.to_f64());
+            let near = tolerance.parse::<f64>().unwrap_or_default() * left.abs().max(right.abs());
+            (left - right).abs() <= near
+        }
+        _ => left == right,
+    }
+}
+
 fn passes(error: &ProviderError) -> bool {
     matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mlp_provider::Lifecycle;
+
+    use super::*;
+    use crate::{Crash, Faults, Sim, World};
+
+    fn sample(name: &str, config: serde_json::Value, change: &[(&str, &str)]) -> Sample {
+        let desired = Desired {
+            id: format!("sim.{name}").parse().unwrap(),
+            kind: "sim_object".into(),
+            identity: name.into(),
+            config: KnownValue::from_json(&config).unwrap().lift(),
+            from: Default::default(),
+            depends_on: Default::default(),
+            lifecycle: Lifecycle::default(),
+            deferred: None,
+            lowering_version: 1,
+        };
+        let change =
+            change.iter().map(|(name, value)| ((*name).to_owned(), KnownValue::text(value))).collect();
+        Sample { desired, change, secrets: vec!["hunter2".into()] }
+    }
+
+    fn samples() -> Vec<Sample> {
+        vec![
+            sample("x", serde_json::json!({"a": "1", "b": "2"}), &[("a", "3")]),
+            sample("y", serde_json::json!({"c": "1", "needs": ["x"]}), &[("a", "3")]),
+        ]
+    }
+
+    #[tokio::test]
+    async fn the_fake_answers_every_question_whatever_befalls_it() {
+        for seed in 0..50 {
+            let world = World::default();
+            let faults = if seed == 0 { Faults::default() } else { Faults::rough(seed) };
+            world.misbehave(faults);
+            let sim = Sim::new(&world);
+            let session = sim.session(Arc::new(Crash::never()));
+            assert_eq!(ask(&sim, &*session, &samples()).await, [], "seed {seed}");
+            assert_eq!(world.violations(), [""; 0], "seed {seed}");
+            assert!(world.objects().is_empty() && !world.calls().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn wrong_answers_are_told() {
+        let world = World::default();
+        let sim = Sim::new(&world);
+        let session = sim.session(Arc::new(Crash::never()));
+        let leaking = vec![sample("x", serde_json::json!({"a": "hunter2"}), &[])];
+        let found = ask(&sim, &*session, &leaking).await;
+        assert!(
+            found.iter().any(|failure| failure.question == "a secret never appears in a call"),
+            "{found:?}"
+        );
+        let unknown = vec![sample("x", serde_json::json!({"z": "1"}), &[])];
+        let found = ask(&sim, &*session, &unknown).await;
+        assert!(
+            found.iter().any(|failure| failure.question == "every field stands in the table"),
+            "{found:?}"
+        );
+        let found = ask(&sim, &*session, &[]).await;
+        assert!(found.iter().any(|failure| failure.question == "there is a sample of it"), "{found:?}");
+        let dead = sim.session(Arc::new(Crash::at(0, false)));
+        let found = ask(&sim, &*dead, &samples()).await;
+        assert!(found.iter().any(|failure| failure.question == "its calls are accepted"), "{found:?}");
+    }
 }

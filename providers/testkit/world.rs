@@ -175,7 +175,13 @@ impl Inner {
     }
 
     /// Does what the call says; `lag` looks will not see it, and it is ready after `slow` looks.
-    pub(crate) fn effect(&mut self, call: &Call, body: &KnownValue, lag: u64, slow: u64) -> Result<(), String> {
+    pub(crate) fn effect(
+        &mut self,
+        call: &Call,
+        body: &KnownValue,
+        lag: u64,
+        slow: u64,
+    ) -> Result<(), String> {
         let identity = call.identity.clone();
         let fields = body.as_object().into_iter().flatten().map(|(name, _)| name.to_string()).collect();
         self.calls.push(RecordedCall { kind: call.kind, identity: identity.clone(), fields });
@@ -216,7 +222,9 @@ impl Inner {
     fn put(&mut self, identity: String, object: Object) {
         let missing: Vec<String> = needs(&object.config)
             .filter(|other| !self.objects.contains_key(*other))
-            .map(|other| format!("{identity} was made or changed while {other}, which it needs, was not there"))
+            .map(|other| {
+                format!("{identity} was made or changed while {other}, which it needs, was not there")
+            })
             .collect();
         self.violations.extend(missing);
         self.objects.insert(identity, object);

@@ -58,7 +58,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         Err(diagnostic) => report::diagnostics(&[diagnostic], &compiled.sources, globals),
         Ok(stays) => {
             for line in stays {
-                report::talk(&format!("stays: {line}"));
+                report::talk(&line);
             }
             for kept in &planned.plan.kept {
                 report::talk(&format!("stays: {} ({})", kept.resource, kept.reason));

@@ -33,10 +33,6 @@ pub struct Planned {
     pub store: DirStore,
     /// The native resources as they should be.
     pub desired: Vec<Desired>,
-    /// What was remembered when the plan was made.
-    pub state: State,
-    /// The provider's name, `local.here`.
-    pub provider_name: String,
 }
 
 /// Where an environment keeps its things.
@@ -140,7 +136,8 @@ pub async fn make_plan(
     });
     placed(diagnostics, platform, sources)?;
     fill_removals(&*session, &mut plan).await?;
-    Ok(Planned { plan, session, store, desired, state: loaded.state, provider_name })
+    plan.consequences = super::consequences::consequences(platform, &plan);
+    Ok(Planned { plan, session, store, desired })
 }
 
 fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {

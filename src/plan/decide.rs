@@ -98,6 +98,7 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
             kept: Vec::new(),
             unchanged: 0,
             counts: Counts::default(),
+            consequences: BTreeMap::new(),
             warnings: Vec::new(),
         },
         diagnostics: Vec::new(),

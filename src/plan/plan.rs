@@ -319,6 +319,9 @@ pub struct Plan {
     pub unchanged: usize,
     /// How many do not.
     pub counts: Counts,
+    /// What each change leads to beyond this plan, by the specification's references.
+    #[serde(default)]
+    pub consequences: std::collections::BTreeMap<ResourceId, Vec<String>>,
     /// What a person should know.
     pub warnings: Diagnostics,
 }

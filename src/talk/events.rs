@@ -26,7 +26,7 @@ pub(super) fn print_run(event: &Event) {
 }
 
 /// An event of an apply, as JSON.
-pub fn json_events(event: &ApplyEvent) -> Value {
+fn json_events(event: &ApplyEvent) -> Value {
     match event {
         ApplyEvent::Started { step, resource, action } => {
             json!({ "type": "started", "step": step, "resource": resource, "action": action })

@@ -6,6 +6,5 @@ mod progress;
 mod summary;
 
 pub use ask::{Answer, approve};
-pub use events::json_events;
 pub use progress::Progress;
-pub use summary::{RunLines, run_lines, status_lines};
+pub use summary::{run_lines, status_lines};

@@ -2,11 +2,8 @@
 
 use mlp_provider::{RunSummary, StatusEntry};
 
-/// The lines of a run's summary.
-pub type RunLines = Vec<String>;
-
 /// What came of a run.
-pub fn run_lines(run: &RunSummary) -> RunLines {
+pub fn run_lines(run: &RunSummary) -> Vec<String> {
     let mut lines = vec![format!("{} run {}: {} in {:.1} s", run.id, run.run, run.status, run.seconds)];
     let widest = run.steps.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     for (name, step) in &run.steps {

@@ -212,8 +212,13 @@ impl Page {
     /// The lines below a step's head.
     fn body(&self, step: &PlanStep) -> String {
         let mut page = Page { options: self.options, text: String::new() };
-        for change in &step.changes {
+        let plain = |change: &&FieldChange| self.options.verbose || !is_created_default(change);
+        for change in step.changes.iter().filter(plain) {
             page.field(change);
+        }
+        let hidden = step.changes.iter().filter(|change| !plain(change)).count();
+        if hidden > 0 {
+            page.line(&format!("        … {hidden} defaults (--verbose shows them)"));
         }
         page.text
     }
@@ -355,6 +360,12 @@ fn origin(origin: &OriginText) -> Option<String> {
     }
 }
 
+/// A value nobody wrote, of something new.
+fn is_created_default(change: &FieldChange) -> bool {
+    let default = change.origin.as_ref().is_some_and(|origin| origin.kind == crate::OriginKind::Default);
+    default && change.before.is_none() && change.action == Action::Create
+}
+
 /// A line broken into pieces of that many characters.
 fn folded(line: &str, width: usize) -> Vec<String> {
     let letters: Vec<char> = line.chars().collect();
@@ -375,9 +386,15 @@ fn leads_to(plan: &Plan) -> BTreeMap<u32, BTreeSet<String>> {
         .map(|step| (&step.resource, step.number))
         .collect();
     let mut all: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+    for (resource, later) in &plan.consequences {
+        if let Some(number) = shown.get(resource) {
+            all.entry(*number).or_default().extend(later.iter().cloned());
+        }
+    }
     for step in &plan.steps {
         for before in step.after.iter().filter_map(|number| by_number.get(number)) {
             if before.resource != step.resource
+                && !matches!(before.action, Action::Delete | Action::Forget)
                 && let Some(number) = shown.get(&before.resource)
             {
                 let word = format!("{} {}", step.resource, step.action.phrase());

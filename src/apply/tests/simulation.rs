@@ -1,0 +1,26 @@
+//! Many small histories that chance decides: changes, faults and crashes, and what must hold after each.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod harness;
+
+use harness::{Bug, run};
+
+/// So many histories when `MLP_SEEDS` does not say.
+const SEEDS: u64 = 200;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}
+
+#[test]
+fn every_history_converges_and_loses_nothing() {
+    let seeds = match number("MLP_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("MLP_SEEDS").unwrap_or(SEEDS),
+    };
+    for seed in seeds {
+        if let Err(why) = run(seed, Bug::None) {
+            panic!("seed {seed}: {why}\nrun it alone with MLP_SEED={seed}");
+        }
+    }
+}
