@@ -1,6 +1,7 @@
 //! Broken text in, a diagnostic out: never a panic. Mutations of the specifications that are there, from a seed.
 //!
-//! `MLP_FUZZ_SECONDS` bounds each target (a second each by default); `MLP_FUZZ_SEED` repeats a run.
+//! `MLP_FUZZ_SECONDS` bounds each target (a second each by default); `MLP_FUZZ_SEED` repeats a run; `MLP_FUZZ_INPUT` is a
+//! file that holds the input that is asked about, for one that never ends.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -177,6 +178,10 @@ fn fuzz(target: &'static str, corpus: Vec<String>, mut ask: impl FnMut(&[u8]) + 
         let mut count = 0_u64;
         while count < 20 || began.elapsed() < Duration::from_secs_f64(seconds) {
             let input = mutate(&mut random, &corpus);
+            // Where asking never ends, the file shows what was asked.
+            if let Some(path) = std::env::var_os("MLP_FUZZ_INPUT") {
+                std::fs::write(path, &input).unwrap();
+            }
             if catch_unwind(AssertUnwindSafe(|| ask(&input))).is_err() {
                 panic!(
                     "{target}: input {count} of MLP_FUZZ_SEED={seed} panics:\n{:?}",

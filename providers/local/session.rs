@@ -235,7 +235,11 @@ impl Local {
         let home = &self.ground.place.home;
         let size = |path: &Path| {
             let files = mlp_floor::digest::list_files(path).unwrap_or_default();
-            files.iter().filter_map(|file| path.join(file).metadata().ok()).map(|found| found.len()).sum::<u64>()
+            files
+                .iter()
+                .filter_map(|file| path.join(file).metadata().ok())
+                .map(|found| found.len())
+                .sum::<u64>()
         };
         let cache = home.join("cache");
         let mut said = Vec::new();
@@ -246,7 +250,11 @@ impl Local {
         for (name, why) in STAYS {
             let bytes = size(&home.join(name));
             if bytes > 0 {
-                said.push(format!("stays: {} ({}): {why}", home.join(name).display(), units::format_bytes(bytes)));
+                said.push(format!(
+                    "stays: {} ({}): {why}",
+                    home.join(name).display(),
+                    units::format_bytes(bytes)
+                ));
             }
         }
         said

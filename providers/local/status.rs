@@ -153,7 +153,8 @@ fn runs(ground: &Ground, id: &ResourceId, document: &Document, made: Make<'_>) -
         Json::Null,
         |run| json!({ "run": run.id, "status": run.status, "metrics": run.metrics, "steps": run.steps }),
     );
-    let state = if detail.is_null() && document.kind == "local_batch_endpoint" { "never run" } else { "ready" };
+    let state =
+        if detail.is_null() && document.kind == "local_batch_endpoint" { "never run" } else { "ready" };
     Ok(made(state, lines, detail))
 }
 

@@ -14,8 +14,8 @@ pub use calls::{Call, CallKind, ResourceChange};
 pub use desired::{Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
 pub use fields::{Change, Equality, Field, Ownership, Presence, ResourceKind};
 pub use session::{
-    ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest, RunSummary,
-    Seen, Session, StatusEntry, StepSummary, Target,
+    ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,
+    RunSummary, Seen, Session, StatusEntry, StepSummary, Target,
 };
 
 use std::sync::Arc;

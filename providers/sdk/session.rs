@@ -287,7 +287,10 @@ pub trait Session: Send + Sync {
     ///
     /// # Errors
     /// The target did not answer.
-    async fn status(&self, resources: &[(ResourceId, String, String)]) -> Result<Vec<StatusEntry>, ProviderError>;
+    async fn status(
+        &self,
+        resources: &[(ResourceId, String, String)],
+    ) -> Result<Vec<StatusEntry>, ProviderError>;
 
     /// Logs, as `Line` events.
     ///

@@ -198,6 +198,7 @@ fn plan(state: &State, steps: Vec<PlanStep>) -> Plan {
         kept: Vec::new(),
         unchanged: 0,
         counts: Counts::default(),
+        consequences: BTreeMap::new(),
         warnings: Vec::new(),
     }
 }

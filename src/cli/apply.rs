@@ -99,8 +99,11 @@ fn saved_plan(path: &std::path::Path, fresh: &Planned) -> Result<Plan, (Box<Diag
     if moved.is_empty() {
         return Ok(plan);
     }
-    let diagnostic = Diagnostic::error("MLP0917", format!("the plan is stale: the {} moved since", moved.join(" and the ")))
-        .help("plan again, look at it, and apply that");
+    let diagnostic = Diagnostic::error(
+        "MLP0917",
+        format!("the plan is stale: the {} moved since", moved.join(" and the ")),
+    )
+    .help("plan again, look at it, and apply that");
     Err((Box::new(diagnostic), Exit::Stale))
 }
 
@@ -160,8 +163,7 @@ impl Applying {
         let progress = Arc::new(Progress::new(terminal::is_live(), globals.json, style.width, interrupts));
         let directory = globals.directory.clone().unwrap_or_else(|| PathBuf::from("."));
         let commit = std::fs::canonicalize(directory).ok().and_then(|directory| who::commit(&directory));
-        let watcher =
-            Watcher { apply: progress.clone(), run: progress, cancel, who: who::who(), commit };
+        let watcher = Watcher { apply: progress.clone(), run: progress, cancel, who: who::who(), commit };
         Ok(Self { runtime, watcher })
     }
 
@@ -183,7 +185,8 @@ impl Applying {
 }
 
 fn said(outcome: &Outcome, planned: &Planned, compiled: &Compiled, globals: &Globals) -> Exit {
-    let mut problems: Vec<Diagnostic> = outcome.failed.iter().map(|(_, diagnostic)| diagnostic.clone()).collect();
+    let mut problems: Vec<Diagnostic> =
+        outcome.failed.iter().map(|(_, diagnostic)| diagnostic.clone()).collect();
     problems.extend(outcome.problems.iter().cloned());
     for diagnostic in &mut problems {
         lower_place(diagnostic, &compiled.platform, &compiled.sources);

@@ -18,7 +18,8 @@ pub struct Args {
 pub fn run(args: &Args, globals: &Globals) -> Exit {
     let result = match args.provider.as_str() {
         #[cfg(feature = "local")]
-        "local" => report::runtime().and_then(|runtime| runtime.block_on(mlp_local::supervise(args.path.clone())).map_err(Box::new)),
+        "local" => report::runtime()
+            .and_then(|runtime| runtime.block_on(mlp_local::supervise(args.path.clone())).map_err(Box::new)),
         other => Err(Box::new(mlp_diag::Diagnostic::error(
             "MLP0901",
             format!("provider `{other}` has no work in the background"),

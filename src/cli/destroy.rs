@@ -49,11 +49,9 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     if !whole {
         return Exit::Success;
     }
-    let closed = report::runtime()
-        .map_err(|diagnostic| *diagnostic)
-        .and_then(|runtime| {
-            runtime.block_on(planned.session.close_environment()).map_err(|error| *error.diagnostic)
-        });
+    let closed = report::runtime().map_err(|diagnostic| *diagnostic).and_then(|runtime| {
+        runtime.block_on(planned.session.close_environment()).map_err(|error| *error.diagnostic)
+    });
     match closed {
         Err(diagnostic) => report::diagnostics(&[diagnostic], &compiled.sources, globals),
         Ok(stays) => {

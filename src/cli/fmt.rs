@@ -87,7 +87,9 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), Box<Diagnostic>>
     })?;
     let mut directories: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.is_dir() && !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')))
+        .filter(|path| {
+            path.is_dir() && !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+        })
         .collect();
     directories.sort();
     directories.iter().try_for_each(|directory| collect(directory, found))

@@ -48,16 +48,19 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
 
 fn begin(directory: &Path, name: Option<&str>) -> Result<PathBuf, Box<Diagnostic>> {
     let fail = |what: String, help: &str| Box::new(Diagnostic::error("MLP0922", what).help(help.to_owned()));
-    std::fs::create_dir_all(directory)
-        .map_err(|error| fail(format!("`{}` cannot be made: {error}", directory.display()), "name another directory"))?;
+    std::fs::create_dir_all(directory).map_err(|error| {
+        fail(format!("`{}` cannot be made: {error}", directory.display()), "name another directory")
+    })?;
     let whole = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
-    let from_directory = whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let from_directory =
+        whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String = name
         .unwrap_or(&from_directory)
         .chars()
         .map(|c| if c.is_alphanumeric() || c == '_' || c == '-' { c } else { '-' })
         .collect();
-    let name = if name.starts_with(|c: char| c.is_alphabetic() || c == '_') { name } else { format!("p{name}") };
+    let name =
+        if name.starts_with(|c: char| c.is_alphabetic() || c == '_') { name } else { format!("p{name}") };
     let file = directory.join("main.mlp");
     std::fs::OpenOptions::new()
         .write(true)
@@ -65,7 +68,10 @@ fn begin(directory: &Path, name: Option<&str>) -> Result<PathBuf, Box<Diagnostic
         .open(&file)
         .and_then(|mut open| open.write_all(starter(&name).as_bytes()))
         .map_err(|error| {
-            fail(format!("`{}` cannot be written: {error}", file.display()), "mlp init never overwrites a file")
+            fail(
+                format!("`{}` cannot be written: {error}", file.display()),
+                "mlp init never overwrites a file",
+            )
         })?;
     let ignore = directory.join(".gitignore");
     let ignored = std::fs::read_to_string(&ignore).unwrap_or_default();
@@ -76,7 +82,9 @@ fn begin(directory: &Path, name: Option<&str>) -> Result<PathBuf, Box<Diagnostic
             .create(true)
             .open(&ignore)
             .and_then(|mut open| open.write_all(format!("{lead}.mlp/\n").as_bytes()))
-            .map_err(|error| fail(format!("`{}` cannot be written: {error}", ignore.display()), "check its permissions"))?;
+            .map_err(|error| {
+                fail(format!("`{}` cannot be written: {error}", ignore.display()), "check its permissions")
+            })?;
     }
     Ok(file)
 }

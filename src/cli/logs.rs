@@ -35,7 +35,10 @@ struct Lines {
 impl Reporter for Lines {
     fn event(&self, event: Event) {
         if self.json {
-            report::data(&format!("{}\n", serde_json::json!({ "format_version": report::FORMAT_VERSION, "detail": event })));
+            report::data(&format!(
+                "{}\n",
+                serde_json::json!({ "format_version": report::FORMAT_VERSION, "detail": event })
+            ));
         } else if let Event::Line { subject, text } = event {
             report::data(&format!("{subject} | {text}\n"));
         }
@@ -53,8 +56,9 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             let (session, _, loaded) =
                 session_for(&compiled.platform, &*compiled.provider, &compiled.directory).await?;
             let mut records = loaded.state.resources.values();
-            let found = records
-                .find(|record| record.id.to_string() == args.address || record.id.address.to_string() == args.address);
+            let found = records.find(|record| {
+                record.id.to_string() == args.address || record.id.address.to_string() == args.address
+            });
             let Some(record) = found else {
                 let known: Vec<String> = loaded.state.resources.keys().map(ToString::to_string).collect();
                 return Err(vec![

@@ -128,7 +128,9 @@ fn two_dashes(arguments: Vec<String>) -> Vec<String> {
     let command = Cli::command();
     let mut known: Vec<String> = Vec::new();
     let all = std::iter::once(&command).chain(command.get_subcommands());
-    all.for_each(|command| known.extend(command.get_arguments().filter_map(|a| a.get_long().map(str::to_owned))));
+    all.for_each(|command| {
+        known.extend(command.get_arguments().filter_map(|a| a.get_long().map(str::to_owned)))
+    });
     let mut rest_is_data = false;
     arguments
         .into_iter()

@@ -83,8 +83,11 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             .map_err(std::io::Error::other)
             .and_then(|bytes| std::fs::write(path, bytes));
         if let Err(error) = written {
-            let problem = Diagnostic::error("MLP0915", format!("the plan cannot be written to `{}`: {error}", path.display()))
-                .help("name another file");
+            let problem = Diagnostic::error(
+                "MLP0915",
+                format!("the plan cannot be written to `{}`: {error}", path.display()),
+            )
+            .help("name another file");
             return report::diagnostics(&[problem], &compiled.sources, globals);
         }
         report::talk(&format!("\nThe plan is in {0}. Apply it with: mlp apply {0}", path.display()));

@@ -96,7 +96,8 @@ impl Project {
         match files::read_text(path) {
             Err(diagnostic) => self.push_once(*diagnostic),
             Ok(text) => {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let file = self.sources.add(name.as_str(), text.as_str());
                 let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
                 self.diagnostics.append(&mut diagnostics);
@@ -131,7 +132,8 @@ impl Project {
     /// A value given as text: an expression where it is one, else the text itself.
     fn assign(&mut self, name: &str, text: &str, from: String, must_exist: bool) {
         let file = self.sources.add(format!("<{from}>"), text);
-        let is_expression = text.starts_with(['[', '{', '"']) || text.parse::<f64>().is_ok()
+        let is_expression = text.starts_with(['[', '{', '"'])
+            || text.parse::<f64>().is_ok()
             || matches!(text, "true" | "false" | "null");
         let whole = mlp_diag::Span::new(file, 0, text.len());
         let expr = match mlp_syntax::parse_expression(file, text) {
@@ -194,9 +196,10 @@ impl Project {
             Ok(provider) => {
                 Ok(Compiled { directory: self.directory, sources: self.sources, platform, provider })
             }
-            Err(diagnostic) => {
-                Err((vec![diagnostic.at(platform.environment.header, "the environment that is planned")], self.sources))
-            }
+            Err(diagnostic) => Err((
+                vec![diagnostic.at(platform.environment.header, "the environment that is planned")],
+                self.sources,
+            )),
         }
     }
 
@@ -214,7 +217,10 @@ impl Project {
             several => Err(Box::new(
                 Diagnostic::error("MLP0913", "which environment?")
                     .note("there is no hidden current one")
-                    .help(format!("name one of them: {}", several.iter().map(|name| format!("-e {name}")).collect::<Vec<_>>().join(", "))),
+                    .help(format!(
+                        "name one of them: {}",
+                        several.iter().map(|name| format!("-e {name}")).collect::<Vec<_>>().join(", ")
+                    )),
             )),
         }
     }

@@ -49,12 +49,17 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     }
 }
 
-fn once(args: &Args, compiled: &Compiled, applying: &Applying) -> Result<mlp_provider::RunSummary, Vec<Diagnostic>> {
+fn once(
+    args: &Args,
+    compiled: &Compiled,
+    applying: &Applying,
+) -> Result<mlp_provider::RunSummary, Vec<Diagnostic>> {
     let opening = session_for(&compiled.platform, &*compiled.provider, &compiled.directory);
     let (session, _, loaded) = applying.runtime.block_on(opening)?;
     let records = loaded.state.resources.values();
-    let Some(record) = records.clone().find(|record| record.id.to_string() == args.address || record.id.address.to_string() == args.address)
-    else {
+    let Some(record) = records.clone().find(|record| {
+        record.id.to_string() == args.address || record.id.address.to_string() == args.address
+    }) else {
         let known: Vec<String> = records.map(|record| record.id.to_string()).collect();
         return Err(vec![
             Diagnostic::error("MLP0920", format!("nothing applied is called `{}`", args.address))
@@ -81,12 +86,16 @@ fn once(args: &Args, compiled: &Compiled, applying: &Applying) -> Result<mlp_pro
 fn parameters(given: &[String]) -> Result<BTreeMap<String, KnownValue>, Vec<Diagnostic>> {
     let one = |text: &String| match text.split_once('=') {
         None => Err(vec![
-            Diagnostic::error("MLP0912", format!("`-param {text}` names no value")).help("write `-param name=value`"),
+            Diagnostic::error("MLP0912", format!("`-param {text}` names no value"))
+                .help("write `-param name=value`"),
         ]),
         Some((name, value)) => {
             let json = serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::from(value));
             let value = KnownValue::from_json(&json).map_err(|why| {
-                vec![Diagnostic::error("MLP0912", format!("`-param {text}`: {why}")).help("write `-param name=value`")]
+                vec![
+                    Diagnostic::error("MLP0912", format!("`-param {text}`: {why}"))
+                        .help("write `-param name=value`"),
+                ]
             })?;
             Ok((name.trim().to_owned(), value))
         }

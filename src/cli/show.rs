@@ -45,7 +45,10 @@ fn plan_file(path: &std::path::Path, verbose: bool, globals: &Globals) -> Exit {
                 report::data(&format!("{}\n", render_json(&plan)));
             } else {
                 let style = terminal::stdout_style(globals.no_color);
-                report::data(&render_text(&plan, RenderOptions { color: style.color, width: style.width, verbose }));
+                report::data(&render_text(
+                    &plan,
+                    RenderOptions { color: style.color, width: style.width, verbose },
+                ));
             }
             Exit::Success
         }

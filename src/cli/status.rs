@@ -72,4 +72,3 @@ pub fn print(compiled: &Compiled, globals: &Globals) -> Exit {
     }
     Exit::Success
 }
-

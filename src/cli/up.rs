@@ -65,7 +65,11 @@ fn rounds(applying: &Applying, compiled: &Compiled, first: Planned, how: &How, g
             }
         }
         if planned.plan.deferred.is_empty() {
-            return if worst == Exit::Success { first_runs(applying, compiled, &planned, globals) } else { worst };
+            return if worst == Exit::Success {
+                first_runs(applying, compiled, &planned, globals)
+            } else {
+                worst
+            };
         }
         let before = ran.len();
         let converged = applying.runtime.block_on(engine::converge(&planned, &mut ran, &applying.watcher));
@@ -97,7 +101,12 @@ fn first_runs(applying: &Applying, compiled: &Compiled, planned: &Planned, globa
 }
 
 /// Says what the runs came to; the exit follows from it.
-pub fn told(runs: &[RunSummary], mut problems: Vec<Diagnostic>, compiled: &Compiled, globals: &Globals) -> Exit {
+pub fn told(
+    runs: &[RunSummary],
+    mut problems: Vec<Diagnostic>,
+    compiled: &Compiled,
+    globals: &Globals,
+) -> Exit {
     for run in runs {
         if globals.json {
             report::data(&format!("{}\n", serde_json::json!({ "type": "run_summary", "run": run })));
@@ -129,9 +138,10 @@ fn still_waiting(planned: &Planned, compiled: &Compiled, worst: Exit, globals: &
         .deferred
         .iter()
         .map(|deferred| {
-            let mut diagnostic = Diagnostic::error("MLP0919", format!("{} still waits: {}", deferred.resource, deferred.why))
-                .on(&deferred.resource.address, "")
-                .help("look at the runs above; once the model has a version, `mlp up` finishes the rest");
+            let mut diagnostic =
+                Diagnostic::error("MLP0919", format!("{} still waits: {}", deferred.resource, deferred.why))
+                    .on(&deferred.resource.address, "")
+                    .help("look at the runs above; once the model has a version, `mlp up` finishes the rest");
             engine::lower_place(&mut diagnostic, &compiled.platform, &compiled.sources);
             diagnostic
         })

@@ -33,7 +33,10 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     let exit = report::diagnostics(&all, &project.sources, globals);
     if !all.iter().any(Diagnostic::is_error) && !globals.json {
         let names = environments.join(", ");
-        report::data(&format!("The specification is valid in {}: {names}\n", report::count(environments.len(), "environment")));
+        report::data(&format!(
+            "The specification is valid in {}: {names}\n",
+            report::count(environments.len(), "environment")
+        ));
     } else if all.is_empty() {
         report::data(&format!(
             "{}\n",

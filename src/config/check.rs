@@ -94,12 +94,14 @@ impl<'a, 't> Checker<'a, 't> {
         match source {
             Source::Expr(expr, _) => self.expression(expr, ty, path),
             Source::Parts(parts, _, span) => match object_form_of(ty, parts.keys().map(String::as_str)) {
-                Some(Ty::Map(item)) => self.each_part(parts, path, |checker, source, path| {
-                    checker.typed(source, item, path)
-                }),
+                Some(Ty::Map(item)) => {
+                    self.each_part(parts, path, |checker, source, path| checker.typed(source, item, path))
+                }
                 Some(Ty::Labelled(attributes) | Ty::MaybeLabelled(attributes)) => {
                     self.each_part(parts, path, |checker, source, path| match source {
-                        Source::Parts(parts, _, span) => checker.object(parts, attributes, false, path, *span),
+                        Source::Parts(parts, _, span) => {
+                            checker.object(parts, attributes, false, path, *span)
+                        }
                         Source::Expr(expr, _) => checker.fail(
                             Diagnostic::error(codes::WRONG_TYPE, "a block is expected here")
                                 .at(expr.span, "")
@@ -178,7 +180,8 @@ impl<'a, 't> Checker<'a, 't> {
             }
         }
         if open {
-            for (name, entry) in parts.iter().filter(|(name, _)| !attributes.iter().any(|a| a.name == **name)) {
+            for (name, entry) in parts.iter().filter(|(name, _)| !attributes.iter().any(|a| a.name == **name))
+            {
                 let path = path.field(name);
                 self.origin(&path, &entry.source);
                 values.push((name.clone(), self.typed(&entry.source, &Ty::Any, &path)));
@@ -245,11 +248,16 @@ impl<'a, 't> Checker<'a, 't> {
                 return Some(PlanValue::text(&traversal.root));
             }
             let names: Vec<&str> = kinds::KINDS.iter().map(|kind| kind.name).collect();
-            return Some(self.fail(
-                Diagnostic::error(codes::WRONG_KIND, format!("`{}` is not a kind of block", traversal.root))
+            return Some(
+                self.fail(
+                    Diagnostic::error(
+                        codes::WRONG_KIND,
+                        format!("`{}` is not a kind of block", traversal.root),
+                    )
                     .at(expr.span, "")
                     .help(one_of(&traversal.root, names.iter().copied())),
-            ));
+                ),
+            );
         }
         options.iter().any(|ty| matches!(ty, Ty::Address)).then(|| PlanValue::text(traversal.to_string()))
     }
@@ -306,15 +314,21 @@ fn close(
                 Ok(value) => match rest(&value, &traversal.steps[found.consumed..]) {
                     Some(value) => expr.node = Node::Literal { value },
                     None => problems.push(
-                        Diagnostic::error(codes::UNKNOWN_NAME, format!("`{traversal}` has no such attribute"))
-                            .at_opt(expr.span, "")
-                            .help("name an attribute that it has"),
+                        Diagnostic::error(
+                            codes::UNKNOWN_NAME,
+                            format!("`{traversal}` has no such attribute"),
+                        )
+                        .at_opt(expr.span, "")
+                        .help("name an attribute that it has"),
                     ),
                 },
                 Err(unknown) => problems.push(
-                    Diagnostic::error(codes::NOT_KNOWN, format!("`{traversal}` must be known when the plan is made"))
-                        .at_opt(expr.span, format!("known only after {}", unknown.after.join(", ")))
-                        .help("give it a value that does not depend on what is created"),
+                    Diagnostic::error(
+                        codes::NOT_KNOWN,
+                        format!("`{traversal}` must be known when the plan is made"),
+                    )
+                    .at_opt(expr.span, format!("known only after {}", unknown.after.join(", ")))
+                    .help("give it a value that does not depend on what is created"),
                 ),
             },
         }
@@ -422,9 +436,10 @@ fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfit> {
         },
         Ty::Enum(words) => match value.as_text() {
             Some(text) if words.contains(&text) => Ok(value.clone()),
-            Some(text) => {
-                Err(Misfit::new(format!("`{text}` is not possible here"), one_of(text, words.iter().copied())))
-            }
+            Some(text) => Err(Misfit::new(
+                format!("`{text}` is not possible here"),
+                one_of(text, words.iter().copied()),
+            )),
             None => Err(mismatch(value, ty)),
         },
         Ty::Number => number(value).map(Value::Number).ok_or_else(|| mismatch(value, ty)),
@@ -432,7 +447,10 @@ fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfit> {
             let found = number(value).ok_or_else(|| mismatch(value, ty))?;
             match found.to_i64() {
                 Some(whole) if (*least..=*most).contains(&whole) => Ok(Value::Number(found)),
-                _ => Err(Misfit::new(format!("{found} is not {}", describe(ty)), format!("give it {}", describe(ty)))),
+                _ => Err(Misfit::new(
+                    format!("{found} is not {}", describe(ty)),
+                    format!("give it {}", describe(ty)),
+                )),
             }
         }
         Ty::Bool => match value {
@@ -456,7 +474,9 @@ fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfit> {
             _ => Err(mismatch(value, ty)),
         },
         Ty::Map(item) => each_field(value, ty, |_, inner| fit(inner, item)),
-        Ty::Labelled(attributes) => each_field(value, ty, |_, inner| fit_object(inner, attributes, false, ty)),
+        Ty::Labelled(attributes) => {
+            each_field(value, ty, |_, inner| fit_object(inner, attributes, false, ty))
+        }
         Ty::Object(attributes) | Ty::MaybeLabelled(attributes) => fit_object(value, attributes, false, ty),
         Ty::Open(attributes) => fit_object(value, attributes, true, ty),
         Ty::Repeated(attributes) => match value {
@@ -472,7 +492,9 @@ fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfit> {
             for option in *options {
                 match fit(value, option) {
                     Ok(value) => return Ok(value),
-                    Err(misfit) if !misfit.at.is_root() || misfit.code != codes::WRONG_TYPE => best = Some(misfit),
+                    Err(misfit) if !misfit.at.is_root() || misfit.code != codes::WRONG_TYPE => {
+                        best = Some(misfit)
+                    }
                     Err(_) => {}
                 }
             }
@@ -564,7 +586,10 @@ fn mismatch(value: &PlanValue, ty: &'static Ty) -> Misfit {
             other => format!("a {}", other.kind()),
         },
     };
-    Misfit::new(format!("{} is expected, and this is {found}", describe(ty)), format!("give it {}", describe(ty)))
+    Misfit::new(
+        format!("{} is expected, and this is {found}", describe(ty)),
+        format!("give it {}", describe(ty)),
+    )
 }
 
 /// A type in words.
@@ -572,7 +597,9 @@ pub(crate) fn describe(ty: &Ty) -> String {
     match ty {
         Ty::Any => "any value".into(),
         Ty::Text => "a string".into(),
-        Ty::Enum(words) => format!("one of {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ")),
+        Ty::Enum(words) => {
+            format!("one of {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", "))
+        }
         Ty::Number => "a number".into(),
         Ty::Integer(least, i64::MAX) => format!("a whole number from {least}"),
         Ty::Integer(least, most) => format!("a whole number from {least} to {most}"),

@@ -36,6 +36,9 @@ pub(crate) struct Evaluated {
     pub(crate) edges: Vec<Edge>,
 }
 
+/// An attribute that was computed: `None` when it is not set, or wrong.
+type Known = Option<Rc<Evaluated>>;
+
 enum Memo<T> {
     Busy,
     Done(T),
@@ -76,7 +79,7 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) text_of: &'t dyn Fn(Span) -> String,
     pub(crate) needs: RefCell<Needs>,
     pub(crate) diagnostics: RefCell<Diagnostics>,
-    attributes: RefCell<BTreeMap<(Address, String), Memo<Option<Rc<Evaluated>>>>>,
+    attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
     local_values: RefCell<BTreeMap<String, Memo<Option<Outcome>>>>,
     stack: RefCell<Vec<(String, Option<Span>)>>,
 }
@@ -128,7 +131,6 @@ impl<'t> Evaluator<'t> {
     }
 
     /// One attribute of one declaration; `None` when it is wrong (reported) or not set.
-    #[expect(clippy::result_large_err, reason = "an error ends the command")]
     pub(crate) fn attribute(
         &self,
         instance: &Instance<'t>,
@@ -150,7 +152,6 @@ impl<'t> Evaluator<'t> {
     }
 
     /// A local value; `None` when it is wrong, which was reported where it is written.
-    #[expect(clippy::result_large_err, reason = "an error ends the command")]
     pub(crate) fn local(&self, name: &str, from: Option<Span>) -> Result<Option<Outcome>, Diagnostic> {
         match self.local_values.borrow().get(name) {
             Some(Memo::Done(done)) => return Ok(done.clone()),
@@ -166,7 +167,6 @@ impl<'t> Evaluator<'t> {
         Ok(done)
     }
 
-    #[expect(clippy::result_large_err, reason = "an error ends the command")]
     fn enter(&self, what: String, from: Option<Span>) -> Result<(), Diagnostic> {
         let mut stack = self.stack.borrow_mut();
         if stack.len() >= DEEPEST {

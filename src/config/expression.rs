@@ -56,15 +56,15 @@ pub(crate) fn lower(expr: &syntax::Expr) -> Expr {
                 call_node(&function.name, all(arguments), *expand_last)
             }
         }
-        ExprKind::Unary(operator, operand) => Node::Unary { operator: unary(*operator), operand: boxed(operand) },
+        ExprKind::Unary(operator, operand) => {
+            Node::Unary { operator: unary(*operator), operand: boxed(operand) }
+        }
         ExprKind::Binary(operator, left, right) => {
             Node::Binary { operator: binary(*operator), left: boxed(left), right: boxed(right) }
         }
-        ExprKind::Conditional(condition, then, otherwise) => Node::Conditional {
-            condition: boxed(condition),
-            then: boxed(then),
-            otherwise: boxed(otherwise),
-        },
+        ExprKind::Conditional(condition, then, otherwise) => {
+            Node::Conditional { condition: boxed(condition), then: boxed(then), otherwise: boxed(otherwise) }
+        }
         ExprKind::Parens(inner) => return lower(inner),
         ExprKind::For(parts) => Node::For {
             parts: Box::new(ForExpr {

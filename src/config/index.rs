@@ -59,9 +59,12 @@ impl<'t> Index<'t> {
         for tree in trees {
             for attribute in &tree.body.attributes {
                 diagnostics.push(
-                    Diagnostic::error(codes::UNKNOWN_BLOCK, format!("`{}` stands outside any block", attribute.name.name))
-                        .at(attribute.name.span, "only blocks can stand here")
-                        .help("put it into a `locals` block, or into the block it belongs to"),
+                    Diagnostic::error(
+                        codes::UNKNOWN_BLOCK,
+                        format!("`{}` stands outside any block", attribute.name.name),
+                    )
+                    .at(attribute.name.span, "only blocks can stand here")
+                    .help("put it into a `locals` block, or into the block it belongs to"),
                 );
             }
             for block in &tree.body.blocks {
@@ -170,7 +173,12 @@ fn address_of(
         diagnostics.push(
             Diagnostic::error(
                 codes::LABELS,
-                format!("`{}` takes {} label(s), and {} stand here", kind.name, kind.labels.len(), labels.len()),
+                format!(
+                    "`{}` takes {} label(s), and {} stand here",
+                    kind.name,
+                    kind.labels.len(),
+                    labels.len()
+                ),
             )
             .at(block.header, "here")
             .help(format!("write `{}{wanted} {{ … }}`", kind.name)),

@@ -49,14 +49,25 @@ pub(crate) fn expand(
             Some(Ok(count)) if count <= MOST => (0..count)
                 .map(|index| (declared.address.with_key(Key::Index(index)), Repeat::Count(index)))
                 .collect(),
-            _ => refuse(declared, attribute, &format!("{number} is not a whole number from 0 to {MOST}"), diagnostics),
+            _ => refuse(
+                declared,
+                attribute,
+                &format!("{number} is not a whole number from 0 to {MOST}"),
+                diagnostics,
+            ),
         },
         (_, Value::Hole(_)) => {
             refuse(declared, attribute, "its value is known only after apply", diagnostics)
         }
         (_, other) => {
-            let wanted = if attribute == "count" { "a whole number" } else { "a map, an object or a set of strings" };
-            refuse(declared, attribute, &format!("{wanted} is expected, and this is a {}", other.kind()), diagnostics)
+            let wanted =
+                if attribute == "count" { "a whole number" } else { "a map, an object or a set of strings" };
+            refuse(
+                declared,
+                attribute,
+                &format!("{wanted} is expected, and this is a {}", other.kind()),
+                diagnostics,
+            )
         }
     }
 }

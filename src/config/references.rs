@@ -69,21 +69,28 @@ fn artifact(
     let step_body = pipeline.body.get(&Path::of(&["step", step]))?;
     let own = step_body.field("outputs");
     let component = step_body.field("use").and_then(reference_of).filter(|used| used.path.is_empty());
-    let used = component.and_then(|used| declarations.get(&used.address)).and_then(|found| found.body.field("outputs"));
+    let used = component
+        .and_then(|used| declarations.get(&used.address))
+        .and_then(|found| found.body.field("outputs"));
     let declared = own.or(used)?.as_object()?;
     if declared.contains_key(output.as_str()) {
         return None;
     }
     let names: Vec<&str> = declared.keys().map(AsRef::as_ref).collect();
     Some(
-        Diagnostic::error(codes::MEMBER, format!("step `{step}` of `{}` has no output `{output}`", pipeline.address))
-            .help(one_of(output, names.iter().copied())),
+        Diagnostic::error(
+            codes::MEMBER,
+            format!("step `{step}` of `{}` has no output `{output}`", pipeline.address),
+        )
+        .help(one_of(output, names.iter().copied())),
     )
 }
 
 /// The keys of a map, or the items of a list of names.
 fn names(body: &PlanValue, from: &str) -> Vec<String> {
-    let Some(value) = from.parse::<Path>().ok().and_then(|path| body.get(&path).cloned()) else { return Vec::new() };
+    let Some(value) = from.parse::<Path>().ok().and_then(|path| body.get(&path).cloned()) else {
+        return Vec::new();
+    };
     match (&value.as_object(), value.as_list()) {
         (Some(items), _) => items.keys().map(ToString::to_string).collect(),
         (None, Some(items)) => items.iter().filter_map(|item| item.as_text().map(str::to_owned)).collect(),

@@ -132,7 +132,9 @@ fn merged<'t>(
                         base.parts.remove(&name);
                     }
                     let kind = base.kind;
-                    merge(&mut base.parts, partial.parts, &|name| kind.attribute(name).map(|found| found.merge));
+                    merge(&mut base.parts, partial.parts, &|name| {
+                        kind.attribute(name).map(|found| found.merge)
+                    });
                 }
             }
         }
@@ -148,9 +150,12 @@ fn read_partial<'t>(
 ) -> Option<(Declared<'t>, Vec<String>)> {
     if kinds::kind(&block.kind.name).is_some_and(|kind| !kind.partial) {
         diagnostics.push(
-            Diagnostic::error(codes::PARTIAL, format!("a `{}` cannot stand in an environment", block.kind.name))
-                .at(block.header, "here")
-                .help("declare it at the top level"),
+            Diagnostic::error(
+                codes::PARTIAL,
+                format!("a `{}` cannot stand in an environment", block.kind.name),
+            )
+            .at(block.header, "here")
+            .help("declare it at the top level"),
         );
         return None;
     }
@@ -246,7 +251,9 @@ fn variable_value<'t>(
         evaluator.report(
             Diagnostic::error(codes::VARIABLE, format!("variable `{name}` has no value"))
                 .at(variable.header, "declared without a default")
-                .help(format!("give it one: `-var {name}=…`, `MLP_VAR_{name}`, an `.auto.mlpvars` file, or `default`")),
+                .help(format!(
+                    "give it one: `-var {name}=…`, `MLP_VAR_{name}`, an `.auto.mlpvars` file, or `default`"
+                )),
         );
         return None;
     };
@@ -279,9 +286,11 @@ fn plain_parts<'t>(evaluator: &Evaluator<'t>, entry: &Entry<'t>, variable: &Decl
                 }
                 Some(PlanValue::object(items))
             }
-            Source::List(items, _) => {
-                items.iter().map(|item| value(evaluator, item)).collect::<Option<Vec<_>>>().map(PlanValue::list)
-            }
+            Source::List(items, _) => items
+                .iter()
+                .map(|item| value(evaluator, item))
+                .collect::<Option<Vec<_>>>()
+                .map(PlanValue::list),
         }
     }
     let sensitive = matches!(
@@ -303,7 +312,8 @@ fn validate<'t>(evaluator: &Evaluator<'t>, variable: &Declared<'t>) {
         if outcome.value == Value::Bool(true) {
             continue;
         }
-        let message = literal_text(parts.get("error_message")).unwrap_or_else(|| "its validation failed".into());
+        let message =
+            literal_text(parts.get("error_message")).unwrap_or_else(|| "its validation failed".into());
         let given = match evaluator.variables.get(&*variable.address.name) {
             Some(Some(outcome)) if !outcome.sensitive => {
                 let shown = outcome.value.to_plain_json_with(&mut |_| "(not known)".into());
@@ -424,13 +434,17 @@ fn build<'t>(
     evaluator.surroundings.residency =
         PlanValueOrNull(environment.body.field("residency").cloned().unwrap_or(PlanValue::Null));
     let instances: Vec<Instance<'t>> = evaluator.instances.values().cloned().collect();
-    let mut declarations: BTreeMap<Address, Declaration> =
-        instances.iter().map(|instance| (instance.address.clone(), declaration(evaluator, instance))).collect();
+    let mut declarations: BTreeMap<Address, Declaration> = instances
+        .iter()
+        .map(|instance| (instance.address.clone(), declaration(evaluator, instance)))
+        .collect();
     let mut diagnostics = Diagnostics::new();
     references::check(&declarations, &mut diagnostics);
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
-    let Some((address, project)) =
-        declarations.iter().find(|(address, _)| &*address.kind == "project").map(|(a, p)| (a.clone(), p.clone()))
+    let Some((address, project)) = declarations
+        .iter()
+        .find(|(address, _)| &*address.kind == "project")
+        .map(|(a, p)| (a.clone(), p.clone()))
     else {
         evaluator.report(
             Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
@@ -441,7 +455,8 @@ fn build<'t>(
     version(evaluator, &project);
     select::select(name, &environment.body, &mut declarations);
     let provider = environment.body.field("provider").and_then(reference_of)?;
-    let provider_body = declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());
+    let provider_body =
+        declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());
     let (kind, label) = provider.address.name.split_once('.')?;
     let mode = match environment.body.field("mode").and_then(Value::as_text) {
         Some("development") => Mode::Development,

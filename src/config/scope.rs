@@ -90,14 +90,22 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     /// The address a traversal starts with, and how many steps it takes.
-    fn address(&self, kind: &'static Kind, traversal: &Traversal, span: Option<Span>) -> Result<(Address, usize), Diagnostic> {
+    fn address(
+        &self,
+        kind: &'static Kind,
+        traversal: &Traversal,
+        span: Option<Span>,
+    ) -> Result<(Address, usize), Diagnostic> {
         let labels = kind.labels.len().min(2);
         let names: Vec<&str> = traversal.steps.iter().take(labels).filter_map(word).collect();
         if names.len() < labels {
             let wanted: String = kind.labels.iter().map(|label| format!(".<{label}>")).collect();
-            return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{traversal}` names no `{}`", kind.name))
-                .at_opt(span, "")
-                .help(format!("write `{}{wanted}`", kind.name)));
+            return Err(Diagnostic::error(
+                codes::UNKNOWN_NAME,
+                format!("`{traversal}` names no `{}`", kind.name),
+            )
+            .at_opt(span, "")
+            .help(format!("write `{}{wanted}`", kind.name)));
         }
         let base = Address::new(kind.name, &names.join("."));
         if !self.evaluator.repeated.contains(&base) {
@@ -108,9 +116,12 @@ impl<'a, 't> NameScope<'a, 't> {
             Some(TraversalStep::Index(index)) => Key::Index(*index),
             _ => {
                 let keys: Vec<String> = self.keys(&base);
-                return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{base}` has several instances"))
-                    .at_opt(span, "which one is meant?")
-                    .help(format!("write one of {}", keys.join(", "))));
+                return Err(Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    format!("`{base}` has several instances"),
+                )
+                .at_opt(span, "which one is meant?")
+                .help(format!("write one of {}", keys.join(", "))));
             }
         };
         Ok((base.with_key(key), labels + 1))
@@ -123,10 +134,13 @@ impl<'a, 't> NameScope<'a, 't> {
 
     fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
         if let Some(why) = self.evaluator.elsewhere.get(&address.without_key()) {
-            return Diagnostic::error(codes::UNKNOWN_NAME, format!("`{address}` is not part of this environment"))
-                .at_opt(span, "referred to here")
-                .note(why.clone())
-                .help("include it here, or give this attribute another value in the environment");
+            return Diagnostic::error(
+                codes::UNKNOWN_NAME,
+                format!("`{address}` is not part of this environment"),
+            )
+            .at_opt(span, "referred to here")
+            .note(why.clone())
+            .help("include it here, or give this attribute another value in the environment");
         }
         let of_kind = self.evaluator.instances.keys().filter(|known| *known.kind == *kind.name);
         let names: Vec<String> = of_kind.map(|known| known.name.to_string()).collect();
@@ -135,7 +149,9 @@ impl<'a, 't> NameScope<'a, 't> {
         } else {
             one_of(&address.name, names.iter().map(String::as_str))
         };
-        Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`")).at_opt(span, "not declared").help(help)
+        Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
+            .at_opt(span, "not declared")
+            .help(help)
     }
 
     fn unknown_root(&self, root: &str, span: Option<Span>) -> Diagnostic {
@@ -159,9 +175,11 @@ impl<'a, 't> NameScope<'a, 't> {
             Some(name) => Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
                 .at_opt(span, "")
                 .help(one_of(name, names.iter().copied()))),
-            None => Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
-                .at_opt(span, "")
-                .help(one_of("", names.iter().copied()))),
+            None => {
+                Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
+                    .at_opt(span, "")
+                    .help(one_of("", names.iter().copied())))
+            }
         }
     }
 
@@ -201,9 +219,12 @@ impl<'a, 't> NameScope<'a, 't> {
             }
             (_, root) => {
                 let attribute = if root == "each" { "for_each" } else { "count" };
-                Err(Diagnostic::error(codes::SCOPE, format!("`{root}` can be used only in a block with `{attribute}`"))
-                    .at_opt(span, "")
-                    .help(format!("add `{attribute} = …` to the block")))
+                Err(Diagnostic::error(
+                    codes::SCOPE,
+                    format!("`{root}` can be used only in a block with `{attribute}`"),
+                )
+                .at_opt(span, "")
+                .help(format!("add `{attribute} = …` to the block")))
             }
         }
     }
@@ -300,7 +321,8 @@ fn unknown(address: &Address, output: &Output) -> PlanValue {
         Ty::Bool => Type::Bool,
         _ => Type::Any,
     };
-    let residual = Expr::new(Node::Traverse { traversal: Traversal { root: address.kind.clone(), steps } }, None);
+    let residual =
+        Expr::new(Node::Traverse { traversal: Traversal { root: address.kind.clone(), steps } }, None);
     PlanValue::Hole(Unknown {
         ty,
         not_null: true,

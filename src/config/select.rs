@@ -15,11 +15,7 @@ fn listed(value: Option<&PlanValue>) -> Option<BTreeSet<Address>> {
 }
 
 /// Removes what the environment does not have.
-pub(crate) fn select(
-    environment: &str,
-    body: &PlanValue,
-    declarations: &mut BTreeMap<Address, Declaration>,
-) {
+pub(crate) fn select(environment: &str, body: &PlanValue, declarations: &mut BTreeMap<Address, Declaration>) {
     let here = Address::new("environment", environment);
     declarations.retain(|_, declaration| {
         listed(declaration.body.field("environments")).is_none_or(|only| only.contains(&here))

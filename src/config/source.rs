@@ -131,7 +131,11 @@ impl<'t> BodyReader<'t, '_> {
     }
 
     /// The attributes of a body.
-    pub(crate) fn attributes(&mut self, attributes: &'t [mlp_syntax::Attribute], expected: &Expected) -> Parts<'t> {
+    pub(crate) fn attributes(
+        &mut self,
+        attributes: &'t [mlp_syntax::Attribute],
+        expected: &Expected,
+    ) -> Parts<'t> {
         let mut parts = Parts::new();
         for attribute in attributes {
             match expected.find(&attribute.name.name) {
@@ -233,7 +237,13 @@ impl<'t> BodyReader<'t, '_> {
         Some(Source::Parts(parts, self.tag, expr.span))
     }
 
-    fn block(&mut self, parts: &mut Parts<'t>, block: &'t Block, schema: &'static Attribute, expected: &Expected) {
+    fn block(
+        &mut self,
+        parts: &mut Parts<'t>,
+        block: &'t Block,
+        schema: &'static Attribute,
+        expected: &Expected,
+    ) {
         let name = &block.kind;
         for option in alternatives(&schema.ty) {
             match option {
@@ -255,7 +265,14 @@ impl<'t> BodyReader<'t, '_> {
                     return;
                 }
                 Ty::Labelled(attributes) if block.labels.len() == 1 => {
-                    return self.labelled(parts, block, &block.labels[0].clone(), schema, attributes, expected);
+                    return self.labelled(
+                        parts,
+                        block,
+                        &block.labels[0].clone(),
+                        schema,
+                        attributes,
+                        expected,
+                    );
                 }
                 Ty::MaybeLabelled(attributes) if block.labels.len() <= 1 => {
                     let label = block
@@ -282,9 +299,12 @@ impl<'t> BodyReader<'t, '_> {
             format!("write `{} = …`", schema.name)
         };
         self.diagnostics.push(
-            Diagnostic::error(codes::LABELS, format!("`{}` of {} is not written so", schema.name, expected.what))
-                .at(block.header, "this block")
-                .help(wanted),
+            Diagnostic::error(
+                codes::LABELS,
+                format!("`{}` of {} is not written so", schema.name, expected.what),
+            )
+            .at(block.header, "this block")
+            .help(wanted),
         );
     }
 
@@ -337,7 +357,9 @@ pub(crate) fn object_form_of<'k>(
     let mut best: Option<(usize, &'static Ty)> = None;
     for option in alternatives(ty) {
         let score = match option {
-            Ty::Object(attributes) | Ty::Open(attributes) | Ty::MaybeLabelled(attributes) => 1 + 2 * known(attributes),
+            Ty::Object(attributes) | Ty::Open(attributes) | Ty::MaybeLabelled(attributes) => {
+                1 + 2 * known(attributes)
+            }
             Ty::Map(_) | Ty::Labelled(_) => 2,
             _ => continue,
         };
@@ -372,9 +394,10 @@ pub(crate) fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, find: &dyn Fn(
             continue;
         }
         match (base.get_mut(&name), entry) {
-            (Some(Entry { source: Source::Parts(old, ..), .. }), Entry { source: Source::Parts(new, ..), .. })
-                if fields && !changes_discriminant(old, &new) =>
-            {
+            (
+                Some(Entry { source: Source::Parts(old, ..), .. }),
+                Entry { source: Source::Parts(new, ..), .. },
+            ) if fields && !changes_discriminant(old, &new) => {
                 merge(old, new, &|_| Some(Merge::Fields));
             }
             (_, entry) => {
@@ -386,9 +409,10 @@ pub(crate) fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, find: &dyn Fn(
 
 fn changes_discriminant(old: &Parts<'_>, new: &Parts<'_>) -> bool {
     DISCRIMINANTS.iter().any(|word| match (old.get(*word), new.get(*word)) {
-        (Some(Entry { source: Source::Expr(old, _), .. }), Some(Entry { source: Source::Expr(new, _), .. })) => {
-            old.kind != new.kind
-        }
+        (
+            Some(Entry { source: Source::Expr(old, _), .. }),
+            Some(Entry { source: Source::Expr(new, _), .. }),
+        ) => old.kind != new.kind,
         _ => false,
     })
 }

@@ -13,8 +13,7 @@ fn resolve_text(text: &str, environment: &str) -> Resolution {
     let file = sources.add("main.mlp", text);
     let (tree, diagnostics) = mlp_syntax::parse(file, text);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let inputs =
-        Inputs { trees: &[&tree], sources: &sources, environment, assignments: &[], root: "." };
+    let inputs = Inputs { trees: &[&tree], sources: &sources, environment, assignments: &[], root: "." };
     resolve(&inputs, &Facts::default())
 }
 
@@ -22,7 +21,14 @@ fn value(resolution: &Resolution, address: &str, path: &str) -> String {
     let platform = resolution.platform.as_ref().unwrap();
     let declaration = &platform.declarations[&address.parse().unwrap()];
     let path: Path = path.parse().unwrap();
-    declaration.body.get(&path).unwrap_or_else(|| panic!("no {path} in {:?}", declaration.body)).known().unwrap().to_plain_json().to_string()
+    declaration
+        .body
+        .get(&path)
+        .unwrap_or_else(|| panic!("no {path} in {:?}", declaration.body))
+        .known()
+        .unwrap()
+        .to_plain_json()
+        .to_string()
 }
 
 fn check(body: &str, address: &str, path: &str, expected: &str) {
@@ -44,16 +50,36 @@ fn refuse(body: &str, code: &str, at: &str) {
 
 #[test]
 fn values_resolve() {
-    check("locals { a = 1 + 2 }\nstorage \"s\" { labels = { n = \"x${local.a}\" } }", "storage.s", "labels.n", "\"x3\"");
-    check("variable \"v\" { default = 7 }\nstorage \"s\" { labels = { n = var.v } }", "storage.s", "labels.n", "\"7\"");
+    check(
+        "locals { a = 1 + 2 }\nstorage \"s\" { labels = { n = \"x${local.a}\" } }",
+        "storage.s",
+        "labels.n",
+        "\"x3\"",
+    );
+    check(
+        "variable \"v\" { default = 7 }\nstorage \"s\" { labels = { n = var.v } }",
+        "storage.s",
+        "labels.n",
+        "\"7\"",
+    );
     check(
         "dataset \"d\" {\n  for_each = { eu = 1, us = 2 }\n  labels = { k = each.key, v = each.value }\n}",
         "dataset.d[\"us\"]",
         "labels",
         "{\"k\":\"us\",\"v\":\"2\"}",
     );
-    check("storage \"a\" { pattern = \"scan\" }\nstorage \"b\" { pattern = storage.a.pattern }", "storage.b", "pattern", "\"scan\"");
-    check("locals { on = true }\nstorage \"s\" { versioning = local.on ? true : nonsense() }", "storage.s", "versioning", "true");
+    check(
+        "storage \"a\" { pattern = \"scan\" }\nstorage \"b\" { pattern = storage.a.pattern }",
+        "storage.b",
+        "pattern",
+        "\"scan\"",
+    );
+    check(
+        "locals { on = true }\nstorage \"s\" { versioning = local.on ? true : nonsense() }",
+        "storage.s",
+        "versioning",
+        "true",
+    );
     // A block and an object are the same thing.
     check("endpoint \"e\" {\n  scaling { min = 2 }\n}", "endpoint.e", "scaling.min", "2");
     check("endpoint \"e\" {\n  scaling = { min = 2 }\n}", "endpoint.e", "scaling.min", "2");
@@ -65,7 +91,11 @@ fn mistakes_are_placed() {
     refuse("storage \"s\" { patern = \"scan\" }", "MLP0304", "patern");
     refuse("storage \"s\" { versioning = \"maybe\" }", "MLP0306", "\"maybe\"");
     refuse("dataset \"d\" { storage = storage.nope }", "MLP0307", "storage.nope");
-    refuse("registry \"r\" { kind = \"model\" }\ndataset \"d\" { storage = registry.r }", "MLP0309", "registry.r");
+    refuse(
+        "registry \"r\" { kind = \"model\" }\ndataset \"d\" { storage = registry.r }",
+        "MLP0309",
+        "registry.r",
+    );
     refuse("dataset \"d\" { storage = \"lake\" }", "MLP0308", "\"lake\"");
     refuse("locals { a = local.a }\nstorage \"s\" { description = local.a }", "MLP0310", "local.a");
     refuse("variable \"v\" {\n  type = number\n  default = \"x\"\n}", "MLP0313", "\"x\"");
@@ -93,7 +123,8 @@ fn a_partial_block_is_merged_by_fields_and_says_so() {
 
 #[test]
 fn the_example_resolves_in_both_environments() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/churn/main.mlp")).unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/churn/main.mlp"))
+        .unwrap();
     for environment in ["local", "dev"] {
         let resolution = resolve_text(&text, environment);
         assert_eq!(resolution.diagnostics, [], "{environment}");

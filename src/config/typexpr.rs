@@ -9,10 +9,11 @@ use crate::codes;
 const WORDS: &[&str] = &["any", "string", "number", "bool", "list", "set", "map", "tuple", "object"];
 
 /// The type that an expression names.
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 pub(crate) fn type_of(expr: &Expr) -> Result<Type, Diagnostic> {
     let wrong = |help: String| {
-        Diagnostic::error(codes::WRONG_TYPE, "this is not a type").at(expr.span, "a type is expected here").help(help)
+        Diagnostic::error(codes::WRONG_TYPE, "this is not a type")
+            .at(expr.span, "a type is expected here")
+            .help(help)
     };
     match &expr.kind {
         ExprKind::Name(name) => match name.as_str() {
@@ -33,7 +34,9 @@ pub(crate) fn type_of(expr: &Expr) -> Result<Type, Diagnostic> {
                 "set" => Ok(Type::Set(Box::new(type_of(argument)?))),
                 "map" => Ok(Type::Map(Box::new(type_of(argument)?))),
                 "tuple" => match &argument.kind {
-                    ExprKind::List(items) => Ok(Type::Tuple(items.iter().map(type_of).collect::<Result<_, _>>()?)),
+                    ExprKind::List(items) => {
+                        Ok(Type::Tuple(items.iter().map(type_of).collect::<Result<_, _>>()?))
+                    }
                     _ => Err(wrong("write `tuple([string, number])`".into())),
                 },
                 "object" => object(argument),
@@ -44,7 +47,6 @@ pub(crate) fn type_of(expr: &Expr) -> Result<Type, Diagnostic> {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "an error ends the command")]
 fn object(argument: &Expr) -> Result<Type, Diagnostic> {
     let ExprKind::Object(items) = &argument.kind else {
         return Err(Diagnostic::error(codes::WRONG_TYPE, "this is not a type")
@@ -55,10 +57,12 @@ fn object(argument: &Expr) -> Result<Type, Diagnostic> {
     for (key, value) in items {
         let (ExprKind::Text(name) | ExprKind::Name(name)) = &key.kind else { continue };
         let attribute = match &value.kind {
-            ExprKind::Call { function, arguments, .. } if function.name == "optional" => match arguments.first() {
-                Some(inner) => (type_of(inner)?, true),
-                None => (Type::Any, true),
-            },
+            ExprKind::Call { function, arguments, .. } if function.name == "optional" => {
+                match arguments.first() {
+                    Some(inner) => (type_of(inner)?, true),
+                    None => (Type::Any, true),
+                }
+            }
             _ => (type_of(value)?, false),
         };
         attributes.insert(name.clone(), attribute);

@@ -24,7 +24,11 @@ pub fn one_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str> +
     }
     let shown = all.iter().take(12).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let more = all.len().saturating_sub(12);
-    if more == 0 { format!("possible here: {shown}") } else { format!("possible here: {shown} and {more} more") }
+    if more == 0 {
+        format!("possible here: {shown}")
+    } else {
+        format!("possible here: {shown} and {more} more")
+    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ pub async fn apply(
     options.parallelism = parallelism.max(1);
     options.cancel = watcher.cancel.clone();
     let outcome =
-        execute(&planned.plan, planned.session.clone(), writer.clone(), &options, watcher.apply.clone()).await;
+        execute(&planned.plan, planned.session.clone(), writer.clone(), &options, watcher.apply.clone())
+            .await;
     heartbeat.abort();
     writer.close(word(&outcome), &summary(&planned.plan, &outcome)).map_err(one)?;
     Ok(outcome)

@@ -43,7 +43,10 @@ fn home(directory: &FsPath, environment: &str) -> PathBuf {
 /// Opens the store of an environment; refuses a backend this program does not have.
 fn store(platform: &Platform, directory: &FsPath) -> Result<DirStore, Diagnostic> {
     let backend = |body: &mlp_eval::PlanValue| {
-        body.field("state").and_then(|state| state.field("backend")).and_then(Value::as_text).map(str::to_owned)
+        body.field("state")
+            .and_then(|state| state.field("backend"))
+            .and_then(Value::as_text)
+            .map(str::to_owned)
     };
     let wanted = backend(&platform.environment.body).or_else(|| backend(&platform.project.body));
     match wanted.as_deref() {
@@ -170,14 +173,10 @@ fn origin_text(origin: &Origin, sources: &SourceMap) -> OriginText {
         Origin::Written { span } => {
             OriginText { place: place(*span), environment: None, kind: OriginKind::Written }
         }
-        Origin::Environment { name, span } => OriginText {
-            place: place(*span),
-            environment: Some(name.clone()),
-            kind: OriginKind::Environment,
-        },
-        Origin::Default => {
-            OriginText { place: String::new(), environment: None, kind: OriginKind::Default }
+        Origin::Environment { name, span } => {
+            OriginText { place: place(*span), environment: Some(name.clone()), kind: OriginKind::Environment }
         }
+        Origin::Default => OriginText { place: String::new(), environment: None, kind: OriginKind::Default },
     }
 }
 
@@ -187,8 +186,10 @@ async fn observe(
     state: &State,
     desired: &[Desired],
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
-    let mut wanted: BTreeMap<&ResourceId, (&str, &str)> =
-        desired.iter().map(|desired| (&desired.id, (desired.kind.as_str(), desired.identity.as_str()))).collect();
+    let mut wanted: BTreeMap<&ResourceId, (&str, &str)> = desired
+        .iter()
+        .map(|desired| (&desired.id, (desired.kind.as_str(), desired.identity.as_str())))
+        .collect();
     // What is remembered is read by the identity it was created under.
     wanted.extend(
         state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.as_str()))),
@@ -206,7 +207,10 @@ async fn observe(
     if problems.is_empty() { Ok(observed) } else { Err(problems) }
 }
 
-async fn still_deferred(session: &dyn Session, desired: &[Desired]) -> Result<BTreeSet<ResourceId>, Diagnostics> {
+async fn still_deferred(
+    session: &dyn Session,
+    desired: &[Desired],
+) -> Result<BTreeSet<ResourceId>, Diagnostics> {
     let mut waiting = BTreeSet::new();
     for desired in desired.iter().filter(|desired| desired.deferred.is_some()) {
         if session.deferred(desired).await.map_err(|error| vec![*error.diagnostic])? {

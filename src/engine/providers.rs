@@ -15,7 +15,9 @@ pub fn provider(kind: &str) -> Result<Box<dyn Provider>, Box<Diagnostic>> {
         _ if KNOWN.contains(&kind) => Err(Box::new(
             Diagnostic::error("MLP0901", format!("this program has no provider `{kind}`"))
                 .note(format!("it was built with: {}", built_with().join(", ")))
-                .help(format!("use an environment of another provider, or a program built with the feature `{kind}`")),
+                .help(format!(
+                    "use an environment of another provider, or a program built with the feature `{kind}`"
+                )),
         )),
         _ => Err(Box::new(
             Diagnostic::error("MLP0901", format!("there is no provider kind `{kind}`"))

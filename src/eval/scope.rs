@@ -10,7 +10,6 @@ pub trait Scope {
     ///
     /// # Errors
     /// The name means nothing here, or what it means cannot be computed.
-    #[expect(clippy::result_large_err, reason = "an error is the end of the evaluation, and rare")]
     fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Result<Resolved, Diagnostic>;
 
     /// The text of a file of the project; `None` when it is not known yet and evaluation will be repeated once it is.

@@ -27,7 +27,9 @@ pub fn answer(directory: &Path, need: &Need) -> Fact {
 
 fn text(path: &Path) -> Fact {
     match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8(bytes).map_or_else(|_| Fact::Failed("it is not UTF-8".into()), Fact::Text),
+        Ok(bytes) => {
+            String::from_utf8(bytes).map_or_else(|_| Fact::Failed("it is not UTF-8".into()), Fact::Text)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,
         Err(error) => Fact::Failed(error.to_string()),
     }

@@ -28,7 +28,9 @@ pub fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     let fail =
         |headline: String, help: &str| Box::new(Diagnostic::error("MLP0910", headline).help(help.to_owned()));
     let size = std::fs::metadata(path)
-        .map_err(|error| fail(format!("`{name}` cannot be read: {error}"), "check the path and its permissions"))?
+        .map_err(|error| {
+            fail(format!("`{name}` cannot be read: {error}"), "check the path and its permissions")
+        })?
         .len();
     if size > LARGEST {
         return Err(fail(format!("`{name}` is larger than 16 MiB"), "split it into several files"));
@@ -81,7 +83,8 @@ pub fn read_project(directory: &Path) -> Sources {
         match read_text(&path) {
             Err(diagnostic) => sources.diagnostics.push(*diagnostic),
             Ok(text) => {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let file = sources.map.add(name, text.as_str());
                 let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
                 sources.trees.push(tree);

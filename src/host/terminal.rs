@@ -29,6 +29,7 @@ fn style(terminal: bool, no_color: bool) -> Style {
 
 fn width() -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let measured = || rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
+    let measured =
+        || rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
     said.or_else(measured).filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH)
 }

@@ -1,7 +1,6 @@
 //! Remember: what was applied, a journal that survives a crash, leases, and stores.
 //!
 //! State is a replay of the journal over a snapshot; this room knows nothing of how a step is done.
-#![allow(clippy::result_large_err, reason = "an error ends the command, and is rare")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod clock;

@@ -19,7 +19,8 @@ pub fn approve(question: &str) -> Answer {
         return Answer::Nobody;
     }
     let mut stderr = std::io::stderr();
-    let asked = write!(stderr, "\n{question}\n  Only `yes` approves.\n\n  Enter a value: ").and_then(|()| stderr.flush());
+    let asked = write!(stderr, "\n{question}\n  Only `yes` approves.\n\n  Enter a value: ")
+        .and_then(|()| stderr.flush());
     let mut line = String::new();
     if asked.is_err() || std::io::stdin().lock().read_line(&mut line).is_err() {
         return Answer::Nobody;

@@ -32,7 +32,9 @@ fn json_events(event: &ApplyEvent) -> Value {
             json!({ "type": "started", "step": step, "resource": resource, "action": action })
         }
         ApplyEvent::Retry { resource, why } => json!({ "type": "retry", "resource": resource, "why": why }),
-        ApplyEvent::Waiting { resource, hint } => json!({ "type": "waiting", "resource": resource, "hint": hint }),
+        ApplyEvent::Waiting { resource, hint } => {
+            json!({ "type": "waiting", "resource": resource, "hint": hint })
+        }
         ApplyEvent::Provider { resource, event } => {
             json!({ "type": "provider", "resource": resource, "detail": event })
         }
@@ -42,6 +44,8 @@ fn json_events(event: &ApplyEvent) -> Value {
         ApplyEvent::Failed { resource, diagnostic } => {
             json!({ "type": "failed", "resource": resource, "code": diagnostic.code, "message": diagnostic.headline })
         }
-        ApplyEvent::Skipped { resource, why } => json!({ "type": "skipped", "resource": resource, "why": why }),
+        ApplyEvent::Skipped { resource, why } => {
+            json!({ "type": "skipped", "resource": resource, "why": why })
+        }
     }
 }

@@ -149,7 +149,11 @@ fn erase_text(board: &mut Board) -> String {
 /// `3.2 s`, `2 m 5 s`.
 fn seconds(elapsed: Duration) -> String {
     let whole = elapsed.as_secs();
-    if whole < 60 { format!("{:.1} s", elapsed.as_secs_f64()) } else { format!("{} m {} s", whole / 60, whole % 60) }
+    if whole < 60 {
+        format!("{:.1} s", elapsed.as_secs_f64())
+    } else {
+        format!("{} m {} s", whole / 60, whole % 60)
+    }
 }
 
 /// What is being done, and what was done.
@@ -184,7 +188,9 @@ impl ApplyReporter for Progress {
                     self.shared.note(&resource.to_string(), &text);
                 }
             },
-            ApplyEvent::Done { resource, action, .. } => self.shared.end(&resource.to_string(), words(action).1),
+            ApplyEvent::Done { resource, action, .. } => {
+                self.shared.end(&resource.to_string(), words(action).1)
+            }
             ApplyEvent::Failed { resource, diagnostic } => {
                 self.shared.end(&resource.to_string(), &format!("FAILED: {}", diagnostic.headline));
             }

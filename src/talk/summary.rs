@@ -11,7 +11,8 @@ pub fn run_lines(run: &RunSummary) -> Vec<String> {
         lines.push(format!("  {name:widest$}  {:<9}  {:>6.1} s{reason}", step.status, step.seconds));
     }
     if !run.metrics.is_empty() {
-        let metrics: Vec<String> = run.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let metrics: Vec<String> =
+            run.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
         lines.push(format!("  metrics: {}", metrics.join(", ")));
     }
     lines.extend(run.results.iter().map(|result| format!("  {result}")));

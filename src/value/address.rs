@@ -95,7 +95,9 @@ impl std::str::FromStr for Address {
             [kind, name, more] if *kind == "provider" => {
                 Ok(Self { module, kind: Arc::from(*kind), name: Arc::from(format!("{name}.{more}")), key })
             }
-            [kind] if *kind == "project" => Ok(Self { module, kind: Arc::from(*kind), name: Arc::from(""), key }),
+            [kind] if *kind == "project" => {
+                Ok(Self { module, kind: Arc::from(*kind), name: Arc::from(""), key })
+            }
             _ => Err(wrong()),
         }
     }
@@ -119,7 +121,14 @@ mod tests {
 
     #[test]
     fn an_address_reads_back_as_it_prints() {
-        for text in ["model.a", "dataset.x[\"eu\"]", "dataset.x[3]", "module.m.model.a", "provider.local.here", "project"] {
+        for text in [
+            "model.a",
+            "dataset.x[\"eu\"]",
+            "dataset.x[3]",
+            "module.m.model.a",
+            "provider.local.here",
+            "project",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert!("model".parse::<Address>().is_err());

@@ -73,7 +73,9 @@ fn read<H>(json: &Json, hole: &dyn Fn(&Json) -> Result<H, String>) -> Result<Val
         Json::Array(items) => {
             Value::List(Arc::new(items.iter().map(|item| read(item, hole)).collect::<Result<_, _>>()?))
         }
-        Json::Object(items) if items.len() == 1 && items.contains_key(HOLE) => Value::Hole(hole(&items[HOLE])?),
+        Json::Object(items) if items.len() == 1 && items.contains_key(HOLE) => {
+            Value::Hole(hole(&items[HOLE])?)
+        }
         Json::Object(items) => match items.get(DECIMAL) {
             Some(Json::String(text)) if items.len() == 1 => Value::Number(text.parse()?),
             _ => Value::Object(Arc::new(

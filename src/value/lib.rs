@@ -8,8 +8,8 @@ mod number;
 mod path;
 mod resource_id;
 mod types;
-mod value;
 pub mod units;
+mod value;
 
 pub use address::{Address, Key};
 pub use number::Number;

@@ -47,7 +47,11 @@ impl fmt::Display for Type {
                 let items: Vec<String> = items
                     .iter()
                     .map(|(name, (item, optional))| {
-                        if *optional { format!("{name} = optional({item})") } else { format!("{name} = {item}") }
+                        if *optional {
+                            format!("{name} = optional({item})")
+                        } else {
+                            format!("{name} = {item}")
+                        }
                     })
                     .collect();
                 write!(f, "object({{ {} }})", items.join(", "))

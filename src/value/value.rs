@@ -54,7 +54,9 @@ impl<H> Value<H> {
 
     /// An object.
     pub fn object<K: AsRef<str>>(items: impl IntoIterator<Item = (K, Self)>) -> Self {
-        Self::Object(Arc::new(items.into_iter().map(|(key, value)| (Arc::from(key.as_ref()), value)).collect()))
+        Self::Object(Arc::new(
+            items.into_iter().map(|(key, value)| (Arc::from(key.as_ref()), value)).collect(),
+        ))
     }
 
     /// The text, if it is one.

@@ -1,5 +1,5 @@
 //! The simulation can fail: bugs made on purpose are found by it.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::result_large_err)]
 
 mod harness;
 

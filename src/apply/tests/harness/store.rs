@@ -56,7 +56,6 @@ pub struct Journal {
 }
 
 impl Journal {
-    #[allow(clippy::result_large_err)]
     fn write(&self, entry: &Entry, durable: bool) -> Result<(), Diagnostic> {
         let dead = || Diagnostic::error("SIM0002", "this process is dead");
         let moment = self.crash.act();
