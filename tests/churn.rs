@@ -309,7 +309,7 @@ fn what_is_protected_stays(project: &Project) {
 }
 
 fn what_is_kept_stays_and_is_named(project: &Project) {
-    project.edit("    protect = true\n", "    on_destroy = keep\n");
+    project.edit("    protect = true\n", "    on_destroy = \"keep\"\n");
     apply(project);
     let before = objects(project);
     project
@@ -361,9 +361,14 @@ fn the_second_environment_differs_in_three_values() {
         .filter(|(address, after)| dev[*address] != **after)
         .map(|(address, _)| address.trim_matches('"'))
         .collect();
-    assert_eq!(different, ["dataset.customers", "endpoint.churn", "pipeline.train"]);
+    // The endpoint waits for its models in both, so its port is seen once it runs.
+    assert_eq!(different, ["dataset.customers", "pipeline.train"]);
     let plan = project.mlp(&["plan", "-e", "dev"]).ended(0);
-    plan.says("3000").says("40").says(&project.ports[1].to_string()).says("dev");
+    plan.says("= 3000").says("= 40").says("environment.dev, main.mlp:");
+    project.mlp(&["up", "-e", "dev", "-auto-approve"]).ended(0).says("3000 rows");
+    let (status, body) = Client::connect(project.ports[1]).unwrap().post("/v1/predict", ROW).unwrap();
+    assert_eq!(status, 200, "{body}");
+    assert!(Client::connect(project.ports[0]).is_err(), "the other environment is not up");
 }
 
 #[test]

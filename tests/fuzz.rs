@@ -1,12 +1,12 @@
 //! Broken text in, a diagnostic out: never a panic. Mutations of the specifications that are there, from a seed.
 //!
-//! `MLP_FUZZ_SECONDS` bounds each target (a second each by default); `MLP_FUZZ_SEED` repeats a run; `MLP_FUZZ_INPUT` is a
-//! file that holds the input that is asked about, for one that never ends.
+//! `MLP_FUZZ_SECONDS` bounds each target (a second each by default); `MLP_FUZZ_SEED` repeats a run.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mlp_config::{Inputs, environments, resolve};
@@ -18,6 +18,9 @@ use mlp_value::facts::Facts;
 
 /// Stack enough for the deepest nesting that the parser lets through, as the program itself has.
 const STACK: usize = 256 << 20;
+
+/// An input that takes so long counts as one that never ends.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// Marsaglia's xorshift: small, and the same everywhere.
 struct Random(u64);
@@ -172,16 +175,15 @@ fn fuzz(target: &'static str, corpus: Vec<String>, mut ask: impl FnMut(&[u8]) + 
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0x9e37_79b9_7f4a_7c15_u64);
+    let current = Arc::new(Mutex::new((0_u64, Vec::new())));
+    let told = Arc::clone(&current);
     let work = move || {
         let mut random = Random(seed.max(1));
         let began = Instant::now();
         let mut count = 0_u64;
         while count < 20 || began.elapsed() < Duration::from_secs_f64(seconds) {
             let input = mutate(&mut random, &corpus);
-            // Where asking never ends, the file shows what was asked.
-            if let Some(path) = std::env::var_os("MLP_FUZZ_INPUT") {
-                std::fs::write(path, &input).unwrap();
-            }
+            *told.lock().unwrap() = (count, input.clone());
             if catch_unwind(AssertUnwindSafe(|| ask(&input))).is_err() {
                 panic!(
                     "{target}: input {count} of MLP_FUZZ_SEED={seed} panics:\n{:?}",
@@ -193,6 +195,19 @@ fn fuzz(target: &'static str, corpus: Vec<String>, mut ask: impl FnMut(&[u8]) + 
         println!("figure: fuzz {target}: {count} inputs in {:.0} s", began.elapsed().as_secs_f64());
     };
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(work).unwrap();
+    let mut last = (0, Instant::now());
+    while !thread.is_finished() {
+        std::thread::sleep(Duration::from_millis(20));
+        let (count, input) = current.lock().unwrap().clone();
+        if count != last.0 {
+            last = (count, Instant::now());
+        }
+        let shown = String::from_utf8_lossy(&input);
+        assert!(
+            last.1.elapsed() < STUCK,
+            "{target}: input {count} of MLP_FUZZ_SEED={seed} does not end:\n{shown:?}"
+        );
+    }
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }

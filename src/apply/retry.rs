@@ -1,6 +1,6 @@
 //! Trying again: exponential waits with jitter, until a deadline.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use mlp_plan::mlp_provider::{ErrorClass, ProviderError};
@@ -10,13 +10,16 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// The waits between tries of one call.
 pub(crate) struct Backoff {
+    chance: DefaultHasher,
     next: Duration,
     deadline: Instant,
 }
 
 impl Backoff {
-    pub(crate) fn new(first: Duration, deadline: Duration) -> Self {
-        Self { next: first, deadline: Instant::now() + deadline }
+    pub(crate) fn new(whose: &str, first: Duration, deadline: Duration) -> Self {
+        let mut chance = DefaultHasher::new();
+        whose.hash(&mut chance);
+        Self { chance, next: first, deadline: Instant::now() + deadline }
     }
 
     /// Waits before another try; `false` when there is no time for one.
@@ -26,7 +29,9 @@ impl Backoff {
             return false;
         }
         // Half of it is certain, half is chance, so that those who failed together do not come back together.
-        let chance = (RandomState::new().hash_one(0_u8) % 1000) as f64 / 1000.0;
+        // The chance hangs on whose turn it is alone, so that a simulation repeats.
+        1_u8.hash(&mut self.chance);
+        let chance = (self.chance.finish() % 1000) as f64 / 1000.0;
         let wait = self.next.mul_f64(0.5 + chance / 2.0).min(self.deadline - now);
         self.next = (self.next * 2).min(LONGEST);
         tokio::time::sleep(wait).await;

@@ -225,7 +225,7 @@ async fn perform(
     step: &PlanStep,
     call: &Call,
 ) -> std::result::Result<(), (Box<Diagnostic>, bool)> {
-    let mut backoff = Backoff::new(shared.options.backoff, shared.options.retry_deadline);
+    let mut backoff = Backoff::new(&step.identity, shared.options.backoff, shared.options.retry_deadline);
     let forward = Forward { shared, resource: &step.resource };
     loop {
         let error = match shared.session.perform(call, &forward).await {
@@ -236,7 +236,9 @@ async fn perform(
         if !passes(&error) {
             return Err((error.diagnostic, false));
         }
-        let creates = matches!(call.kind, CallKind::Create | CallKind::NewVersion);
+        // A new version of what is there already cannot be told from the old by its name; it is content-addressed, so it is
+        // simply made again.
+        let creates = call.kind == CallKind::Create;
         if uncertain && creates && was_made(shared, step, call).await.map_err(|problem| (problem, true))? {
             return Ok(());
         }
@@ -270,7 +272,7 @@ async fn read(shared: &Shared, step: &PlanStep) -> Result<Seen> {
 }
 
 async fn read_object(shared: &Shared, step: &PlanStep, kind: &str, identity: &str) -> Result<Seen> {
-    let mut backoff = Backoff::new(shared.options.backoff, shared.options.retry_deadline);
+    let mut backoff = Backoff::new(&step.identity, shared.options.backoff, shared.options.retry_deadline);
     loop {
         match shared.session.read(kind, identity).await {
             Ok(seen) => return Ok(seen),
@@ -286,7 +288,7 @@ async fn read_object(shared: &Shared, step: &PlanStep, kind: &str, identity: &st
 }
 
 async fn until_ready(shared: &Shared, step: &PlanStep) -> Result<()> {
-    let mut waits = Backoff::new(shared.options.backoff, shared.options.ready_timeout);
+    let mut waits = Backoff::new(&step.identity, shared.options.backoff, shared.options.ready_timeout);
     let mut said = String::new();
     loop {
         match shared.session.ready(&step.kind, &step.identity).await {
@@ -318,7 +320,7 @@ async fn until_ready(shared: &Shared, step: &PlanStep) -> Result<()> {
 }
 
 async fn until_gone(shared: &Shared, step: &PlanStep) -> Result<()> {
-    let mut waits = Backoff::new(shared.options.backoff, shared.options.ready_timeout);
+    let mut waits = Backoff::new(&step.identity, shared.options.backoff, shared.options.ready_timeout);
     while read(shared, step).await? != Seen::Absent {
         if !waits.wait().await {
             let headline = format!("{} is still there after it was deleted", step.resource);
