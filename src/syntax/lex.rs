@@ -305,7 +305,7 @@ fn step_code<'a>(
             }
             return end;
         }
-        byte if is_name_start(byte.into()) => return name_end(text, pos),
+        _ if text[pos..].starts_with(is_name_start) => return name_end(text, pos),
         b'<' => {
             if let Some((delimiter, body)) = heredoc_intro(text, pos) {
                 if let Some(end) = heredoc_end(text, body, delimiter) {

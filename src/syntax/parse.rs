@@ -151,6 +151,12 @@ mod tests {
     }
 
     #[test]
+    fn a_character_of_several_bytes_that_is_no_name_ends() {
+        let (_, diagnostics) = parse(FileId(0), "locals {\n  b = \"${tru\u{2028}e}\"\n}\n");
+        assert!(!diagnostics.is_empty());
+    }
+
+    #[test]
     fn the_references_parse() {
         for name in ["tests/reference/fraud", "tests/reference/support-llm", "examples/churn"] {
             let path = format!("{}/../../{name}/main.mlp", env!("CARGO_MANIFEST_DIR"));
