@@ -1,7 +1,12 @@
 //! Nothing is lost: `mlp up` is killed at seeded instants, and the next one finishes the work.
 //!
 //! `MLP_KILLS` says how often (default 6), `MLP_SEED` where chance begins.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test says what it expects by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a test says what it expects by failing"
+)]
 
 mod support;
 

@@ -408,8 +408,12 @@ impl<'a> Decider<'a, '_> {
         if step.action != Action::NoOp && record.lowering_version != desired.lowering_version {
             step.reason = Some("this version of mlp makes it differently".to_owned());
         }
+        let mut mend = false;
         if let Status::Tainted { reason } = &record.status {
-            (step.action, step.reason) = (Action::Replace, Some(format!("it is not whole: {reason}")));
+            // What holds data is made whole in place: to make it anew would throw the data away.
+            mend = kind.stateful;
+            let action = if mend { Action::Update.max(step.action) } else { Action::Replace };
+            (step.action, step.reason) = (action, Some(format!("it is not whole: {reason}")));
         }
         if self.input.options.replace.iter().any(|selector| matches(selector, &desired.id)) {
             (step.action, step.reason) = (Action::Replace, Some("asked for with --replace".to_owned()));
@@ -424,7 +428,7 @@ impl<'a> Decider<'a, '_> {
             _ => step.calls = self.calls(&step, CallKind::Update),
         }
         step.changes.extend(self.memory_changes(record, desired));
-        if step.changes.is_empty() {
+        if step.changes.is_empty() && !mend {
             self.plan.unchanged += 1;
             return;
         }
