@@ -132,6 +132,8 @@ struct World {
     state: State,
     observed: BTreeMap<ResourceId, Seen>,
     options: PlanOptions,
+    /// Whether things hold data.
+    stateful: bool,
 }
 
 impl World {
@@ -140,11 +142,12 @@ impl World {
         let seen = |record: &Record| seen(record.applied.clone(), Owner::Mine);
         let observed = state.resources.values().map(|record| (record.id.clone(), seen(record))).collect();
         let options = PlanOptions::default();
-        Self { mode: Mode::Apply, desired: things(desired), state, observed, options }
+        Self { mode: Mode::Apply, desired: things(desired), state, observed, options, stateful: false }
     }
 
     fn plan(&self) -> (Plan, Diagnostics) {
-        let provider = fake();
+        let mut provider = fake();
+        provider.0.iter_mut().for_each(|kind| kind.stateful = self.stateful);
         let input = PlanInput {
             mode: self.mode,
             project: "p",
@@ -280,6 +283,9 @@ fn the_tainted_and_the_chosen_are_made_anew() {
         .values_mut()
         .for_each(|record| record.status = Status::Tainted { reason: "half".into() });
     world.check("replace-old a; replace-new a <1");
+    // What holds data is made whole in place.
+    world.stateful = true;
+    world.check("update a");
     let mut world = World::new("a size=2; b size=2 <- a; c size=2", "a size=1; b size=1 <- a; c size=1");
     world.options.targets = vec!["model.b".into()];
     world.check("update a; update b <1");
@@ -399,6 +405,7 @@ fn carried_out(world: &World, plan: &Plan) -> World {
         }
     }
     World {
+        stateful: false,
         mode: world.mode,
         desired: world.desired.clone(),
         state,
