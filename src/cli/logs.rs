@@ -1,10 +1,10 @@
 //! `mlp logs`: what steps and replicas said.
 
-use mlp_diag::Diagnostic;
 use mlp_provider::{Event, LogQuery, Reporter};
 
 use super::exit::Exit;
 use super::project::{Project, VariableArgs};
+use super::run::applied;
 use super::{Globals, report};
 use crate::engine::session_for;
 
@@ -55,17 +55,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         runtime.block_on(async {
             let (session, _, loaded) =
                 session_for(&compiled.platform, &*compiled.provider, &compiled.directory).await?;
-            let mut records = loaded.state.resources.values();
-            let found = records.find(|record| {
-                record.id.to_string() == args.address || record.id.address.to_string() == args.address
-            });
-            let Some(record) = found else {
-                let known: Vec<String> = loaded.state.resources.keys().map(ToString::to_string).collect();
-                return Err(vec![
-                    Diagnostic::error("MLP0920", format!("nothing applied is called `{}`", args.address))
-                        .help(mlp_diag::one_of(&args.address, known.iter().map(String::as_str))),
-                ]);
-            };
+            let record = applied(&loaded.state, &args.address).map_err(|diagnostic| vec![*diagnostic])?;
             let query = LogQuery {
                 resource: record.kind.clone(),
                 identity: record.identity.clone(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mlp_diag::Diagnostic;
 use mlp_provider::RunRequest;
+use mlp_state::{Record, State};
 use mlp_value::KnownValue;
 
 use super::apply::Applying;
@@ -56,17 +57,7 @@ fn once(
 ) -> Result<mlp_provider::RunSummary, Vec<Diagnostic>> {
     let opening = session_for(&compiled.platform, &*compiled.provider, &compiled.directory);
     let (session, _, loaded) = applying.runtime.block_on(opening)?;
-    let records = loaded.state.resources.values();
-    let Some(record) = records.clone().find(|record| {
-        record.id.to_string() == args.address || record.id.address.to_string() == args.address
-    }) else {
-        let known: Vec<String> = records.map(|record| record.id.to_string()).collect();
-        return Err(vec![
-            Diagnostic::error("MLP0920", format!("nothing applied is called `{}`", args.address))
-                .note(mlp_diag::one_of(&args.address, known.iter().map(String::as_str)))
-                .help("apply it first with `mlp apply`"),
-        ]);
-    };
+    let record = applied(&loaded.state, &args.address).map_err(|diagnostic| vec![*diagnostic])?;
     let request = RunRequest {
         resource: record.kind.clone(),
         identity: record.identity.clone(),
@@ -101,4 +92,20 @@ fn parameters(given: &[String]) -> Result<BTreeMap<String, KnownValue>, Vec<Diag
         }
     };
     given.iter().map(one).collect()
+}
+
+/// The record of what was applied under a name: of an address, or of one role of it.
+///
+/// # Errors
+/// Nothing applied is called so.
+pub fn applied<'s>(state: &'s State, name: &str) -> Result<&'s Record, Box<Diagnostic>> {
+    let is_it = |record: &&Record| record.id.to_string() == name || record.id.address.to_string() == name;
+    state.resources.values().find(is_it).ok_or_else(|| {
+        let known: Vec<String> = state.resources.keys().map(ToString::to_string).collect();
+        Box::new(
+            Diagnostic::error("MLP0920", format!("nothing applied is called `{name}`"))
+                .note(mlp_diag::one_of(name, known.iter().map(String::as_str)))
+                .help("apply it first with `mlp apply`"),
+        )
+    })
 }
