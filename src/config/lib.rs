@@ -7,6 +7,7 @@ mod check;
 mod codes;
 mod evaluator;
 mod expression;
+mod fit;
 mod index;
 mod instances;
 mod references;

@@ -1,0 +1,243 @@
+//! Values against the types of attributes.
+
+use mlp_diag::one_of;
+use mlp_eval::{PlanValue, reference_of};
+use mlp_platform::kinds;
+use mlp_platform::schema::{Attribute, Ty};
+use mlp_value::{Path, Step, Value, units};
+
+use crate::codes;
+use crate::expression::CALL;
+
+/// Why a value does not fit.
+pub(crate) struct Misfit {
+    pub(crate) code: &'static str,
+    /// Below the value.
+    pub(crate) at: Path,
+    pub(crate) why: String,
+    pub(crate) help: String,
+}
+
+impl Misfit {
+    fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code: codes::WRONG_TYPE, at: Path::default(), why: why.into(), help: help.into() }
+    }
+
+    fn under(mut self, step: Step) -> Self {
+        let mut path = Path::default();
+        path.push(step);
+        self.at.steps().iter().for_each(|step| path.push(step.clone()));
+        self.at = path;
+        self
+    }
+}
+
+/// The value as the type wants it.
+///
+/// # Errors
+/// Why it does not fit, and where in it.
+pub(crate) fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfit> {
+    if matches!(value, Value::Null | Value::Hole(_)) {
+        return Ok(value.clone());
+    }
+    let unit = |read: &dyn Fn(&str) -> Result<(), String>| match value.as_text() {
+        Some(text) => read(text).map(|()| value.clone()).map_err(|why| Misfit::new(why, describe(ty))),
+        None => Err(mismatch(value, ty)),
+    };
+    match ty {
+        Ty::Any | Ty::Quoted(_) => Ok(value.clone()),
+        Ty::Text | Ty::Path | Ty::TypeExpr | Ty::Address | Ty::KindName => match value {
+            Value::Text(_) => Ok(value.clone()),
+            Value::Number(number) => Ok(PlanValue::text(number.to_string())),
+            Value::Bool(truth) => Ok(PlanValue::text(truth.to_string())),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Enum(words) => match value.as_text() {
+            Some(text) if words.contains(&text) => Ok(value.clone()),
+            Some(text) => Err(Misfit::new(
+                format!("`{text}` is not possible here"),
+                one_of(text, words.iter().copied()),
+            )),
+            None => Err(mismatch(value, ty)),
+        },
+        Ty::Number => number(value).map(Value::Number).ok_or_else(|| mismatch(value, ty)),
+        Ty::Integer(least, most) => {
+            let found = number(value).ok_or_else(|| mismatch(value, ty))?;
+            match found.to_i64() {
+                Some(whole) if (*least..=*most).contains(&whole) => Ok(Value::Number(found)),
+                _ => Err(Misfit::new(
+                    format!("{found} is not {}", describe(ty)),
+                    format!("give it {}", describe(ty)),
+                )),
+            }
+        }
+        Ty::Bool => match value {
+            Value::Bool(_) => Ok(value.clone()),
+            Value::Text(text) if matches!(&**text, "true" | "false") => Ok(Value::Bool(&**text == "true")),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Duration => unit(&|text| units::duration(text).map(drop)),
+        Ty::Bytes => unit(&|text| units::bytes(text).map(drop)),
+        Ty::SizeBound => unit(&|text| units::at_least(text).map(drop)),
+        Ty::Money => unit(&|text| units::money(text).map(drop)),
+        Ty::Rate => unit(&|text| units::rate(text).map(drop)),
+        Ty::Ref(wanted) => fit_reference(value, wanted, ty),
+        Ty::List(item) => match value {
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, inner)| fit(inner, item).map_err(|misfit| misfit.under(Step::Index(index))))
+                .collect::<Result<Vec<_>, _>>()
+                .map(PlanValue::list),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Map(item) => each_field(value, ty, |_, inner| fit(inner, item)),
+        Ty::Labelled(attributes) => {
+            each_field(value, ty, |_, inner| fit_object(inner, attributes, false, ty))
+        }
+        Ty::Object(attributes) | Ty::MaybeLabelled(attributes) => fit_object(value, attributes, false, ty),
+        Ty::Open(attributes) => fit_object(value, attributes, true, ty),
+        Ty::Repeated(attributes) => match value {
+            Value::List(items) => items
+                .iter()
+                .map(|inner| fit_object(inner, attributes, false, ty))
+                .collect::<Result<Vec<_>, _>>()
+                .map(PlanValue::list),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::OneOf(options) => {
+            let mut best: Option<Misfit> = None;
+            for option in *options {
+                match fit(value, option) {
+                    Ok(value) => return Ok(value),
+                    Err(misfit) if !misfit.at.is_root() || misfit.code != codes::WRONG_TYPE => {
+                        best = Some(misfit)
+                    }
+                    Err(_) => {}
+                }
+            }
+            Err(best.unwrap_or_else(|| mismatch(value, ty)))
+        }
+    }
+}
+
+fn number(value: &PlanValue) -> Option<mlp_value::Number> {
+    match value {
+        Value::Number(number) => Some(number.clone()),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn fit_reference(value: &PlanValue, wanted: &[&str], ty: &'static Ty) -> Result<PlanValue, Misfit> {
+    if value.as_object().is_some_and(|items| items.contains_key(CALL)) {
+        return Ok(value.clone());
+    }
+    let Some(found) = reference_of(value) else {
+        let mut misfit = mismatch(value, ty);
+        misfit.code = codes::NOT_A_REFERENCE;
+        misfit.help = "name the declaration without quotes, for example `model.churn`".into();
+        return Err(misfit);
+    };
+    let kind = kinds::kind(&found.address.kind);
+    let is = match (found.path.first(), kind) {
+        (Some(word), Some(kind)) => {
+            kind.members.iter().find(|member| member.word == word).map_or("", |member| member.is)
+        }
+        _ => &*found.address.kind,
+    };
+    if wanted.is_empty() || wanted.contains(&is) || is.is_empty() || is == "any" {
+        return Ok(value.clone());
+    }
+    let mut misfit = Misfit::new(
+        format!("`{found}` is a {is}, and a {} is expected", wanted.join(" or a ")),
+        format!("refer to a {}", wanted.join(" or a ")),
+    );
+    misfit.code = codes::WRONG_KIND;
+    Err(misfit)
+}
+
+fn each_field(
+    value: &PlanValue,
+    ty: &'static Ty,
+    one: impl Fn(&str, &PlanValue) -> Result<PlanValue, Misfit>,
+) -> Result<PlanValue, Misfit> {
+    let Value::Object(items) = value else { return Err(mismatch(value, ty)) };
+    if reference_of(value).is_some() {
+        return Err(mismatch(value, ty));
+    }
+    let mut fitted = Vec::new();
+    for (name, inner) in items.iter() {
+        let inner = one(name, inner).map_err(|misfit| misfit.under(Step::Field(name.clone())))?;
+        fitted.push((name.to_string(), inner));
+    }
+    Ok(PlanValue::object(fitted))
+}
+
+fn fit_object(
+    value: &PlanValue,
+    attributes: &'static [Attribute],
+    open: bool,
+    ty: &'static Ty,
+) -> Result<PlanValue, Misfit> {
+    let names = || attributes.iter().map(|attribute| attribute.name);
+    each_field(value, ty, |name, inner| match attributes.iter().find(|attribute| attribute.name == name) {
+        Some(attribute) => fit(inner, &attribute.ty),
+        None if open => Ok(inner.clone()),
+        None => {
+            let known: Vec<&str> = names().collect();
+            let mut misfit =
+                Misfit::new(format!("there is no attribute `{name}`"), one_of(name, known.iter().copied()));
+            misfit.code = codes::UNKNOWN_ATTRIBUTE;
+            Err(misfit)
+        }
+    })
+}
+
+fn mismatch(value: &PlanValue, ty: &'static Ty) -> Misfit {
+    let found = match reference_of(value) {
+        Some(reference) => format!("a reference to `{reference}`"),
+        None => match value {
+            Value::Text(text) => format!("the string {text:?}"),
+            Value::Number(number) => format!("the number {number}"),
+            Value::Bool(truth) => format!("`{truth}`"),
+            other => format!("a {}", other.kind()),
+        },
+    };
+    Misfit::new(
+        format!("{} is expected, and this is {found}", describe(ty)),
+        format!("give it {}", describe(ty)),
+    )
+}
+
+/// A type in words.
+pub(crate) fn describe(ty: &Ty) -> String {
+    match ty {
+        Ty::Any => "any value".into(),
+        Ty::Text => "a string".into(),
+        Ty::Enum(words) => {
+            format!("one of {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", "))
+        }
+        Ty::Number => "a number".into(),
+        Ty::Integer(least, i64::MAX) => format!("a whole number from {least}"),
+        Ty::Integer(least, most) => format!("a whole number from {least} to {most}"),
+        Ty::Bool => "`true` or `false`".into(),
+        Ty::Duration => "a duration such as \"10ms\", \"5m\" or \"7d\"".into(),
+        Ty::Bytes => "a size such as \"64GiB\"".into(),
+        Ty::SizeBound => "a demand on a size such as \">=80GiB\"".into(),
+        Ty::Money => "an amount such as \"150 USD\"".into(),
+        Ty::Rate => "a rate such as \"60/min\"".into(),
+        Ty::Path => "a path of the project".into(),
+        Ty::TypeExpr => "a type such as `list(string)`".into(),
+        Ty::Ref([]) => "a reference to a declaration".into(),
+        Ty::Ref(kinds) => format!("a reference to a {}", kinds.join(" or a ")),
+        Ty::Address => "an address".into(),
+        Ty::KindName => "a kind of block".into(),
+        Ty::List(item) => format!("a list of {}", describe(item)),
+        Ty::Map(_) => "a map".into(),
+        Ty::Object(_) | Ty::Open(_) => "an object".into(),
+        Ty::Repeated(_) | Ty::Labelled(_) | Ty::MaybeLabelled(_) => "a block".into(),
+        Ty::OneOf(options) => options.iter().map(describe).collect::<Vec<_>>().join(", or "),
+        Ty::Quoted(scope) => format!("an expression over {}", scope.roots().join(", ")),
+    }
+}
