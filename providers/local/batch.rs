@@ -164,7 +164,13 @@ fn output_row(
 }
 
 /// Makes a version of a dataset of its rows so far and new ones.
-fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) -> Fallible<String> {
+pub(crate) fn write(
+    ground: &Ground,
+    identity: &str,
+    rows: &Rows,
+    append: bool,
+    run: &str,
+) -> Fallible<String> {
     let document = ground.place.get(identity)?;
     let mut all = match document.resolved.get("version").and_then(Json::as_str) {
         Some(_) if append => rows_of(ground, &document)?.0,

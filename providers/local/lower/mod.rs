@@ -3,8 +3,10 @@
 mod builder;
 mod check;
 mod component;
+mod compute;
 mod dataset;
 mod endpoint;
+mod inputs;
 mod model;
 mod pipeline;
 mod registry;
@@ -14,6 +16,7 @@ mod served;
 mod source;
 mod step;
 mod storage;
+mod writes;
 
 use mlp_provider::{LowerInput, Lowered, Support};
 
@@ -31,6 +34,7 @@ const VERSION: u32 = 1;
 const LOWERINGS: &[(&str, Lower)] = &[
     ("check", check::lower),
     ("component", component::lower),
+    ("compute", compute::lower),
     ("dataset", dataset::lower),
     ("endpoint", endpoint::lower),
     ("model", model::lower),
@@ -69,7 +73,7 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "served", "step"];
+        let helpers = ["mod", "builder", "inputs", "served", "step", "writes"];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

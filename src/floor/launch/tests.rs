@@ -14,6 +14,8 @@ use crate::Problem;
 /// A project in a temporary directory and what its runs said.
 struct Bench {
     dir: tempfile::TempDir,
+    /// Outside of the project, where its steps may leave notes for the test.
+    notes: tempfile::TempDir,
     events: Arc<Mutex<Vec<Event>>>,
     cancel: watch::Sender<bool>,
 }
@@ -23,11 +25,15 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("src")).unwrap();
         let cancel = watch::channel(false).0;
-        Self { dir, events: Arc::default(), cancel }
+        Self { dir, notes: tempfile::tempdir().unwrap(), events: Arc::default(), cancel }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    fn note(&self, name: &str) -> PathBuf {
+        self.notes.path().join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -42,6 +48,7 @@ impl Bench {
             cache_root: self.path("cache"),
             snapshot_root: self.path("snapshots"),
             project_root: self.dir.path().into(),
+            gpu_root: None,
             params: BTreeMap::new(),
             steps,
             capacity: Capacity { parallelism: 4, cpu: None, memory: None, gpus: 0 },
@@ -77,13 +84,14 @@ pub(crate) fn step(name: &str, command: &str) -> StepSpec {
         outputs: BTreeMap::new(),
         params: BTreeMap::new(),
         env: SecretEnv::default(),
-        runtime: Interpreter { bin_dir: None, label: "python 3".into() },
+        runtime: Interpreter { label: "python 3".into(), ..Interpreter::default() },
         timeout_seconds: Some(60.0),
         retry: Retry::default(),
         cache: None,
         cpu: None,
         memory: None,
         gpus: 0,
+        gpu_slots: vec![],
         after: vec![],
     }
 }
@@ -133,8 +141,8 @@ async fn appears(path: &Path) {
 
 /// Waits for the processes of `stubborn`.
 async fn both_appear(bench: &Bench) {
-    appears(&bench.path("away")).await;
-    appears(&bench.path("here")).await;
+    appears(&bench.note("away")).await;
+    appears(&bench.note("here")).await;
 }
 
 /// Three steps in python: a table, a model that imports a helper, and metrics of both.
@@ -243,7 +251,7 @@ async fn steps_without_an_order_run_together_within_the_bounds() {
     let mut steps: Vec<_> = ["x", "y", "z"].iter().map(|name| step(name, &alone)).collect();
     steps.iter_mut().for_each(|step| {
         step.gpus = 1;
-        step.cache = Some(CacheSpec { enabled: false, ttl_seconds: None });
+        step.cache = Some(CacheSpec { enabled: false, ttl_seconds: None, key: CacheKey::default() });
     });
     let mut run = bench.pipeline("r2", steps.clone());
     run.capacity.gpus = 1;
@@ -252,6 +260,39 @@ async fn steps_without_an_order_run_together_within_the_bounds() {
     steps[0].gpus = 2;
     let problems = bench.try_run(bench.pipeline("r3", steps)).await.unwrap_err();
     assert_eq!(problems[0].code, "MLP0761");
+}
+
+#[tokio::test]
+async fn an_undeclared_file_of_the_project_fails_the_step_with_its_path() {
+    let bench = Bench::new();
+    bench.write("secret.csv", "a\n1\n");
+    bench.write("src/peek.py", "import os, sys\ntry:\n    open(sys.argv[1])\nexcept OSError:\n    pass\n");
+    let root = bench.dir.path().display().to_string();
+    let mut peek = step("peek", &format!("python3 peek.py {root}/secret.csv"));
+    peek.retry = Retry { max: 3, on: vec![], backoff_seconds: 0.0 };
+    let report = bench.run("r1", vec![peek.clone()]).await;
+    let problem = report.steps["peek"].problem.as_ref().unwrap();
+    assert_eq!(problem.code, "MLP0773");
+    assert!(problem.message.contains("reads `secret.csv`"), "{}", problem.message);
+    // What is declared may be read, wherever it is.
+    let binding = InputBinding::File { path: "secret.csv".into(), kind: ArtifactType::Table, digest: None };
+    peek.inputs.insert("data".into(), binding);
+    let report = bench.run("r2", vec![peek]).await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{report:#?}");
+}
+
+#[tokio::test]
+async fn a_step_that_fills_the_disk_fails_and_leaves_nothing_half_made() {
+    let bench = Bench::new();
+    // A limit on the size of files stands for a disk that is full.
+    let mut fill = step("fill", "ulimit -f 100; yes > $MLP_OUTPUT_big").writes("big", ArtifactType::File);
+    fill.timeout_seconds = Some(60.0);
+    let report = bench.run("r1", vec![fill, step("next", "true").after("fill")]).await;
+    assert_eq!(report.status, RunStatus::Failed);
+    assert!(report.steps["fill"].problem.is_some());
+    assert!(!bench.path("runs/r1/fill/staging").exists() && !bench.path("runs/r1/fill/outputs").exists());
+    assert_eq!(report.steps["next"].status, StepStatus::Skipped);
+    assert!(!bench.path("cache").exists() || std::fs::read_dir(bench.path("cache")).unwrap().count() == 0);
 }
 
 #[tokio::test]
@@ -289,7 +330,7 @@ async fn a_failed_step_takes_only_its_dependants_with_it() {
 
 /// Leaves a process in a session of its own, and one that ignores being asked to end, and notes their ids.
 fn stubborn(bench: &Bench) -> String {
-    let dir = bench.dir.path().display();
+    let dir = bench.notes.path().display();
     format!(
         "python3 -c 'import os,time,signal\n\
          if os.fork() == 0:\n    os.setsid()\n    \
@@ -309,7 +350,7 @@ async fn a_timeout_ends_everything_the_step_started() {
     let report = bench.run("r1", vec![slow]).await;
     let problem = report.steps["slow"].problem.as_ref().unwrap();
     assert_eq!(problem.message, "step `slow` took longer than its timeout of 3 s");
-    assert!(!lives(&bench.path("away")) && !lives(&bench.path("here")));
+    assert!(!lives(&bench.note("away")) && !lives(&bench.note("here")));
 }
 
 #[tokio::test]
@@ -349,7 +390,7 @@ async fn cancelling_ends_what_runs_and_starts_nothing_more() {
     let (report, ()) = tokio::join!(bench.run("r1", steps), stop);
     assert_eq!(report.status, RunStatus::Cancelled);
     assert_eq!(statuses(&report), [("first", Succeeded), ("long", Cancelled), ("next", Cancelled)]);
-    assert!(!lives(&bench.path("away")) && !lives(&bench.path("here")));
+    assert!(!lives(&bench.note("away")) && !lives(&bench.note("here")));
 }
 
 #[tokio::test]
@@ -360,7 +401,7 @@ async fn a_dropped_run_leaves_no_process_and_an_abandoned_one_is_closed() {
         _ = bench.try_run(bench.pipeline("r1", vec![step("long", &stubborn(&bench))])) => unreachable!(),
         () = both_appear(&bench) => {}
     }
-    while lives(&bench.path("away")) || lives(&bench.path("here")) {
+    while lives(&bench.note("away")) || lives(&bench.note("here")) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(close_abandoned(&work_root).unwrap(), None, "its runner, this test, is still there");

@@ -1,0 +1,91 @@
+//! The environments of runtimes: what a record says of one becomes a program with its packages below the
+//! environment's `runtimes`, for steps, for whoever serves what they made, and for commands of checks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use mlp_floor::launch::{Builder, LockFile, LockFormat, Runtime, RuntimeSpec};
+use mlp_provider::{Event, Reporter};
+
+use crate::fault::{Fallible, fault};
+use crate::mlp_value::KnownValue;
+use crate::resources::Ground;
+
+fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
+    value.field(name).and_then(KnownValue::as_text)
+}
+
+/// Tells a reporter of a build.
+struct Telling<'a> {
+    subject: &'a str,
+    reporter: &'a dyn Reporter,
+}
+
+impl Builder for Telling<'_> {
+    fn say(&self, text: &str) {
+        self.reporter.event(Event::Progress { subject: self.subject.to_owned(), text: text.to_owned() });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.reporter.cancelled()
+    }
+}
+
+fn root(ground: &Ground) -> PathBuf {
+    ground.place.home.join("runtimes")
+}
+
+/// What a record says of a runtime; nothing where it knows no program.
+fn spec(ground: &Ground, runtime: &KnownValue) -> Option<RuntimeSpec> {
+    let lock = runtime.field("lock").and_then(|lock| {
+        Some(LockFile {
+            path: Path::new(&ground.target.directory).join(text(lock, "path")?),
+            format: match text(lock, "format")? {
+                "uv" => LockFormat::Uv,
+                "pylock" => LockFormat::Pylock,
+                _ => LockFormat::Requirements,
+            },
+            digest: text(lock, "digest")?.to_owned(),
+            uv: text(lock, "uv").map(PathBuf::from),
+        })
+    });
+    let variables = runtime.field("env").and_then(KnownValue::as_object);
+    let env = variables.into_iter().flat_map(|env| env.iter());
+    let env: BTreeMap<String, String> =
+        env.filter_map(|(name, value)| Some((name.to_string(), value.as_text()?.to_owned()))).collect();
+    Some(RuntimeSpec {
+        language: text(runtime, "language").unwrap_or("python").to_owned(),
+        program: PathBuf::from(text(runtime, "program")?),
+        version: text(runtime, "version").unwrap_or_default().to_owned(),
+        lock,
+        env,
+    })
+}
+
+/// The environment a record leads to, built if it is not there. This is blocking work.
+///
+/// # Errors
+/// It cannot be built; the error speaks of the line that names the lock file.
+pub(crate) fn ensure(
+    ground: &Ground,
+    runtime: &KnownValue,
+    reporter: &dyn Reporter,
+) -> Fallible<Option<Runtime>> {
+    let Some(spec) = spec(ground, runtime) else { return Ok(None) };
+    let place = |word: &str| runtime.field("lock").and_then(|lock| text(lock, word)).unwrap_or_default();
+    let telling = Telling { subject: place("address"), reporter };
+    let built = spec.ensure(&root(ground), &telling);
+    built.map(Some).map_err(|problem| fault(&problem.at(place("at")), place("address")))
+}
+
+/// The interpreter of a runtime as it is recorded with a version that its steps made.
+pub(crate) fn interpreter(ground: &Ground, runtime: &KnownValue) -> Option<String> {
+    let spec = spec(ground, runtime)?;
+    let built = spec.built(&root(ground))?;
+    Some(built.interpreter.display().to_string())
+}
+
+/// Whether what a record needs is there.
+pub(crate) fn is_built(ground: &Ground, runtime: &KnownValue) -> bool {
+    spec(ground, runtime).is_none_or(|spec| spec.built(&root(ground)).is_some())
+}
