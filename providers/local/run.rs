@@ -35,7 +35,7 @@ pub(crate) fn run_id(now: u64) -> String {
     let nanos =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     let digest = blake3::hash(format!("{seed}-{nanos}").as_bytes()).to_hex();
-    format!("{}-{}", time::compact(now), &digest[..4])
+    format!("{}-{:03}{}", time::compact(now), now % 1000, &digest[..4])
 }
 
 pub(crate) fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
