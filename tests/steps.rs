@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::{Output, processes};
 
@@ -87,7 +87,10 @@ impl Drop for Scratch {
 fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
-        assert!(std::env::var_os("MLP_REQUIRE_SERVERS").is_none() || program != "perl", "{program} is missing");
+        assert!(
+            std::env::var_os("MLP_REQUIRE_SERVERS").is_none() || program != "perl",
+            "{program} is missing"
+        );
         eprintln!("SKIPPED the step in {program}: it is not on the search path");
     }
     found
@@ -168,7 +171,10 @@ fn languages() -> Scratch {
     let scratch = Scratch::new(&LANGUAGES.replace("NODE\n", node).replace("JAVA\n", java));
     scratch.write("data/raw.csv", "a,b\n1,2\n#\n3,4\n");
     scratch.write("README.md", "not code\n");
-    scratch.write("code/clean.sh", "grep -v '^#' \"$MLP_INPUT_raw\" > \"$MLP_OUTPUT_rows\"\necho \"with $TOKEN\"\n");
+    scratch.write(
+        "code/clean.sh",
+        "grep -v '^#' \"$MLP_INPUT_raw\" > \"$MLP_OUTPUT_rows\"\necho \"with $TOKEN\"\n",
+    );
     scratch.write("code/helper.py", "def scale(x):\n    return x * 2\n");
     scratch.write(
         "code/fit.py",
@@ -218,7 +224,10 @@ fn steps_in_several_languages_keep_one_contract_and_are_reused_with_reasons() {
     scratch.write("code/helper.py", "def scale(x):\n    return x * 3\n");
     scratch.apply().ended(0);
     scratch.run("pipeline.train").ended(0).says("miss: code changed (helper.py)");
-    scratch.mlp(&["run", "pipeline.train", "-param", "lr=0.2"]).ended(0).says("parameter lr changed 0.1 → 0.2");
+    scratch
+        .mlp(&["run", "pipeline.train", "-param", "lr=0.2"])
+        .ended(0)
+        .says("parameter lr changed 0.1 → 0.2");
     scratch.mlp(&["run", "pipeline.train", "-param", "rate=0.2"]).ended(1).says("no parameter `rate`");
     scratch.write("data/raw.csv", "a,b\n9,9\n");
     scratch.run("pipeline.train").ended(0).says("miss: input raw changed");
@@ -283,8 +292,9 @@ fn locked_packages_are_installed_once_and_count_for_reuse() {
     scratch.run("pipeline.p").ended(0);
     assert_eq!(written(&scratch, "ask", "v"), "1.0");
 
-    // Nothing is written outside of `.mlp`, in the project or at home.
-    let home: Vec<_> = fs::read_dir(scratch.dir.path().join("home")).unwrap().collect();
+    // Nothing is written at home. (pip asks `rustc` for its version, and rustup's makes its folder when it is asked.)
+    let home = fs::read_dir(scratch.dir.path().join("home")).unwrap();
+    let home: Vec<_> = home.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".rustup").collect();
     assert!(home.is_empty(), "{home:?}");
 
     scratch.write("requirements.txt", "--no-index\n--find-links wheels\ntinything==2.0\n");
@@ -422,7 +432,11 @@ fn what_one_pipeline_writes_another_reads() {
     assert_eq!(written(&scratch, "read", "copy"), "id,score\n1,0.5\n2,1\n");
     scratch.mlp(&["plan", "-detailed-exitcode"]).ended(0);
     // What breaks the schema becomes no version; the version before stays.
-    scratch.mlp(&["run", "pipeline.make", "-param", "top=7"]).ended(1).says("MLP0703").says("dataset.scores");
+    scratch
+        .mlp(&["run", "pipeline.make", "-param", "top=7"])
+        .ended(1)
+        .says("MLP0703")
+        .says("the data of `scores`");
     scratch.run("pipeline.use").ended(0).says("hit:");
 }
 
@@ -524,7 +538,11 @@ fn what_is_wrong_with_a_step_is_known_before_anything_runs() {
     for (attributes, code, words) in [
         ("    run = \"cat ${input.x}\"", "MLP0806", "the command names `input.x`"),
         ("    run = \"echo ${output.y}\"", "MLP0806", "`output.y`"),
-        ("    run = \"true\"\n    runtime = { language = \"nosuch\" }", "MLP0805", "no nosuch on the search path"),
+        (
+            "    run = \"true\"\n    runtime = { language = \"nosuch\" }",
+            "MLP0805",
+            "no nosuch on the search path",
+        ),
         ("    run = \"true\"\n    max_cost = \"3 USD\"", "MLP0802", "this machine has no price"),
     ] {
         scratch.specify(&one(attributes));
@@ -563,6 +581,98 @@ pipeline "p" {
     fs::write(scratch.home().join("storage/lake/b.bin"), "1").unwrap();
     scratch.run("pipeline.p").ended(0).says("miss: input lake changed");
     scratch.mlp(&["run", "pipeline.p", "--fresh"]).ended(0).says("the cache of this step is off");
+}
+
+#[test]
+fn a_part_of_a_pipeline_can_be_tried_out() {
+    let scratch = Scratch::new(WRITES);
+    scratch.write("code/nothing.txt", "");
+    scratch.apply().ended(0);
+    let tried = scratch.mlp(&["run", "pipeline.make", "--step", "score"]).ended(0);
+    tried.says("nothing is registered or written to datasets");
+    scratch.run("pipeline.use").ended(1).says("has no version yet");
+    scratch.mlp(&["run", "pipeline.make", "--step", "scroe"]).ended(1).says("did you mean `score`");
+}
+
+/// Starts a run of which one step waits, and gives the process once the step does.
+fn waiting(scratch: &Scratch) -> std::process::Child {
+    scratch.write("code/wait.sh", "trap '' TERM\necho waiting\nsetsid sleep 600 &\nsleep 600\n");
+    scratch.specify(&one("    run = \"sh wait.sh\""));
+    scratch.apply().ended(0);
+    let mut command = support::program(&scratch.dir.path().join("home"));
+    command.args(["run", "pipeline.p", "-e", "local"]).current_dir(scratch.root());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().unwrap();
+    eventually("the step", || sleeping(scratch) == 2);
+    child
+}
+
+fn sleeping(scratch: &Scratch) -> usize {
+    processes::mentioning(&scratch.root()).iter().filter(|found| found.command.starts_with("sleep")).count()
+}
+
+/// Asks until the answer is yes, or an attempt too many was made.
+#[track_caller]
+fn eventually(what: &str, mut ask: impl FnMut() -> bool) {
+    for _ in 0..1200 {
+        if ask() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{what} does not come about");
+}
+
+#[test]
+fn a_run_that_is_cancelled_leaves_no_process() {
+    let scratch = Scratch::new("");
+    scratch.write("code/nothing.txt", "");
+    let mut child = waiting(&scratch);
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(14));
+    assert_eq!(sleeping(&scratch), 0);
+    scratch.mlp(&["logs", "pipeline.p", "s", "--follow"]).ended(0).says("waiting");
+}
+
+#[test]
+fn what_a_killed_run_left_is_ended_by_the_next() {
+    let scratch = Scratch::new("");
+    scratch.write("code/nothing.txt", "");
+    let mut child = waiting(&scratch);
+    processes::kill(child.id());
+    child.wait().unwrap();
+    assert_eq!(sleeping(&scratch), 2, "nobody was there to end them");
+    scratch.specify(&one("    run = \"echo done\""));
+    scratch.apply().ended(0);
+    scratch.run("pipeline.p").ended(0);
+    assert_eq!(sleeping(&scratch), 0);
+}
+
+#[test]
+fn a_uv_lock_is_installed_by_uv() {
+    let scratch = locked("tinything==1.0");
+    let uv = Command::new("uv").arg("--version").output();
+    if !uv.is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("MLP_REQUIRE_SERVERS").is_none(), "uv is missing");
+        eprintln!("SKIPPED the lock file of uv: uv is not on the search path");
+        return;
+    }
+    scratch.write(
+        "pyproject.toml",
+        "[project]\nname = \"p\"\nversion = \"1\"\nrequires-python = \">=3.8\"\ndependencies = [\"tinything==2.0\"]\n\
+         [tool.uv]\nno-index = true\nfind-links = [\"wheels\"]\n",
+    );
+    let lock = Command::new("uv")
+        .args(["lock", "--python", "python3"])
+        .current_dir(scratch.root())
+        .output()
+        .unwrap();
+    assert!(lock.status.success(), "{lock:?}");
+    scratch.specify(&LOCKED.replace("requirements.txt", "uv.lock"));
+    scratch.apply().ended(0);
+    scratch.run("pipeline.p").ended(0);
+    assert_eq!(written(&scratch, "ask", "v"), "2.0");
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(crate) fn refusal(document: &Document, step: &str, failure: &Failure) -> Opt
     let mut found = Diagnostic::error(codes::CHECK_FAILED, format!("{address} failed: its command {what}"))
         .on(address, "run")
         .blame(Blame::Policy);
-    found.notes = failure.log_tail.clone();
+    found.notes = failure.log_tail.iter().filter(|line| !line.trim().is_empty()).cloned().collect();
     found.notes.extend(failure.notes.iter().cloned());
     found.help = text(check, "message").map(str::to_owned).or_else(|| failure.help.clone());
     Some(found)

@@ -55,6 +55,7 @@ pub(crate) async fn run(
         run_id: run_id(now),
         started: time::rfc3339(now),
     };
+    close_abandoned(ground, document.address());
     lineage.params = params(&document, request, &lineage)?;
     let steps = steps::all(ground, &document, request, &mut lineage, reporter)?;
     let pipeline = PipelineRun {
@@ -73,14 +74,30 @@ pub(crate) async fn run(
     };
     let report = launch(pipeline, &document, reporter).await?;
     let mut summary = summarise(request, &document, &report, &lineage);
-    checks::judge_alone(&document, &report, &mut summary);
-    publish::all(ground, &document, &report, &mut summary);
-    register::register_all(ground, &document, request, &report, &lineage, &mut summary, reporter)?;
+    if request.steps.is_empty() {
+        checks::judge_alone(&document, &report, &mut summary);
+        publish::all(ground, &document, &report, &mut summary);
+        register::register_all(ground, &document, request, &report, &lineage, &mut summary, reporter)?;
+    } else {
+        summary
+            .results
+            .push("a part of the pipeline ran: nothing is registered or written to datasets".to_owned());
+    }
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
     let seconds = time::now_ms().saturating_sub(now) as f64 / 1000.0;
     summary.seconds = seconds;
     record(ground, &summary, &lineage)?;
     Ok(summary)
+}
+
+/// Ends what is left of runs whose process was killed: their steps may still work, and hold what this run needs.
+fn close_abandoned(ground: &Ground, pipeline: &str) {
+    for (place, report) in crate::status::reports(ground) {
+        if report.pipeline == pipeline && report.is_abandoned() {
+            // A record that cannot be written is read again by the next run; its processes are ended all the same.
+            let _ = mlp_floor::launch::close_abandoned(&place);
+        }
+    }
 }
 
 /// Keeps what came of a run in the registry.

@@ -31,6 +31,11 @@ impl Builder for Telling<'_> {
     }
 }
 
+fn on_search_path(program: &str) -> Option<PathBuf> {
+    let search = std::env::var_os("PATH")?;
+    std::env::split_paths(&search).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
 fn root(ground: &Ground) -> PathBuf {
     ground.place.home.join("runtimes")
 }
@@ -38,15 +43,17 @@ fn root(ground: &Ground) -> PathBuf {
 /// What a record says of a runtime; nothing where it knows no program.
 fn spec(ground: &Ground, runtime: &KnownValue) -> Option<RuntimeSpec> {
     let lock = runtime.field("lock").and_then(|lock| {
+        let format = match text(lock, "format")? {
+            "uv" => LockFormat::Uv,
+            "pylock" => LockFormat::Pylock,
+            _ => LockFormat::Requirements,
+        };
         Some(LockFile {
             path: Path::new(&ground.target.directory).join(text(lock, "path")?),
-            format: match text(lock, "format")? {
-                "uv" => LockFormat::Uv,
-                "pylock" => LockFormat::Pylock,
-                _ => LockFormat::Requirements,
-            },
+            format,
             digest: text(lock, "digest")?.to_owned(),
-            uv: text(lock, "uv").map(PathBuf::from),
+            // Where it is does not matter to what it makes, so that it is no part of the record.
+            uv: format.needs_uv().then(|| on_search_path("uv")).flatten(),
         })
     });
     let variables = runtime.field("env").and_then(KnownValue::as_object);

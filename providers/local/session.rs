@@ -1,5 +1,6 @@
 //! The doing half: reads and changes objects, and hands runs and endpoints on to those who run them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -189,18 +190,29 @@ impl Session for Local {
     }
 
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
-        let files = crate::status::log_files(&self.ground, query)?;
-        let mut positions = Vec::new();
-        for (subject, path) in &files {
-            positions.push(show(subject, path, 0, query.tail, reporter));
-        }
-        while query.follow && !reporter.cancelled() {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            for ((subject, path), position) in files.iter().zip(&mut positions) {
-                *position = show(subject, path, *position, None, reporter);
+        let mut shown: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        let mut tail = query.tail;
+        loop {
+            // Asked before the files are read: what is written last is not missed.
+            let over = !query.follow || crate::status::is_over(&self.ground, query)?;
+            match crate::status::log_files(&self.ground, query) {
+                Ok(files) => {
+                    for (subject, path) in files {
+                        let from = shown.get(&path).copied().unwrap_or(0);
+                        let to = show(&subject, &path, from, tail, reporter);
+                        shown.insert(path, to);
+                    }
+                    tail = None;
+                }
+                Err(error) if over => return Err(error),
+                // The first step of a run has not said anything yet.
+                Err(_) => {}
             }
+            if over || reporter.cancelled() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        Ok(())
     }
 
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
@@ -226,6 +238,7 @@ const STAYS: &[(&str, &str)] = &[
     ("logs", "what replicas said"),
     ("registry", "the history of runs and aliases"),
     ("runs", "what runs did"),
+    ("runtimes", "the environments that runs and kept models were made with"),
     ("state", "what is remembered, and the history of applies"),
 ];
 

@@ -1,6 +1,6 @@
 //! The steps of a run, made of a pipeline's record and of what its datasets and aliases mean at this moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use mlp_floor::launch::{
@@ -51,12 +51,18 @@ pub(crate) fn all(
     reporter: &dyn Reporter,
 ) -> Fallible<Vec<StepSpec>> {
     let fields = |word: &str| document.config.field(word).and_then(KnownValue::as_object);
+    let chosen = chosen(document, &request.steps)?;
     let mut making = Making { ground, document, request, lineage, reporter };
     let mut found = Vec::new();
     for (name, step) in fields("step").into_iter().flat_map(|steps| steps.iter()) {
-        if step.field("register").is_none() {
+        if step.field("register").is_none()
+            && chosen.as_ref().is_none_or(|chosen| chosen.contains(name.as_ref()))
+        {
             found.push(making.step(name, step)?);
         }
+    }
+    if chosen.is_some() {
+        return Ok(found);
     }
     for check in fields("checks").into_iter().flat_map(|checks| checks.values()) {
         if let Some(name) = text(check, "name") {
@@ -64,6 +70,38 @@ pub(crate) fn all(
         }
     }
     Ok(found)
+}
+
+/// The steps that are asked for and those they need; nothing where all are.
+fn chosen(document: &Document, asked: &[String]) -> Fallible<Option<BTreeSet<String>>> {
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    let steps = document.config.field("step").and_then(KnownValue::as_object);
+    let runs =
+        |name: &str| steps.and_then(|steps| steps.get(name)).filter(|step| step.field("register").is_none());
+    let mut open: Vec<String> = asked.to_vec();
+    let mut found = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        let Some(step) = runs(&name) else {
+            let text = format!("the pipeline has no step `{name}` that runs a command");
+            let mut error = wrong(codes::STEP, text, document.address(), "step");
+            let names: Vec<&str> =
+                steps.into_iter().flat_map(|steps| steps.keys()).map(AsRef::as_ref).collect();
+            error.diagnostic.help = Some(crate::mlp_diag::one_of(&name, names));
+            return Err(error);
+        };
+        // Circles are refused by the launcher, with all their steps.
+        if !found.insert(name) {
+            continue;
+        }
+        let inputs = step.field("inputs").and_then(KnownValue::as_object);
+        let read =
+            inputs.into_iter().flat_map(|inputs| inputs.values()).filter_map(|bound| text(bound, "step"));
+        let after = step.field("after").and_then(KnownValue::as_list).unwrap_or_default();
+        open.extend(read.chain(after.iter().filter_map(KnownValue::as_text)).map(str::to_owned));
+    }
+    Ok(Some(found))
 }
 
 /// What making a step looks at.

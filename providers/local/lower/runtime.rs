@@ -198,26 +198,20 @@ fn lock(builder: &mut Builder<'_>, language: &str, path: &str, place: &Place) ->
         LockFormat::Uv => "uv",
         LockFormat::Pylock => "pylock",
     };
-    let mut config = BTreeMap::from([
+    let known = format.needs_uv().then(|| builder.ask(Need::Program("uv".to_owned()))).flatten();
+    if known.is_some_and(|found| !matches!(found, Fact::Program { .. })) {
+        let text = format!("`{path}` is installed by `uv`, which is not on the search path");
+        let help = "install uv, or name what it exports: `uv export --format requirements-txt \
+                    --no-emit-project > requirements.txt`";
+        builder.error(codes::RUNTIME, &at, text, help);
+    }
+    Some(Value::object([
         ("path", Value::text(path)),
         ("format", Value::text(word)),
         ("digest", Value::text(digest)),
         ("address", Value::text(&place.address)),
         ("at", Value::text(&at)),
-    ]);
-    match builder.ask(Need::Program("uv".to_owned())) {
-        Some(Fact::Program { path, .. }) => {
-            config.insert("uv", Value::text(path));
-        }
-        Some(_) if format.needs_uv() => {
-            let text = format!("`{path}` is installed by `uv`, which is not on the search path");
-            let help = "install uv, or name what it exports: `uv export --format requirements-txt \
-                        --no-emit-project > requirements.txt`";
-            builder.error(codes::RUNTIME, &at, text, help);
-        }
-        _ => {}
-    }
-    Some(Value::object(config))
+    ]))
 }
 
 fn content<'a>(builder: &mut Builder<'a>, path: &str, at: &str) -> Option<&'a str> {

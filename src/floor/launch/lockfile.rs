@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LockFormat {
-    /// A `requirements.txt` with exact versions, with or without hashes: installed by `pip`, or by `uv` where it is found.
+    /// A `requirements.txt` with exact versions, with or without hashes, which `pip` installs.
     Requirements,
     /// `uv.lock`, which only `uv` reads, together with the `pyproject.toml` beside it.
     Uv,

@@ -70,7 +70,7 @@ pub struct LockFile {
     pub format: LockFormat,
     /// What it contains, by [`lock_digest`].
     pub digest: String,
-    /// The program `uv`, where it is found.
+    /// The program `uv`, for a lock file that only it installs.
     #[serde(default)]
     pub uv: Option<PathBuf>,
 }
@@ -268,26 +268,28 @@ impl Build<'_> {
 
     fn make(&self) -> Result<(), Problem> {
         let python = self.place.join("bin/python3");
-        let Some(uv) = &self.lock.uv else {
+        if !self.lock.format.needs_uv() {
             self.run(&self.spec.program, &["-m", "venv", &text(self.place)])?;
             let install = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-r"];
             return self.run(&python, &[&install[..], &[&text(&self.lock.path)]].concat());
-        };
+        }
+        let uv = self.lock.uv.as_ref().ok_or_else(|| {
+            let text = format!(
+                "`{}` is installed by `uv`, which is not on the search path",
+                self.lock.path.display()
+            );
+            Problem::new("MLP0772", text).help("install uv")
+        })?;
         let interpreter = text(&self.spec.program);
         self.run(uv, &["venv", "--no-project", "--python", &interpreter, &text(self.place)])?;
         let python = text(&python);
-        match self.lock.format {
-            LockFormat::Requirements | LockFormat::Pylock => {
-                self.run(uv, &["pip", "install", "--python", &python, "-r", &text(&self.lock.path)])
-            }
-            LockFormat::Uv => {
-                let folder = text(self.lock.path.parent().unwrap_or(Path::new(".")));
-                self.run(
-                    uv,
-                    &["sync", "--frozen", "--no-install-project", "--project", &folder, "--python", &python],
-                )
-            }
+        if self.lock.format == LockFormat::Uv {
+            let folder = text(self.lock.path.parent().unwrap_or(Path::new(".")));
+            let sync =
+                ["sync", "--frozen", "--no-install-project", "--project", &folder, "--python", &python];
+            return self.run(uv, &sync);
         }
+        self.run(uv, &["pip", "install", "--python", &python, "-r", &text(&self.lock.path)])
     }
 
     fn run(&self, program: &Path, arguments: &[&str]) -> Result<(), Problem> {
@@ -307,6 +309,8 @@ impl Build<'_> {
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_LINK_MODE", "copy")
             .env("UV_PROJECT_ENVIRONMENT", self.place)
+            .env("XDG_CACHE_HOME", &caches)
+            .env("XDG_DATA_HOME", caches.join("data"))
             .env("PYTHONNOUSERSITE", "1");
         // The installer holds the lock as its standard input, which is empty.
         command.stdin(Stdio::from(self.guard.try_clone().map_err(failed)?));
