@@ -229,6 +229,7 @@ fn steps_in_several_languages_keep_one_contract_and_are_reused_with_reasons() {
         .ended(0)
         .says("parameter lr changed 0.1 → 0.2");
     scratch.mlp(&["run", "pipeline.train", "-param", "rate=0.2"]).ended(1).says("no parameter `rate`");
+    scratch.mlp(&["run", "pipeline.train", "-param", "lr=fast"]).ended(1).says("`lr` is a number");
     scratch.write("data/raw.csv", "a,b\n9,9\n");
     scratch.run("pipeline.train").ended(0).says("miss: input raw changed");
 }
@@ -294,7 +295,8 @@ fn locked_packages_are_installed_once_and_count_for_reuse() {
 
     // Nothing is written at home. (pip asks `rustc` for its version, and rustup's makes its folder when it is asked.)
     let home = fs::read_dir(scratch.dir.path().join("home")).unwrap();
-    let home: Vec<_> = home.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".rustup").collect();
+    let home: Vec<_> =
+        home.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".rustup").collect();
     assert!(home.is_empty(), "{home:?}");
 
     scratch.write("requirements.txt", "--no-index\n--find-links wheels\ntinything==2.0\n");

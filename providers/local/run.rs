@@ -139,8 +139,12 @@ async fn launch(pipeline: PipelineRun, document: &Document, reporter: &dyn Repor
     while let Ok(event) = events.try_recv() {
         tell(event, document.address(), reporter);
     }
-    outcome.map_err(|problems| match problems.first() {
-        Some(problem) => fault(problem, document.address()),
+    outcome.map_err(|problems| match problems.split_first() {
+        Some((problem, more)) => {
+            let mut error = fault(problem, document.address());
+            error.diagnostic.notes.extend(more.iter().map(|problem| format!("and: {}", problem.message)));
+            error
+        }
         None => wrong(codes::RUN, "the run could not be started", document.address(), ""),
     })
 }
@@ -198,9 +202,23 @@ fn params(document: &Document, request: &RunRequest, lineage: &Lineage) -> Falli
             error.diagnostic.help = Some(crate::mlp_diag::one_of(name, names));
             return Err(error);
         }
-        found.insert(name.clone(), value.to_plain_json());
+        found.insert(name.clone(), given(document, name, value)?);
     }
     Ok(found)
+}
+
+/// A value that is given for a run, of the parameter's type.
+fn given(document: &Document, name: &str, value: &KnownValue) -> Fallible<Json> {
+    let kind = document.config.field("param_types").and_then(|kinds| text(kinds, name)).unwrap_or("any");
+    if crate::lower::fits(kind, value) {
+        return Ok(value.to_plain_json());
+    }
+    // On a command line `2024` is as good a text as any.
+    if kind == "string" && matches!(value, KnownValue::Number(_) | KnownValue::Bool(_)) {
+        return Ok(Json::from(value.to_plain_json().to_string()));
+    }
+    let text = format!("`{name}` is a {kind}, and `{}` is none", value.to_plain_json());
+    Err(wrong(codes::VALUE, text, document.address(), &format!("params.{name}")))
 }
 
 pub(crate) fn refused(document: &Document, path: &str, why: &Diagnostic) -> ProviderError {

@@ -8,6 +8,7 @@ mod dataset;
 mod endpoint;
 mod inputs;
 mod model;
+mod params;
 mod pipeline;
 mod registry;
 mod runtime;
@@ -24,6 +25,7 @@ use crate::codes;
 use crate::mlp_diag::Diagnostic;
 
 pub(crate) use builder::{combined_digest, object_name};
+pub(crate) use params::fits;
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
 
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "inputs", "served", "step", "writes"];
+        let helpers = ["mod", "builder", "inputs", "params", "served", "step", "writes"];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

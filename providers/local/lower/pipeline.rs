@@ -6,9 +6,10 @@ use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::Builder;
 use super::check;
+use super::params;
 use super::step::{self, Steps};
 use crate::codes;
-use crate::mlp_eval::{PlanValue, Quoted, reference_of};
+use crate::mlp_eval::{PlanValue, reference_of};
 use crate::mlp_value::Value;
 
 const SERVED: &[&str] = &[
@@ -57,8 +58,9 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         builder.not_served("engine", &format!("the engine `{engine}`"), "use `engine = \"auto\"`");
     }
     if let Some(params) = builder.attribute("params").and_then(Value::as_object) {
-        let params = params.iter().map(|(name, value)| (name.to_string(), parameter(value)));
-        config.insert("params", Value::object(params.collect::<Vec<_>>()));
+        let (values, kinds) = params::of_pipeline(&mut builder, params);
+        config.insert("params", values);
+        config.insert("param_types", kinds);
     }
     let written = builder.attribute("step").and_then(Value::as_object);
     let mut models = BTreeSet::new();
@@ -85,17 +87,6 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
     }
     let desired = builder.resource("local_pipeline", "pipelines", false, config);
     builder.finish(vec![desired])
-}
-
-/// The value of a parameter: its default, where it is written in full.
-pub(super) fn parameter(value: &PlanValue) -> PlanValue {
-    let full = reference_of(value).is_none() && Quoted::of(value).is_none();
-    match value.as_object() {
-        Some(fields) if full && (fields.contains_key("default") || fields.contains_key("type")) => {
-            fields.get("default").cloned().unwrap_or(Value::Null)
-        }
-        _ => value.clone(),
-    }
 }
 
 /// Checks on this pipeline, and on models it registers.

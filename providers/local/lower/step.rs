@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::builder::{Builder, object_name};
 use super::inputs::{binding, inputs, own_step, type_of, typed};
-use super::pipeline::parameter;
-use super::{compute, runtime, writes};
+use super::{compute, params, runtime, writes};
 use crate::mlp_diag::one_of;
 use crate::mlp_eval::{Node, Part, PlanValue, Quoted, Unknown, reference_of};
 use crate::mlp_platform::Declaration;
@@ -140,7 +139,7 @@ pub(super) fn resolve(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) 
     config.extend(found.map(|found| ("runtime", found)));
     config.insert("inputs", inputs(builder, steps, name, step));
     config.insert("outputs", Value::object(step.outputs.clone()));
-    config.insert("params", params(builder, name, step));
+    config.insert("params", params::of_step(builder, name, step));
     for word in ["timeout", "retry"] {
         config.extend(step.attribute(word).map(|value| (word, value.clone())));
     }
@@ -184,29 +183,6 @@ fn secrets(builder: &mut Builder<'_>, name: &str, step: &Written<'_>) -> Option<
         }
     }
     Some(Value::object(found))
-}
-
-fn params(builder: &mut Builder<'_>, name: &str, step: &Written<'_>) -> PlanValue {
-    let declared = step.component.and_then(|component| component.body.field("params")?.as_object());
-    let mut found: BTreeMap<String, PlanValue> = declared
-        .into_iter()
-        .flat_map(|params| params.iter())
-        .map(|(name, value)| (name.to_string(), parameter(value)))
-        .collect();
-    let own = step.body.field("params").and_then(Value::as_object);
-    for (param, value) in own.into_iter().flat_map(|params| params.iter()) {
-        if step.component.is_some() && !found.contains_key(param.as_ref()) {
-            let help = one_of(param, found.keys().map(String::as_str));
-            builder.error(
-                codes::STEP,
-                &format!("step.{name}.params.{param}"),
-                format!("the component has no parameter `{param}`"),
-                &help,
-            );
-        }
-        found.insert(param.to_string(), value.clone());
-    }
-    Value::object(found)
 }
 
 fn register(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) -> Option<PlanValue> {

@@ -43,6 +43,7 @@ impl Handler for Pipeline {
         let fields = with_common(vec![
             Field::optional("kind", "What it is for."),
             Field::optional("params", "Its parameters."),
+            Field::optional("param_types", "The types of its parameters."),
             Field::required("step", "Its steps, resolved."),
             Field::optional("checks", "What must hold before a version is registered."),
         ]);

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use super::*;
 use crate::Problem;
 
+mod limits;
+
 /// A project in a temporary directory and what its runs said.
 struct Bench {
     dir: tempfile::TempDir,
@@ -229,70 +231,6 @@ async fn a_damaged_result_is_made_again() {
     assert_eq!(report.status, RunStatus::Succeeded);
     let report = bench.run("r4", training(&bench, 0.1)).await;
     assert!(reason(&report, "fit").starts_with("hit"));
-}
-
-#[tokio::test]
-async fn steps_without_an_order_run_together_within_the_bounds() {
-    // Each waits until the other is there, which only ends when both run at once.
-    let bench = Bench::new();
-    let meet = |me: &str, other: &str| {
-        let dir = bench.dir.path().display();
-        let wait = format!("touch {dir}/{me}; until [ -e {dir}/{other} ]; do sleep 0.01; done");
-        step(me, &wait)
-    };
-    let report = bench.run("r1", vec![meet("a", "b"), meet("b", "a")]).await;
-    assert_eq!(report.status, RunStatus::Succeeded);
-
-    // One GPU: whoever has it finds nobody else at work, and sees its number.
-    let alone = format!(
-        "mkdir {0}/lock && test \"$CUDA_VISIBLE_DEVICES\" = 0 && sleep 0.05 && rmdir {0}/lock",
-        bench.dir.path().display()
-    );
-    let mut steps: Vec<_> = ["x", "y", "z"].iter().map(|name| step(name, &alone)).collect();
-    steps.iter_mut().for_each(|step| {
-        step.gpus = 1;
-        step.cache = Some(CacheSpec { enabled: false, ttl_seconds: None, key: CacheKey::default() });
-    });
-    let mut run = bench.pipeline("r2", steps.clone());
-    run.capacity.gpus = 1;
-    assert_eq!(bench.try_run(run).await.unwrap().status, RunStatus::Succeeded);
-
-    steps[0].gpus = 2;
-    let problems = bench.try_run(bench.pipeline("r3", steps)).await.unwrap_err();
-    assert_eq!(problems[0].code, "MLP0761");
-}
-
-#[tokio::test]
-async fn an_undeclared_file_of_the_project_fails_the_step_with_its_path() {
-    let bench = Bench::new();
-    bench.write("secret.csv", "a\n1\n");
-    bench.write("src/peek.py", "import os, sys\ntry:\n    open(sys.argv[1])\nexcept OSError:\n    pass\n");
-    let root = bench.dir.path().display().to_string();
-    let mut peek = step("peek", &format!("python3 peek.py {root}/secret.csv"));
-    peek.retry = Retry { max: 3, on: vec![], backoff_seconds: 0.0 };
-    let report = bench.run("r1", vec![peek.clone()]).await;
-    let problem = report.steps["peek"].problem.as_ref().unwrap();
-    assert_eq!(problem.code, "MLP0773");
-    assert!(problem.message.contains("reads `secret.csv`"), "{}", problem.message);
-    // What is declared may be read, wherever it is.
-    let binding = InputBinding::File { path: "secret.csv".into(), kind: ArtifactType::Table, digest: None };
-    peek.inputs.insert("data".into(), binding);
-    let report = bench.run("r2", vec![peek]).await;
-    assert_eq!(report.status, RunStatus::Succeeded, "{report:#?}");
-}
-
-#[tokio::test]
-async fn a_step_that_fills_the_disk_fails_and_leaves_nothing_half_made() {
-    let bench = Bench::new();
-    // A limit on the size of files stands for a disk that is full.
-    let mut fill = step("fill", "ulimit -f 100; yes > $MLP_OUTPUT_big").writes("big", ArtifactType::File);
-    fill.timeout_seconds = Some(60.0);
-    let report = bench.run("r1", vec![fill, step("next", "true").after("fill")]).await;
-    assert_eq!(report.status, RunStatus::Failed);
-    assert!(report.steps["fill"].problem.is_some());
-    assert!(!bench.path("runs/r1/fill/staging").exists() && !bench.path("runs/r1/fill/outputs").exists());
-    assert_eq!(report.steps["next"].status, StepStatus::Skipped);
-    assert!(!bench.path("cache").exists() || std::fs::read_dir(bench.path("cache")).unwrap().count() == 0);
 }
 
 #[tokio::test]
