@@ -1,88 +1,14 @@
 //! The contract with a user's code, through the program as a person runs it: several languages, locked packages, checks,
-//! reservations, data between pipelines, and everything that can go wrong.
+//! and data between pipelines.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-use support::{Output, processes};
-
-const HEAD: &str = r#"project "p" {}
-provider "local" "here" {
-  accelerators = ["NVIDIA H100"]
-}
-environment "local" {
-  provider = provider.local.here
-}
-"#;
-
-/// A project of its own; when it goes, everything that it started goes too.
-struct Scratch {
-    dir: tempfile::TempDir,
-}
-
-impl Scratch {
-    fn new(specification: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
-        let scratch = Self { dir };
-        fs::create_dir(scratch.dir.path().join("home")).unwrap();
-        scratch.specify(specification);
-        scratch
-    }
-
-    fn root(&self) -> PathBuf {
-        self.dir.path().join("project")
-    }
-
-    fn specify(&self, specification: &str) {
-        self.write("main.mlp", &format!("{HEAD}{specification}"));
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.root().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// `main.mlp:<line>` of the first line with these words.
-    fn place(&self, words: &str) -> String {
-        let text = fs::read_to_string(self.root().join("main.mlp")).unwrap();
-        format!("main.mlp:{}", text.lines().position(|line| line.contains(words)).unwrap() + 1)
-    }
-
-    fn mlp(&self, arguments: &[&str]) -> Output {
-        let mut command = support::program(&self.dir.path().join("home"));
-        command.args(arguments).args(["-e", "local"]).env("TOKEN", "hunter22");
-        support::run(command.current_dir(self.root()))
-    }
-
-    fn apply(&self) -> Output {
-        self.mlp(&["apply", "-auto-approve"])
-    }
-
-    fn run(&self, pipeline: &str) -> Output {
-        self.mlp(&["run", pipeline])
-    }
-
-    /// Fails unless a plan says this at this line.
-    #[track_caller]
-    fn refused(&self, code: &str, at: &str, words: &str) {
-        self.mlp(&["plan"]).ended(1).says(code).says(words).says(&self.place(at));
-    }
-
-    fn home(&self) -> PathBuf {
-        self.root().join(".mlp/local")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        processes::kill_all(self.dir.path());
-    }
-}
+use support::scratch::{Scratch, written};
 
 fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
@@ -274,17 +200,6 @@ fn locked(package: &str) -> Scratch {
     scratch
 }
 
-/// What the step wrote in the last run.
-fn written(scratch: &Scratch, step: &str, output: &str) -> String {
-    let mut runs: Vec<PathBuf> =
-        fs::read_dir(scratch.home().join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    runs.sort();
-    let report: serde_json::Value =
-        serde_json::from_slice(&fs::read(runs.last().unwrap().join("run.json")).unwrap()).unwrap();
-    let path = report["steps"][step]["outputs"][output]["path"].as_str().unwrap().to_owned();
-    fs::read_to_string(path).unwrap()
-}
-
 #[test]
 fn locked_packages_are_installed_once_and_count_for_reuse() {
     let scratch = locked("tinything==1.0");
@@ -443,118 +358,6 @@ fn what_one_pipeline_writes_another_reads() {
 }
 
 #[test]
-fn what_a_step_asks_for_is_reserved_or_refused() {
-    let step = |name: &str, attributes: &str| {
-        format!("  step \"{name}\" {{\n    code = \"code\"\n    run = \"sh gpu.sh\"\n{attributes}\n  }}\n")
-    };
-    let gpu = "    accelerator = { name = \"H100\" }";
-    let scratch = Scratch::new(&format!("pipeline \"p\" {{\n{}{}}}\n", step("a", gpu), step("b", gpu)));
-    // Whoever has the GPU finds nobody else at work, and sees its number.
-    let lock = scratch.dir.path().join("lock");
-    let script = format!(
-        "set -e\ntest \"$CUDA_VISIBLE_DEVICES\" = 0\nmkdir {0}\nsleep 0.3\nrmdir {0}\n",
-        lock.display()
-    );
-    scratch.write("code/gpu.sh", &script);
-    scratch.apply().ended(0);
-    scratch.run("pipeline.p").ended(0);
-
-    for (attributes, code, words) in [
-        ("    compute = { cpu = 100000 }", "MLP0761", "100000 cores"),
-        ("    compute = { memory = \"900PiB\" }", "MLP0761", "900PiB"),
-        ("    compute = compute.big", "MLP0761", "2 × H100"),
-        ("    nodes = 2", "MLP0802", "2 nodes"),
-        ("    compute = { queue = { name = \"q\" } }", "MLP0802", "`queue`"),
-        ("    compute = { fabric = \"rdma\" }", "MLP0802", "rdma"),
-        ("    accelerator = { name = \"TPU-v6e\" }", "MLP0761", "TPU-v6e"),
-    ] {
-        let compute = "compute \"big\" {\n  accelerator = { name = \"H100\", count = 2 }\n}\n";
-        let compute = if attributes.contains("compute.big") { compute } else { "" };
-        scratch.specify(&format!("{compute}pipeline \"p\" {{\n{}}}\n", step("a", attributes)));
-        let at = if compute.is_empty() { attributes.trim_end() } else { "accelerator = {" };
-        scratch.refused(code, at, words);
-    }
-    // What a step says itself stands instead of its compute's.
-    let small = "compute \"c\" {\n  cpu = 1\n  accelerator = { name = \"H100\" }\n}\n";
-    let own = "    compute = compute.c\n    nodes = 1";
-    scratch.specify(&format!("{small}pipeline \"p\" {{\n{}}}\n", step("a", own)));
-    scratch.mlp(&["plan"]).ended(0);
-}
-
-/// A pipeline of one step.
-fn one(attributes: &str) -> String {
-    format!("pipeline \"p\" {{\n  step \"s\" {{\n    code = \"code\"\n{attributes}\n  }}\n}}\n")
-}
-
-#[test]
-fn what_goes_wrong_in_a_step_is_told_at_its_line() {
-    let scratch = Scratch::new("");
-    scratch.write("code/nothing.txt", "");
-    scratch.write("data/secret.csv", "a\n1\n");
-    scratch.write(
-        "code/peek.py",
-        "import os, sys\npath = os.environ['MLP_STEP_DIR'].split('/.mlp/')[0] + '/data/' + sys.argv[1]\n\
-         try:\n    open(path, sys.argv[2]).close()\nexcept OSError:\n    pass\n",
-    );
-    for (attributes, code, words) in [
-        ("    run = \"echo its last words; exit 3\"", "MLP0765", "ended with exit status 3"),
-        ("    run = \"sleep 600\"\n    timeout = \"1s\"", "MLP0766", "longer than its timeout of 1 s"),
-        ("    run = \"no-such-program\"", "MLP0765", "a program of the command was not found"),
-        ("    run = \"true\"\n    outputs = { t = \"table\" }", "MLP0767", "did not write its output `t`"),
-        ("    run = \"echo > elsewhere.csv\"\n    outputs = { t = \"table\" }", "MLP0767", "`t`"),
-        ("    run = \"python3 peek.py secret.csv r\"", "MLP0773", "reads `data/secret.csv` of the project"),
-        ("    run = \"python3 peek.py new.csv w\"", "MLP0773", "writes `data/new.csv` of the project"),
-        (
-            "    run = \"ulimit -f 100; yes > ${output.f}\"\n    outputs = { f = \"file\" }",
-            "MLP0765",
-            "step `s` failed",
-        ),
-        (
-            "    run = \"exit 1\"\n    retry = { max = 2, on = [\"error\"], backoff = \"10ms\" }",
-            "MLP0765",
-            "it was tried 3 times",
-        ),
-    ] {
-        scratch.specify(&one(attributes));
-        scratch.apply().ended(0);
-        scratch.run("pipeline.p").ended(1).says(code).says(words).says("main.mlp:");
-    }
-    assert!(!scratch.root().join("data/new.csv").exists());
-    assert!(!scratch.root().join("elsewhere.csv").exists());
-
-    // What a step leaves in the background is gone when it ends.
-    scratch.specify(&one("    run = \"setsid sleep 600 & sleep 600 & true\""));
-    scratch.apply().ended(0);
-    scratch.run("pipeline.p").ended(0);
-    let left: Vec<_> = processes::mentioning(&scratch.root())
-        .into_iter()
-        .filter(|found| found.command.contains("sleep"))
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn what_is_wrong_with_a_step_is_known_before_anything_runs() {
-    let scratch = Scratch::new("");
-    scratch.write("code/nothing.txt", "");
-    for (attributes, code, words) in [
-        ("    run = \"cat ${input.x}\"", "MLP0806", "the command names `input.x`"),
-        ("    run = \"echo ${output.y}\"", "MLP0806", "`output.y`"),
-        (
-            "    run = \"true\"\n    runtime = { language = \"nosuch\" }",
-            "MLP0805",
-            "no nosuch on the search path",
-        ),
-        ("    run = \"true\"\n    max_cost = \"3 USD\"", "MLP0802", "this machine has no price"),
-    ] {
-        scratch.specify(&one(attributes));
-        scratch.mlp(&["plan"]).ended(1).says(code).says(words).says("main.mlp:");
-    }
-    scratch.specify(&one("    run = \"true\"").replace("\"code\"", "\"gone\""));
-    scratch.refused("MLP0809", "code = ", "there is no code directory `gone`");
-}
-
-#[test]
 fn a_cache_can_count_less_and_storage_is_an_input() {
     let spec = r#"
 storage "lake" {
@@ -594,61 +397,6 @@ fn a_part_of_a_pipeline_can_be_tried_out() {
     tried.says("nothing is registered or written to datasets");
     scratch.run("pipeline.use").ended(1).says("has no version yet");
     scratch.mlp(&["run", "pipeline.make", "--step", "scroe"]).ended(1).says("did you mean `score`");
-}
-
-/// Starts a run of which one step waits, and gives the process once the step does.
-fn waiting(scratch: &Scratch) -> std::process::Child {
-    scratch.write("code/wait.sh", "trap '' TERM\necho waiting\nsetsid sleep 600 &\nsleep 600\n");
-    scratch.specify(&one("    run = \"sh wait.sh\""));
-    scratch.apply().ended(0);
-    let mut command = support::program(&scratch.dir.path().join("home"));
-    command.args(["run", "pipeline.p", "-e", "local"]).current_dir(scratch.root());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let child = command.spawn().unwrap();
-    eventually("the step", || sleeping(scratch) == 2);
-    child
-}
-
-fn sleeping(scratch: &Scratch) -> usize {
-    processes::mentioning(&scratch.root()).iter().filter(|found| found.command.starts_with("sleep")).count()
-}
-
-/// Asks until the answer is yes, or an attempt too many was made.
-#[track_caller]
-fn eventually(what: &str, mut ask: impl FnMut() -> bool) {
-    for _ in 0..1200 {
-        if ask() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    panic!("{what} does not come about");
-}
-
-#[test]
-fn a_run_that_is_cancelled_leaves_no_process() {
-    let scratch = Scratch::new("");
-    scratch.write("code/nothing.txt", "");
-    let mut child = waiting(&scratch);
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(14));
-    assert_eq!(sleeping(&scratch), 0);
-    scratch.mlp(&["logs", "pipeline.p", "s", "--follow"]).ended(0).says("waiting");
-}
-
-#[test]
-fn what_a_killed_run_left_is_ended_by_the_next() {
-    let scratch = Scratch::new("");
-    scratch.write("code/nothing.txt", "");
-    let mut child = waiting(&scratch);
-    processes::kill(child.id());
-    child.wait().unwrap();
-    assert_eq!(sleeping(&scratch), 2, "nobody was there to end them");
-    scratch.specify(&one("    run = \"echo done\""));
-    scratch.apply().ended(0);
-    scratch.run("pipeline.p").ended(0);
-    assert_eq!(sleeping(&scratch), 0);
 }
 
 #[test]

@@ -246,22 +246,14 @@ impl Local {
     /// Ends the cache, which can be made anew, and names what stays with its size.
     fn leftovers(&self) -> Vec<String> {
         let home = &self.ground.place.home;
-        let size = |path: &Path| {
-            let files = mlp_floor::digest::list_files(path).unwrap_or_default();
-            files
-                .iter()
-                .filter_map(|file| path.join(file).metadata().ok())
-                .map(|found| found.len())
-                .sum::<u64>()
-        };
         let cache = home.join("cache");
         let mut said = Vec::new();
-        let freed = size(&cache);
+        let freed = size_of(&cache);
         if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
             said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
         }
         for (name, why) in STAYS {
-            let bytes = size(&home.join(name));
+            let bytes = size_of(&home.join(name));
             if bytes > 0 {
                 said.push(format!(
                     "stays: {} ({}): {why}",
@@ -272,6 +264,17 @@ impl Local {
         }
         said
     }
+}
+
+/// The bytes of the files below a directory; what links show is counted where it is.
+fn size_of(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => size_of(&entry.path()),
+        Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |found| found.len()),
+        _ => 0,
+    };
+    entries.map(size).sum()
 }
 
 /// Shows the whole lines of a file from a position on, and gives the position after them.
