@@ -85,6 +85,23 @@ pub(crate) fn ensure(
     built.map(Some).map_err(|problem| fault(&problem.at(place("at")), place("address")))
 }
 
+/// The environment a record leads to, for a run: its interpreter is asked whether it is still what was recorded.
+///
+/// # Errors
+/// As [`ensure`]; the interpreter was replaced or is gone.
+pub(crate) fn ready(
+    ground: &Ground,
+    runtime: &KnownValue,
+    reporter: &dyn Reporter,
+    (address, path): (&str, &str),
+) -> Fallible<Option<Runtime>> {
+    let built = ensure(ground, runtime, reporter)?;
+    if let (Some(built), Some(spec)) = (&built, spec(ground, runtime)) {
+        spec.verify(built).map_err(|problem| fault(&problem.at(path), address))?;
+    }
+    Ok(built)
+}
+
 /// The interpreter of a runtime as it is recorded with a version that its steps made.
 pub(crate) fn interpreter(ground: &Ground, runtime: &KnownValue) -> Option<String> {
     let spec = spec(ground, runtime)?;

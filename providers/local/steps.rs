@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use mlp_floor::launch::{
-    ArtifactType, CacheKey, CacheSpec, CodeRef, InputBinding, Interpreter, OutputSpec, Retry, SecretEnv,
-    Segment, StepSpec,
+    ArtifactType, CacheKey, CacheSpec, CodeRef, InputBinding, Interpreter, OutputSpec, Retry, Runtime,
+    SecretEnv, Segment, StepSpec,
 };
 use mlp_provider::{Reporter, RunRequest};
 use serde_json::Value as Json;
@@ -52,7 +52,7 @@ pub(crate) fn all(
 ) -> Fallible<Vec<StepSpec>> {
     let fields = |word: &str| document.config.field(word).and_then(KnownValue::as_object);
     let chosen = chosen(document, &request.steps)?;
-    let mut making = Making { ground, document, request, lineage, reporter };
+    let mut making = Making { ground, document, request, lineage, reporter, ready: Vec::new() };
     let mut found = Vec::new();
     for (name, step) in fields("step").into_iter().flat_map(|steps| steps.iter()) {
         if step.field("register").is_none()
@@ -111,9 +111,23 @@ struct Making<'a> {
     request: &'a RunRequest,
     lineage: &'a mut Lineage,
     reporter: &'a dyn Reporter,
+    /// Environments that are ready, each with its record: most steps have the same.
+    ready: Vec<(KnownValue, Option<Runtime>)>,
 }
 
 impl Making<'_> {
+    fn runtime(&mut self, name: &str, step: &KnownValue) -> Fallible<Option<Runtime>> {
+        let Some(record) = step.field("runtime") else { return Ok(None) };
+        if let Some((_, runtime)) = self.ready.iter().find(|(known, _)| known == record) {
+            return Ok(runtime.clone());
+        }
+        let path = format!("step.{name}.runtime");
+        let place = (self.document.address(), path.as_str());
+        let runtime = runtimes::ready(self.ground, record, self.reporter, place)?;
+        self.ready.push((record.clone(), runtime.clone()));
+        Ok(runtime)
+    }
+
     fn step(&mut self, name: &str, step: &KnownValue) -> Fallible<StepSpec> {
         let (ground, document) = (self.ground, self.document);
         let at = |word: &str| format!("step.{name}.{word}");
@@ -140,10 +154,7 @@ impl Making<'_> {
         let run = step.field("run").ok_or_else(|| bad("run", "there is nothing to run".to_owned()))?;
         let digest = document.resolved.get("code").and_then(|code| code.get(name)?.as_str());
         let after = step.field("after").and_then(KnownValue::as_list).unwrap_or_default();
-        let runtime = match step.field("runtime") {
-            Some(runtime) => runtimes::ensure(ground, runtime, self.reporter)?,
-            None => None,
-        };
+        let runtime = self.runtime(name, step)?;
         let reserved = |word: &str| step.field("resources").and_then(|resources| resources.field(word));
         Ok(StepSpec {
             name: name.to_owned(),

@@ -161,6 +161,29 @@ impl RuntimeSpec {
         Some(Runtime { interpreter, bin_dir, env: self.env.clone(), label: self.label() })
     }
 
+    /// Asks the interpreter whether it is still what was recorded: what decides about reuse has to be true.
+    ///
+    /// # Errors
+    /// It has another version now, or cannot be asked.
+    pub fn verify(&self, runtime: &Runtime) -> Result<(), Problem> {
+        // Of a stand-in the record says `by java 17.0.1`; of what tells no version, nothing.
+        let Some(recorded) = self.version.split_whitespace().last() else { return Ok(()) };
+        let mut command = Command::new(&runtime.interpreter);
+        let output = command.arg("--version").stdin(Stdio::null()).output().map_err(|error| {
+            Problem::io("MLP0774", "start the interpreter", &runtime.interpreter, &error)
+                .help("apply again, with an interpreter on the search path")
+        })?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        if said.contains(recorded) {
+            return Ok(());
+        }
+        let now = said.lines().next().unwrap_or_default().trim();
+        let program = runtime.interpreter.display();
+        let message = format!("`{program}` is no longer version {recorded}: it says `{now}`");
+        Err(Problem::new("MLP0774", message).help("apply again, so that the new version is recorded"))
+    }
+
     /// The environment, built below `root` if it is not there. Everything that is written is written there.
     ///
     /// # Errors

@@ -148,6 +148,36 @@ fn a_build_can_be_given_up_and_a_changed_lock_file_is_not_installed() {
 }
 
 #[test]
+fn an_interpreter_that_was_replaced_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("tool");
+    let says = |version: &str| {
+        fs::write(&program, format!("#!/bin/sh\necho tool {version} >&2\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    says("2.4.1");
+    let spec = |version: &str| RuntimeSpec {
+        language: "tool".into(),
+        program: program.clone(),
+        version: version.into(),
+        lock: None,
+        env: BTreeMap::new(),
+    };
+    let verify = |version: &str| {
+        let runtime = spec(version).built(dir.path()).unwrap();
+        spec(version).verify(&runtime)
+    };
+    for version in ["2.4.1", "by tool 2.4.1", ""] {
+        verify(version).unwrap();
+    }
+    says("2.5.0");
+    let problem = verify("2.4.1").unwrap_err();
+    assert!(problem.message.contains("no longer version 2.4.1: it says `tool 2.5.0`"), "{problem}");
+    fs::remove_file(&program).unwrap();
+    assert_eq!(verify("2.4.1").unwrap_err().code, "MLP0774");
+}
+
+#[test]
 fn without_a_lock_the_program_itself_is_the_environment() {
     let spec = RuntimeSpec {
         language: "r".into(),

@@ -83,3 +83,39 @@ async fn a_step_that_fills_the_disk_fails_and_leaves_nothing_half_made() {
     assert_eq!(report.steps["next"].status, StepStatus::Skipped);
     assert!(!bench.path("cache").exists() || std::fs::read_dir(bench.path("cache")).unwrap().count() == 0);
 }
+
+/// A small disk, for as long as the test runs.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(place: &Path) -> Option<Self> {
+        std::fs::create_dir_all(place).unwrap();
+        let mut command = std::process::Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(place);
+        let mounted = command.output().is_ok_and(|output| output.status.success());
+        mounted.then(|| Self(place.to_path_buf()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_named_as_the_cause_and_freed_again() {
+    let bench = Bench::new();
+    let Some(_disk) = SmallDisk::mount(&bench.path("runs")) else {
+        eprintln!("SKIPPED the full disk: this user may not mount one");
+        return;
+    };
+    let fill = step("fill", "yes > $MLP_OUTPUT_big").writes("big", ArtifactType::File);
+    let report = bench.run("r1", vec![fill]).await;
+    assert_eq!(report.status, RunStatus::Failed);
+    let problem = report.steps["fill"].problem.as_ref().unwrap();
+    assert!(problem.notes.iter().any(|note| note.contains("no room left on the disk")), "{problem:?}");
+    // There is room again for a step that needs less.
+    let small = step("small", "echo 1 > $MLP_OUTPUT_one").writes("one", ArtifactType::File);
+    assert_eq!(bench.run("r2", vec![small]).await.status, RunStatus::Succeeded);
+}
