@@ -69,6 +69,7 @@ pipeline "train" {
   }
 NODE
 JAVA
+R
 }
 "#;
 
@@ -76,6 +77,15 @@ const NODE: &str = r#"  step "node" {
     code    = "code"
     runtime = { language = "javascript", version = ">=12" }
     run     = "node sum.js"
+    inputs  = { train = step.clean.rows }
+    outputs = { metrics = "metrics" }
+  }
+"#;
+
+const R: &str = r#"  step "r" {
+    code    = "code"
+    runtime = { language = "r", version = ">=3" }
+    run     = "Rscript count.R"
     inputs  = { train = step.clean.rows }
     outputs = { metrics = "metrics" }
   }
@@ -93,8 +103,11 @@ const JAVA: &str = r#"  step "java" {
 fn languages() -> Scratch {
     let node = if has("node") { NODE } else { "" };
     let java = if has("java") { JAVA } else { "" };
+    let r = if has("Rscript") { R } else { "" };
     assert!(has("perl"));
-    let scratch = Scratch::new(&LANGUAGES.replace("NODE\n", node).replace("JAVA\n", java));
+    let scratch = Scratch::new(
+        &LANGUAGES.replace("NODE\n", node).replace("JAVA\n", java).replace("R\n}", &format!("{r}}}")),
+    );
     scratch.write("data/raw.csv", "a,b\n1,2\n#\n3,4\n");
     scratch.write("README.md", "not code\n");
     scratch.write(
@@ -124,6 +137,11 @@ fn languages() -> Scratch {
         "code/sum.js",
         "const fs = require('fs');\nconst lines = fs.readFileSync(process.env.MLP_INPUT_train, 'utf8').trim().split('\\n');\n\
          fs.writeFileSync(process.env.MLP_OUTPUT_metrics, JSON.stringify({ lines: lines.length }));\n",
+    );
+    scratch.write(
+        "code/count.R",
+        "rows <- read.csv(Sys.getenv('MLP_INPUT_train'))\n\
+         cat(sprintf('{\"rows\": %d}', nrow(rows)), file = Sys.getenv('MLP_OUTPUT_metrics'))\n",
     );
     scratch.write(
         "code/Count.java",

@@ -40,6 +40,13 @@ fn root(ground: &Ground) -> PathBuf {
     ground.place.home.join("runtimes")
 }
 
+/// The variables that a record says the processes of a runtime see.
+fn variables(runtime: &KnownValue) -> BTreeMap<String, String> {
+    let written = runtime.field("env").and_then(KnownValue::as_object);
+    let written = written.into_iter().flat_map(|env| env.iter());
+    written.filter_map(|(name, value)| Some((name.to_string(), value.as_text()?.to_owned()))).collect()
+}
+
 /// What a record says of a runtime; nothing where it knows no program.
 fn spec(ground: &Ground, runtime: &KnownValue) -> Option<RuntimeSpec> {
     let lock = runtime.field("lock").and_then(|lock| {
@@ -56,16 +63,12 @@ fn spec(ground: &Ground, runtime: &KnownValue) -> Option<RuntimeSpec> {
             uv: format.needs_uv().then(|| on_search_path("uv")).flatten(),
         })
     });
-    let variables = runtime.field("env").and_then(KnownValue::as_object);
-    let env = variables.into_iter().flat_map(|env| env.iter());
-    let env: BTreeMap<String, String> =
-        env.filter_map(|(name, value)| Some((name.to_string(), value.as_text()?.to_owned()))).collect();
     Some(RuntimeSpec {
         language: text(runtime, "language").unwrap_or("python").to_owned(),
         program: PathBuf::from(text(runtime, "program")?),
         version: text(runtime, "version").unwrap_or_default().to_owned(),
         lock,
-        env,
+        env: variables(runtime),
     })
 }
 

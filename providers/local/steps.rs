@@ -214,22 +214,21 @@ fn whole(value: &KnownValue) -> Option<u32> {
     value.as_number().and_then(Number::to_i64).and_then(|number| u32::try_from(number).ok())
 }
 
-/// A machine is not taken away while it works: what is only tried again for that reason is not tried again here.
+/// A machine is not taken away while it works: what is only tried again for that reason is tried again here when it says
+/// itself that the reason was a passing one.
 fn retry_of(retry: &KnownValue, backoff_seconds: f64) -> Retry {
-    let max = retry.field("max").and_then(KnownValue::as_number).and_then(Number::to_i64).unwrap_or(0);
-    let written = retry.field("on").and_then(KnownValue::as_list);
-    let on: Vec<String> = written
-        .unwrap_or_default()
-        .iter()
-        .filter_map(KnownValue::as_text)
-        .filter(|end| matches!(*end, "timeout" | "error"))
-        .map(str::to_owned)
-        .collect();
-    let never = written.is_some_and(|written| !written.is_empty()) && on.is_empty();
-    Retry { max: if never { 0 } else { u32::try_from(max).unwrap_or(0) }, on, backoff_seconds }
+    let max = retry.field("max").and_then(whole).unwrap_or(0);
+    let written = retry.field("on").and_then(KnownValue::as_list).unwrap_or_default();
+    let words = written.iter().filter_map(KnownValue::as_text);
+    let mut on: Vec<String> =
+        words.filter(|end| matches!(*end, "timeout" | "error")).map(str::to_owned).collect();
+    if on.is_empty() && !written.is_empty() {
+        on.push("temporary".to_owned());
+    }
+    Retry { max, on, backoff_seconds }
 }
 
-fn secrets(
+pub(crate) fn secrets(
     ground: &Ground,
     written: &crate::mlp_value::Object<crate::mlp_value::Never>,
     document: &Document,

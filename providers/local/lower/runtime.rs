@@ -76,7 +76,8 @@ pub(super) fn resolve(builder: &mut Builder<'_>, value: &PlanValue, path: &str) 
 /// The interpreter of steps that name no runtime.
 pub(super) fn default(builder: &mut Builder<'_>, path: &str) -> Option<PlanValue> {
     let address = builder.declaration().address.to_string();
-    let place = Place { address, prefix: format!("{path}.runtime.") };
+    let prefix = if path.is_empty() { "runtime.".to_owned() } else { format!("{path}.runtime.") };
+    let place = Place { address, prefix };
     resolve_body(builder, &Value::object([("language", Value::text("python"))]), &place)
 }
 
