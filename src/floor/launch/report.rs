@@ -215,7 +215,10 @@ pub struct Runner {
 
 impl Runner {
     pub(crate) fn current() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    pub(crate) fn of(pid: u32) -> Self {
         Self { pid, started_ticks: super::leftovers::start_ticks(pid).unwrap_or(0) }
     }
 
