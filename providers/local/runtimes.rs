@@ -107,12 +107,10 @@ pub(crate) fn ready(
 
 /// The interpreter of a runtime as it is recorded with a version that its steps made.
 pub(crate) fn interpreter(ground: &Ground, runtime: &KnownValue) -> Option<String> {
-    let spec = spec(ground, runtime)?;
-    let built = spec.built(&root(ground))?;
-    Some(built.interpreter.display().to_string())
+    Some(spec(ground, runtime)?.planned(&root(ground)).interpreter.display().to_string())
 }
 
-/// Whether what a record needs is there.
+/// Whether what a record needs is there: an environment that was removed is built again by an apply.
 pub(crate) fn is_built(ground: &Ground, runtime: &KnownValue) -> bool {
     spec(ground, runtime).is_none_or(|spec| spec.built(&root(ground)).is_some())
 }

@@ -141,24 +141,22 @@ impl RuntimeSpec {
         label
     }
 
-    /// The environment as it is once it is built below `root`; nothing where it is not.
+    /// The environment as it is once it is built below `root`.
+    #[must_use]
+    pub fn planned(&self, root: &Path) -> Runtime {
+        let (interpreter, bin_dir) = match self.key() {
+            None => (self.program.clone(), self.program.parent().map(Path::to_path_buf)),
+            Some(key) => (root.join(&key).join("bin/python3"), Some(root.join(key).join("bin"))),
+        };
+        Runtime { interpreter, bin_dir, env: self.env.clone(), label: self.label() }
+    }
+
+    /// The environment, if it is built below `root`. One without packages of its own always is.
     #[must_use]
     pub fn built(&self, root: &Path) -> Option<Runtime> {
-        let bin_dir = match self.key() {
-            None => self.program.parent().map(Path::to_path_buf),
-            Some(key) => {
-                let place = root.join(key);
-                if !place.join(MARK).is_file() || !place.join("bin/python3").is_file() {
-                    return None;
-                }
-                Some(place.join("bin"))
-            }
-        };
-        let interpreter = match (&self.lock, &bin_dir) {
-            (Some(_), Some(bin_dir)) => bin_dir.join("python3"),
-            _ => self.program.clone(),
-        };
-        Some(Runtime { interpreter, bin_dir, env: self.env.clone(), label: self.label() })
+        let runtime = self.planned(root);
+        let whole = |key: String| root.join(key).join(MARK).is_file() && runtime.interpreter.is_file();
+        self.key().is_none_or(whole).then_some(runtime)
     }
 
     /// Asks the interpreter whether it is still what was recorded: what decides about reuse has to be true.
