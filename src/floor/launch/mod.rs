@@ -1,5 +1,6 @@
 //! The launcher: runs the steps of a pipeline as processes of this machine, in dependency order and in
-//! parallel, from snapshots of their code, and reuses results where nothing changed.
+//! parallel, from snapshots of their code and in the environments of their runtimes, and reuses results where nothing
+//! changed.
 //!
 //! The contract with the code that runs is `docs/steps.md`.
 
