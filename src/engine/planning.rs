@@ -118,8 +118,10 @@ pub async fn make_plan(
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
+    let by_id: BTreeMap<&ResourceId, &Desired> =
+        desired.iter().map(|desired| (&desired.id, desired)).collect();
     let origins = |id: &ResourceId, path: &mlp_value::Path| {
-        origin(platform, &desired, id, path).map(|origin| origin_text(origin, sources))
+        origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
     let kinds = |kind: &str| provider.resource(kind);
     let (mut plan, diagnostics) = decide(&PlanInput {
