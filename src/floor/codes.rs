@@ -16,6 +16,15 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0710", "invalid name of a data set"),
     ("MLP0711", "invalid sample"),
     ("MLP0712", "invalid schema"),
+    // sources
+    ("MLP0730", "a source cannot be reached"),
+    ("MLP0731", "a source refuses the credentials"),
+    ("MLP0732", "a source does not have what is to be read"),
+    ("MLP0733", "a source broke off while it was read"),
+    ("MLP0734", "what a source gives is not the data that was declared"),
+    ("MLP0735", "the address or a setting of a source cannot be used"),
+    ("MLP0736", "a secret cannot be read"),
+    ("MLP0737", "what is read from a source cannot be written"),
     // registry
     ("MLP0740", "the registry cannot be opened"),
     ("MLP0741", "the registry cannot be read or written"),
