@@ -15,6 +15,7 @@ mod register;
 mod resources;
 mod run;
 mod session;
+mod sources;
 mod status;
 mod supervisor;
 mod support;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
 
 pub mod http;
+pub mod postgres;
 pub mod processes;
 
 use std::collections::BTreeSet;
@@ -201,6 +202,25 @@ impl Project {
         project
     }
 
+    /// A project of this one specification.
+    pub fn of(text: &str) -> Self {
+        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("home")).unwrap();
+        std::fs::create_dir(scratch.path().join("churn")).unwrap();
+        std::fs::write(scratch.path().join("churn/main.mlp"), text).unwrap();
+        Self { scratch, ports: [0, 0], used: Mutex::default() }
+    }
+
+    /// Runs the program in the project's directory with these variables beside those a shell gives.
+    pub fn mlp_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+        if let Some(at) = arguments.iter().position(|word| *word == "-e") {
+            self.used.lock().unwrap().insert(arguments[at + 1].to_owned());
+        }
+        let mut command = program(&self.scratch.path().join("home"));
+        command.envs(variables.iter().copied());
+        run(command.args(arguments).current_dir(self.directory()))
+    }
+
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
         self.scratch.path().join("churn")
@@ -227,11 +247,7 @@ impl Project {
 
     /// Runs the program in the project's directory.
     pub fn mlp(&self, arguments: &[&str]) -> Output {
-        if let Some(at) = arguments.iter().position(|word| *word == "-e") {
-            self.used.lock().unwrap().insert(arguments[at + 1].to_owned());
-        }
-        let mut command = program(&self.scratch.path().join("home"));
-        run(command.args(arguments).current_dir(self.directory()))
+        self.mlp_with(&[], arguments)
     }
 
     /// Runs a line as if it were pasted into a shell. Where curl is missing, a small stand-in on python's urllib takes its

@@ -71,8 +71,9 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
             config.insert("source_digest", Value::text(combined_digest(&digests)));
         }
     }
+    super::source::outside(&mut builder, &mut config);
     let mut desired = builder.resource("local_dataset", "datasets", true, config);
-    for native in ["sources", "source_digest"] {
+    for native in ["sources", "source_digest", "outside", "source_mark"] {
         desired.from.insert(Path::of(&[native]), Path::of(&["from"]));
     }
     if builder.attribute("protection.retain").is_some() {
@@ -142,6 +143,7 @@ fn format(builder: &mut Builder<'_>, sources: &[Source], config: &mut BTreeMap<&
     if let Some(format) = declared.first() {
         config.insert("format", Value::text(format));
     } else if sources.is_empty() {
+        // Where it is read from outside the project, that says it better.
         config.insert("format", Value::text("jsonl"));
     }
 }
@@ -171,6 +173,9 @@ fn sources(builder: &mut Builder<'_>) -> Vec<Source> {
 }
 
 fn file_source(source: &crate::mlp_platform::Declaration) -> Option<Source> {
+    if super::source::is_outside(source) {
+        return None;
+    }
     let text = |name: &str| source.body.field(name).and_then(Value::as_text).map(str::to_owned);
     let uri = text("uri")?;
     let path = uri.strip_prefix("file://").unwrap_or(&uri).to_owned();

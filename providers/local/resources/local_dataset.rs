@@ -9,6 +9,7 @@ use mlp_floor::Integrity;
 use mlp_floor::data::{
     Check, ColumnSchema, Expectation, Format, OnFailure, RowPredicate, Sample, Snapshot, SnapshotRequest,
 };
+use mlp_floor::extract;
 use mlp_provider::{ErrorClass, Event, Field, Removal, Reporter, ResourceKind};
 use serde_json::{Value as Json, json};
 
@@ -46,6 +47,15 @@ impl Handler for Dataset {
                 "What the files hold.",
             )
             .new_version("the data changed"),
+            Field::optional("outside", "What it is read from outside the project.")
+                .new_version("it is read from elsewhere"),
+            Field::new(
+                "source_mark",
+                mlp_provider::Presence::ServerDefault,
+                mlp_provider::Change::Update,
+                "A mark of what lies outside the project, as the plan saw it.",
+            )
+            .new_version("the data changed"),
             Field::optional("format", "The format of its versions.").new_version("the format changed"),
             Field::optional("schema", "Its columns.").new_version("the schema changed"),
             Field::optional("quality", "What is expected of every version."),
@@ -68,7 +78,10 @@ impl Handler for Dataset {
         reporter: &dyn Reporter,
     ) -> Fallible<Json> {
         let address = address_of(config);
-        let paths = generate(ground, config, reporter)?;
+        let mut paths = generate(ground, config, reporter)?;
+        let fetched = crate::sources::fetch(ground, config, reporter)?;
+        let digests = digests(ground, config)?;
+        paths.extend(fetched.paths());
         if paths.is_empty() {
             let kept = before.map(|before| before.resolved.clone()).unwrap_or(Json::Null);
             return Ok(if kept.is_object() {
@@ -77,7 +90,6 @@ impl Handler for Dataset {
                 json!({ "version": null, "rows": 0, "bytes": 0 })
             });
         }
-        let digests = digests(&paths)?;
         let digest = combined_digest(&digests);
         if text(config, "source_digest").is_some_and(|planned| planned != digest) {
             let mut error = wrong(
@@ -91,20 +103,28 @@ impl Handler for Dataset {
             return Err(error);
         }
         let request = request(config, paths)?;
-        let made =
-            ground.place.store(config).snapshot(&request).map_err(|problem| fault(&problem, address))?;
+        let made = ground.place.store(config).snapshot(&request);
+        let made = made.map_err(|problem| fault(&fetched.named(problem), address))?;
         for warning in &made.warnings {
             reporter.event(Event::Progress { subject: address.to_owned(), text: warning.message.clone() });
         }
         let mut resolved = resolved(&made);
-        resolved["source_digest"] = Json::from(digest);
+        if !digests.is_empty() {
+            resolved["source_digest"] = Json::from(digest);
+        }
+        if let Some(mark) = &fetched.mark {
+            resolved["source_mark"] = Json::from(mark.as_str());
+        }
+        fetched.accept(address)?;
         Ok(resolved)
     }
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {
         let mut seen = seen("yes");
-        if let Some(digest) = document.resolved.get("source_digest").and_then(Json::as_str) {
-            seen.computed.insert("source_digest", KnownValue::text(digest));
+        for field in ["source_digest", "source_mark"] {
+            if let Some(found) = document.resolved.get(field).and_then(Json::as_str) {
+                seen.computed.insert(field, KnownValue::text(found));
+            }
         }
         let Some(version) = document.resolved.get("version").and_then(Json::as_str) else { return Ok(seen) };
         let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
@@ -132,7 +152,7 @@ impl Handler for Dataset {
         for version in store.versions(&name).map_err(failed)? {
             store.remove(&name, &version.digest).map_err(failed)?;
         }
-        Ok(())
+        crate::sources::forget(ground, &document.config)
     }
 
     fn removal(&self, ground: &Ground, document: &Document) -> Fallible<Option<Removal>> {
@@ -160,6 +180,10 @@ fn generate(
     for source in config.field("sources").and_then(KnownValue::as_list).unwrap_or_default() {
         let Some(name) = text(source, "path") else { continue };
         let path = project.join(name);
+        if extract::is_pattern(name) && !path.exists() {
+            found.extend(named_by(project, name)?);
+            continue;
+        }
         if let (false, Some(command)) = (path.exists(), text(source, "generate")) {
             reporter.event(Event::Started { subject: name.to_owned() });
             run_command(project, command, address_of(config))?;
@@ -181,6 +205,12 @@ fn generate(
     Ok(found)
 }
 
+/// The files a pattern names.
+fn named_by(project: &Path, pattern: &str) -> Fallible<Vec<(String, PathBuf)>> {
+    let files = extract::expand(project, pattern).map_err(|error| io("list", project, &error))?;
+    Ok(files.into_iter().map(|file| (file.display().to_string(), project.join(&file))).collect())
+}
+
 fn run_command(project: &Path, command: &str, address: &str) -> Fallible<()> {
     let output =
         Command::new("/bin/sh").arg("-c").arg(command).current_dir(project).stdin(Stdio::null()).output();
@@ -197,12 +227,20 @@ fn run_command(project: &Path, command: &str, address: &str) -> Fallible<()> {
     Err(error)
 }
 
-fn digests(paths: &[(String, PathBuf)]) -> Fallible<Vec<(String, String)>> {
-    let digest = |(name, path): &(String, PathBuf)| {
-        let digest = mlp_floor::digest::digest_path(path).map_err(|error| io("read", path, &error))?;
-        Ok((name.clone(), digest))
+/// The digests of the files and patterns that are named, as the plan asks for them.
+fn digests(ground: &Ground, config: &KnownValue) -> Fallible<Vec<(String, String)>> {
+    let project = Path::new(&ground.target.directory);
+    let sources = config.field("sources").and_then(KnownValue::as_list).unwrap_or_default();
+    let digest = |name: &str| {
+        let path = project.join(name);
+        let digest = if extract::is_pattern(name) && !path.exists() {
+            extract::digest_files(project, name).map(Option::unwrap_or_default)
+        } else {
+            mlp_floor::digest::digest_path(&path)
+        };
+        Ok((name.to_owned(), digest.map_err(|error| io("read", &path, &error))?))
     };
-    paths.iter().map(digest).collect()
+    sources.iter().filter_map(|source| text(source, "path")).map(digest).collect()
 }
 
 fn strings(value: Option<&KnownValue>) -> Vec<String> {
