@@ -25,7 +25,7 @@ environment "local" {
 const PASSWORD: &str = "hunter22-and-more";
 
 fn project(text: &str) -> Project {
-    Project::of(&format!("{HEAD}{text}"))
+    Project::plain(&format!("{HEAD}{text}"))
 }
 
 /// Statements on a SQLite file of the project.
@@ -133,7 +133,7 @@ fn what_is_wrong_with_a_source_is_said_at_its_line_by_the_plan() {
     project.edit("[source.shop.table.events]", "[source.shop]");
     plan(&project).ended(1).says("none is named `log`").says("source.shop.table.");
     for kind in ["kafka", "object", "mysql"] {
-        let other = support::Project::of(&project.text().replace("\"sqlite\"", &format!("\"{kind}\"")));
+        let other = support::Project::plain(&project.text().replace("\"sqlite\"", &format!("\"{kind}\"")));
         plan(&other)
             .ended(1)
             .says(&format!("a source of kind `{kind}` is not served"))
@@ -212,7 +212,7 @@ fn a_web_resource_is_fetched_with_a_token_that_is_seen_nowhere() {
     std::fs::write(project.directory().join("token"), format!("{PASSWORD}\n")).unwrap();
     apply(&project).ended(0);
     nothing_to_do(&project);
-    let key = project.home("local").join("state/secrets.key");
+    let key = project.home("local").join("state/seal.key");
     std::fs::remove_file(key).unwrap();
     nothing_to_do(&project);
     nowhere(&project, PASSWORD);

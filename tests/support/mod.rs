@@ -203,7 +203,7 @@ impl Project {
     }
 
     /// A project of this one specification.
-    pub fn of(text: &str) -> Self {
+    pub fn plain(text: &str) -> Self {
         let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
         std::fs::create_dir(scratch.path().join("home")).unwrap();
         std::fs::create_dir(scratch.path().join("churn")).unwrap();

@@ -8,10 +8,10 @@ const SHORTEST: usize = 4;
 /// The problem with the secret's value taken out of all its texts.
 pub(super) fn scrub(mut problem: Problem, secret: Option<&str>) -> Problem {
     let Some(secret) = secret.filter(|secret| secret.len() >= SHORTEST) else { return problem };
-    let clean = |text: &String| text.replace(secret, "(sensitive)");
-    problem.message = clean(&problem.message);
-    problem.notes = problem.notes.iter().map(clean).collect();
-    problem.help = problem.help.as_ref().map(clean);
+    let texts = std::iter::once(&mut problem.message).chain(&mut problem.notes).chain(&mut problem.help);
+    for text in texts {
+        *text = text.replace(secret, "(sensitive)");
+    }
     problem
 }
 

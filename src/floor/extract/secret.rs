@@ -53,7 +53,7 @@ fn file(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Makes fingerprints of secrets with a key that is kept beside the state.
+/// Makes fingerprints of secrets with the key that is kept beside the state for everything that must not be shown.
 #[derive(Debug, Clone)]
 pub struct Fingerprints {
     key: PathBuf,
@@ -63,7 +63,7 @@ impl Fingerprints {
     /// With the key in this directory, where it is made when it is first needed.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        Self { key: directory.join("secrets.key") }
+        Self { key: directory.join("seal.key") }
     }
 
     /// `<key>:<fingerprint>`: fingerprints of different keys say nothing about each other.
@@ -97,7 +97,7 @@ impl Fingerprints {
         fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
         let folder = self.key.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
-        let temporary = crate::files::TempPath(folder.join(crate::files::unique_name(".secrets-")));
+        let temporary = crate::files::TempPath(folder.join(crate::files::unique_name(".seal-")));
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary.0)?;
         file.write_all(&key)?;
         file.sync_all()?;
@@ -124,7 +124,7 @@ mod tests {
         let first = of();
         assert_eq!(first, of());
         assert!(!first.contains("hunter22"));
-        let key = dir.path().join("state/secrets.key");
+        let key = dir.path().join("state/seal.key");
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(dir.path().join("s"), "hunter23\n").unwrap();
         let changed = of();
