@@ -16,6 +16,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0710", "invalid name of a data set"),
     ("MLP0711", "invalid sample"),
     ("MLP0712", "invalid schema"),
+    ("MLP0730", "a key of data is missing or cannot be used"),
+    ("MLP0731", "encrypted data cannot be read"),
+    ("MLP0732", "a column cannot be kept in the format"),
     // registry
     ("MLP0740", "the registry cannot be opened"),
     ("MLP0741", "the registry cannot be read or written"),

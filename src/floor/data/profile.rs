@@ -52,10 +52,12 @@ struct Column {
 type Extreme = (f64, String);
 
 /// Which types hold every value seen so far.
-struct Kinds {
+pub(super) struct Kinds {
     any: bool,
     bools: bool,
     integers: bool,
+    /// Whether they are integers of 64 bits.
+    short: bool,
     numbers: bool,
     dates: bool,
     timestamps: bool,
@@ -89,16 +91,15 @@ impl Profiler {
 
 impl Column {
     fn new(hidden: bool) -> Self {
-        let kinds = Kinds {
-            any: false,
-            bools: true,
-            integers: true,
-            numbers: true,
-            dates: true,
-            timestamps: true,
-            json: true,
-        };
-        Self { nulls: 0, kinds, numbers: None, texts: None, distinct: HashSet::new(), capped: false, hidden }
+        Self {
+            nulls: 0,
+            kinds: Kinds::default(),
+            numbers: None,
+            texts: None,
+            distinct: HashSet::new(),
+            capped: false,
+            hidden,
+        }
     }
 
     fn add(&mut self, cell: &Cell) {
@@ -106,8 +107,8 @@ impl Column {
             self.nulls += 1;
             return;
         }
+        self.kinds.add(cell);
         let text = cell.text();
-        self.kinds.add(cell, &text);
         self.count(&text);
         if self.hidden {
             return;
@@ -167,15 +168,55 @@ impl Column {
     }
 }
 
+impl Default for Kinds {
+    fn default() -> Self {
+        Self {
+            any: false,
+            bools: true,
+            integers: true,
+            short: true,
+            numbers: true,
+            dates: true,
+            timestamps: true,
+            json: true,
+        }
+    }
+}
+
 impl Kinds {
-    fn add(&mut self, cell: &Cell, text: &str) {
+    /// Looks at one more value.
+    pub(super) fn add(&mut self, cell: &Cell) {
+        if cell.is_null() {
+            return;
+        }
         self.any = true;
+        let text = cell.text();
+        let text = text.as_ref();
+        self.short = self.short && text.parse::<i64>().is_ok();
         self.bools &= matches!(cell, Cell::Bool(_));
         self.integers = self.integers && cell.is_integer();
         self.numbers &= matches!(cell, Cell::Number { .. });
         self.dates = self.dates && matches!(cell, Cell::Text(_)) && parse_date(text).is_some();
         self.timestamps = self.timestamps && matches!(cell, Cell::Text(_)) && parse_timestamp(text).is_some();
         self.json &= matches!(cell, Cell::Json(_));
+    }
+
+    /// The type of a column that holds these values, where it is not text.
+    pub(super) fn column_type(&self) -> Option<ColumnType> {
+        match self.name() {
+            "bool" => Some(ColumnType::Bool),
+            // What does not fit stays as it was written.
+            "integer" => self.short.then_some(ColumnType::Integer),
+            "number" => Some(ColumnType::Number),
+            "date" => Some(ColumnType::Date),
+            "timestamp" => Some(ColumnType::Timestamp),
+            _ => None,
+        }
+    }
+
+    /// Whether some are text and some are not.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.name() == "string"
     }
 
     const fn name(&self) -> &'static str {

@@ -198,6 +198,31 @@ impl<'a> QualityChecker<'a> {
         Ok(())
     }
 
+    /// Counts a row that was accepted in an earlier version: it is not checked again, and new rows may not repeat it.
+    pub(super) fn note(&mut self, columns: &[String], cells: &[Cell]) {
+        self.bind(columns);
+        self.rows += 1;
+        for one in &mut self.running {
+            let mut values =
+                one.indexes.iter().map(|at| at.and_then(|at| cells.get(at)).unwrap_or(&Cell::Null));
+            match &one.expectation.check {
+                Check::Unique { .. } => {
+                    let mut key = KeyHash::default();
+                    values.for_each(|cell| key.add(cell));
+                    if key.complete() {
+                        one.seen.insert(key.finish());
+                    }
+                }
+                Check::Fresh { column, .. } => {
+                    if let Some(value) = values.next() {
+                        one.newer(column, value, self.protection);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The results, once all rows have been checked. A column that does not exist is an error, never a pass.
     pub(super) fn finish(mut self, columns: &[String], now: f64) -> Result<Vec<ExpectationResult>, Problem> {
         self.bind(columns);
@@ -279,7 +304,8 @@ impl<'a> Running<'a> {
             Check::NotNull { .. } => Some(values.iter().all(|cell| !cell.is_null())),
             Check::Unique { .. } => {
                 let mut key = KeyHash::default();
-                values.iter().for_each(|cell| key.add(cell));
+                let named = self.names.iter().zip(values);
+                named.for_each(|(name, cell)| key.add(&protection.identity(name, cell)));
                 key.complete().then(|| self.seen.insert(key.finish()))
             }
             Check::RowCount { .. } => None,
@@ -293,17 +319,20 @@ impl<'a> Running<'a> {
             })),
             Check::InSet { values, .. } => Some(values.iter().any(|one| value.equals(one))),
             Check::Matches { .. } => self.pattern.as_ref().map(|pattern| pattern.is_match(&value.text())),
-            Check::Fresh { column, .. } => {
-                let text = value.text();
-                let time = parse_timestamp(&text).or_else(|| parse_date(&text));
-                if let Some(time) = time
-                    && self.newest.as_ref().is_none_or(|(newest, _)| time > *newest)
-                {
-                    self.newest = Some((time, protection.show(column, value)));
-                }
-                Some(time.is_some())
-            }
+            Check::Fresh { column, .. } => Some(self.newer(column, value, protection)),
         })
+    }
+
+    /// Looks whether a time is the newest so far, and says whether it is a time.
+    fn newer(&mut self, column: &str, value: &Cell, protection: &Protection) -> bool {
+        let text = value.text();
+        let time = parse_timestamp(&text).or_else(|| parse_date(&text));
+        if let Some(time) = time
+            && self.newest.as_ref().is_none_or(|(newest, _)| time > *newest)
+        {
+            self.newest = Some((time, protection.show(column, value)));
+        }
+        time.is_some()
     }
 
     fn finish(self, columns: &[String], rows: u64, now: f64) -> Result<ExpectationResult, Problem> {
@@ -391,7 +420,7 @@ mod tests {
     const NOW: f64 = 1_769_860_800.0; // 2026-01-31T12:00:00Z
 
     fn run(check: Check, at_least: f64, rows: &[&str]) -> Result<ExpectationResult, Problem> {
-        let protection = Protection::new(&[], &[]).unwrap();
+        let protection = Protection::new(&[], None, &[]).unwrap();
         let expectations = [Expectation { name: "e".into(), check, at_least }];
         let mut predicates: BTreeMap<String, Arc<RowPredicate>> = BTreeMap::new();
         predicates.insert(

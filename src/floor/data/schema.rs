@@ -192,9 +192,9 @@ impl<'a> SchemaChecker<'a> {
         for (at, rule) in self.rules.iter_mut().enumerate() {
             let cell = rule.index.and_then(|index| cells.get(index)).unwrap_or(&Cell::Null);
             if rule.schema.key {
-                key.add(cell);
+                key.add(&self.protection.identity(&rule.schema.name, cell));
             }
-            if let Some(text) = rule.broken_by(cell) {
+            if let Some(text) = rule.broken_by(cell, self.protection) {
                 broken.push((at, text, self.protection.show(&rule.schema.name, cell)));
             }
         }
@@ -214,6 +214,26 @@ impl<'a> SchemaChecker<'a> {
             if violation.examples.len() < EXAMPLES {
                 violation.examples.push(Example { file: file.to_owned(), line, value });
             }
+        }
+    }
+
+    /// Remembers the keys of a row that was accepted in an earlier version.
+    pub(super) fn note(&mut self, columns: &[String], cells: &[Cell]) {
+        self.bind(columns);
+        let mut key = KeyHash::default();
+        for rule in &mut self.rules {
+            let cell = rule.index.and_then(|index| cells.get(index)).unwrap_or(&Cell::Null);
+            if rule.schema.key {
+                key.add(cell);
+            }
+            if rule.schema.unique && !cell.is_null() {
+                let mut hash = KeyHash::default();
+                hash.add(cell);
+                rule.seen.insert(hash.finish());
+            }
+        }
+        if key.complete() {
+            self.keys.insert(key.finish());
         }
     }
 
@@ -240,7 +260,7 @@ impl<'a> SchemaChecker<'a> {
 
 impl ColumnRule {
     /// The first rule a value breaks.
-    fn broken_by(&mut self, cell: &Cell) -> Option<String> {
+    fn broken_by(&mut self, cell: &Cell, protection: &Protection) -> Option<String> {
         let schema = &self.schema;
         if cell.is_null() {
             return (!schema.nullable || schema.key).then(|| "must not be null".to_owned());
@@ -265,7 +285,7 @@ impl ColumnRule {
         }
         if schema.unique {
             let mut hash = KeyHash::default();
-            hash.add(cell);
+            hash.add(&protection.identity(&schema.name, cell));
             return (!self.seen.insert(hash.finish())).then(|| "must be unique".to_owned());
         }
         None
@@ -328,10 +348,11 @@ impl KeyHash {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::Key;
     use super::*;
 
     fn check(schema: &[ColumnSchema], strict: bool, header: &str, rows: &[&str]) -> Vec<String> {
-        let protection = Protection::new(&["secret".into()], &[]).unwrap();
+        let protection = Protection::new(&["secret".into()], Some(&Key::random().unwrap()), &[]).unwrap();
         let columns: Vec<String> = header.split(',').map(str::to_owned).collect();
         let mut checker = SchemaChecker::new(schema, strict, &protection).unwrap();
         for (at, row) in rows.iter().enumerate() {
@@ -405,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_schema_that_contradicts_itself_is_refused() {
-        let protection = Protection::new(&[], &[]).unwrap();
+        let protection = Protection::new(&[], None, &[]).unwrap();
         let text = ColumnSchema { min: Some(1.into()), ..ColumnSchema::new("a", ColumnType::String) };
         assert!(SchemaChecker::new(&[text], false, &protection).is_err());
         let twice = [ColumnSchema::new("a", ColumnType::Bool), ColumnSchema::new("a", ColumnType::Bool)];
