@@ -114,7 +114,7 @@ impl Place {
             Some(storage) => self.home.join("storage").join(storage),
             None => self.home.join("data"),
         };
-        mlp_floor::data::Store::new(root)
+        mlp_floor::data::Store::new(root).with_keys(crate::dataset::keys(&self.home, config))
     }
 
     pub(crate) fn find(&self, identity: &str) -> Fallible<Found> {

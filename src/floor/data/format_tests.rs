@@ -263,6 +263,37 @@ fn a_version_is_appended_to_and_keeps_its_rows_as_they_are() {
 }
 
 #[test]
+fn only_rows_that_are_new_are_appended_whatever_their_format() {
+    let bench = Bench::new();
+    let one = bench.snapshot(vec![bench.file("a.csv", "id,at\n1,2026-01-31\n1,2026-01-31\n2,\n")], Some(Format::Parquet));
+    let mut wanted = SnapshotRequest {
+        append_to: Some(one.unwrap().manifest.digest),
+        only_new: true,
+        ..request(vec![bench.file("a.csv", "id,at\n1.0,2026-01-31\n1,2026-01-31\n1,2026-01-31\n3,\n")], None)
+    };
+    let two = bench.store.snapshot(&wanted).unwrap();
+    // One of the three is new, 2 stays though the source has it no more, and 3 is new.
+    assert_eq!(bench.text_of(&two, Format::Csv).lines().count() - 1, 5);
+    wanted.append_to = Some(two.manifest.digest);
+    assert_eq!(bench.store.snapshot(&wanted).unwrap().manifest.rows, 5, "nothing is new");
+}
+
+#[test]
+fn what_is_masked_later_is_masked_in_earlier_rows_too() {
+    let bench = Bench::new();
+    let one = bench.snapshot(vec![bench.file("a.csv", "id,mail\n1,a@b.example\n")], None).unwrap();
+    let wanted = SnapshotRequest {
+        append_to: Some(one.manifest.digest),
+        mask: vec!["mail".into()],
+        ..request(vec![bench.file("b.csv", "id,mail\n2,a@b.example\n")], None)
+    };
+    let two = bench.store.snapshot(&wanted).unwrap();
+    let text = fs::read_to_string(two.object).unwrap();
+    let tokens: Vec<&str> = text.lines().skip(1).map(|line| line.split_once(',').unwrap().1).collect();
+    assert!(tokens[0] == tokens[1] && !text.contains("example"), "{text}");
+}
+
+#[test]
 fn versions_are_compared_by_key_types_and_drift() {
     let bench = Bench::new();
     let rows: String = (0..100).map(|id| format!("{id},{},a\n", id * 2)).collect();

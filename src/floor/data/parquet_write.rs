@@ -35,7 +35,7 @@ pub(super) fn kept(own: &DataType) -> DataType {
 /// The type of a column of a declared type, or of what was found in it.
 pub(super) fn typed(kind: ColumnType) -> DataType {
     match kind {
-        ColumnType::String => DataType::Utf8,
+        ColumnType::String | ColumnType::Any => DataType::Utf8,
         ColumnType::Number => DataType::Float64,
         ColumnType::Integer => DataType::Int64,
         ColumnType::Bool => DataType::Boolean,

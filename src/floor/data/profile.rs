@@ -83,7 +83,7 @@ impl Profiler {
 
     pub(super) fn finish(self, names: &[String], schema: &[ColumnSchema]) -> Vec<ColumnProfile> {
         let declared =
-            |name: &str| schema.iter().find(|column| column.name == name).map(|column| column.kind);
+            |name: &str| schema.iter().find(|column| column.name == name && column.kind != ColumnType::Any).map(|column| column.kind);
         let profiles = names.iter().zip(self.columns);
         profiles.map(|(name, column)| column.finish(name, declared(name))).collect()
     }

@@ -75,6 +75,15 @@ impl Protection {
         if self.masks(column) { Cow::Owned(self.apply(column, cell.clone())) } else { Cow::Borrowed(cell) }
     }
 
+    /// Rows of an earlier version: what was masked stays as it is, and what is masked since is masked now.
+    pub(super) fn again(&self, columns: &[String], cells: &mut [Cell], masked: &[String]) {
+        for (name, cell) in columns.iter().zip(cells).filter(|(name, _)| !masked.contains(name)) {
+            if let Cow::Owned(changed) = self.written(name, cell) {
+                *cell = changed;
+            }
+        }
+    }
+
     /// The value as it may be written.
     pub(super) fn apply(&self, column: &str, cell: Cell) -> Cell {
         if cell.is_null() {

@@ -1,7 +1,7 @@
 //! The first pass over the sources of a snapshot: checks everything and writes nothing.
 
 use std::borrow::Cow;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use arrow_schema::DataType;
 
@@ -9,7 +9,7 @@ use super::cell::Cell;
 use super::profile::Kinds;
 use super::protect::Protection;
 use super::quality::{ExpectationResult, QualityChecker};
-use super::schema::SchemaChecker;
+use super::schema::{SchemaChecker, scale};
 use super::snapshot::{Sample, SnapshotRequest, SourceFile};
 use super::source::SourceData;
 use super::table::{Format, Row, Table, unknown_format};
@@ -104,9 +104,9 @@ impl<'a> Rows<'a> {
         self.table.as_ref().is_some_and(|table| table.format() == Format::Csv)
     }
 
-    /// Whether the row that was read last is of an earlier version of the same data set.
-    pub(super) fn accepted(&self) -> bool {
-        self.files.get(self.read.len()).is_some_and(|file| file.accepted)
+    /// Where the row that was read last is of an earlier version of the same data set: the columns masked in it.
+    pub(super) fn earlier(&self) -> Option<&'a [String]> {
+        self.files.get(self.read.len())?.masked.as_deref()
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, Problem> {
@@ -188,6 +188,65 @@ pub(super) fn sample_hash(
     u64::from_le_bytes(first)
 }
 
+/// Leaves out rows that an earlier version has already.
+pub(super) struct Repeats {
+    only_new: bool,
+    known: HashMap<[u8; 16], u32>,
+}
+
+impl Repeats {
+    pub(super) fn new(only_new: bool) -> Self {
+        Self { only_new, known: HashMap::new() }
+    }
+
+    /// Prepares a row of the earlier version, and says of every other whether it is left out.
+    pub(super) fn leave_out(
+        &mut self,
+        columns: &[String],
+        cells: &mut [Cell],
+        protection: &Protection,
+        earlier: Option<&[String]>,
+    ) -> bool {
+        if let Some(masked) = earlier {
+            protection.again(columns, cells, masked);
+        }
+        if !self.only_new {
+            return false;
+        }
+        let print = fingerprint(columns, cells, protection, earlier.is_some());
+        if earlier.is_some() {
+            *self.known.entry(print).or_default() += 1;
+            return false;
+        }
+        match self.known.get_mut(&print).filter(|count| **count > 0) {
+            None => false,
+            Some(count) => {
+                *count -= 1;
+                true
+            }
+        }
+    }
+}
+
+/// What a row holds, whatever notation the format has for it: numbers and times by what they mean.
+fn fingerprint(columns: &[String], cells: &[Cell], protection: &Protection, accepted: bool) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for (name, cell) in columns.iter().zip(cells).filter(|(_, cell)| !cell.is_null()) {
+        let written = if accepted { Cow::Borrowed(cell) } else { protection.written(name, cell) };
+        let text = match scale(&written) {
+            Some(position) => format!("{position}"),
+            None => written.text().into_owned(),
+        };
+        for part in [name.as_bytes(), text.as_bytes()] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    short
+}
+
 /// What the first pass found.
 pub(super) struct Scan {
     pub(super) columns: Vec<String>,
@@ -212,16 +271,21 @@ pub(super) fn scan(
     let mut schema_checker = SchemaChecker::new(schema, request.strict, protection)?;
     let mut quality_checker = QualityChecker::new(&request.quality, &request.predicates, protection)?;
     let mut kinds: Vec<Kinds> = Vec::new();
+    let mut repeats = Repeats::new(request.only_new);
     let mut rows = Rows::new(files, Vec::new());
     while let Some(mut row) = rows.next_row()? {
         let columns = rows.columns();
         if rows.untyped() {
             schema_checker.coerce(columns, &mut row.cells);
         }
-        sampler.add(|seed| sample_hash(seed, columns, &row.cells, protection, rows.accepted()));
+        let earlier = rows.earlier();
+        if repeats.leave_out(columns, &mut row.cells, protection, earlier) {
+            continue;
+        }
+        sampler.add(|seed| sample_hash(seed, columns, &row.cells, protection, earlier.is_some()));
         kinds.resize_with(columns.len(), Kinds::default);
         kinds.iter_mut().zip(&row.cells).for_each(|(kinds, cell)| kinds.add(cell));
-        if rows.accepted() {
+        if earlier.is_some() {
             schema_checker.note(columns, &row.cells);
             quality_checker.note(columns, &row.cells);
         } else {

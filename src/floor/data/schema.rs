@@ -26,6 +26,8 @@ pub enum ColumnType {
     Timestamp,
     /// A day, `2026-01-31`.
     Date,
+    /// Whatever it holds.
+    Any,
 }
 
 impl ColumnType {
@@ -39,13 +41,15 @@ impl ColumnType {
             Self::Bool => "bool",
             Self::Timestamp => "timestamp",
             Self::Date => "date",
+            Self::Any => "any",
         }
     }
 
     /// Whether a value that is not null is of the type.
     pub(super) fn accepts(self, cell: &Cell) -> bool {
         match (self, cell) {
-            (Self::String, Cell::Text(_))
+            (Self::Any, _)
+            | (Self::String, Cell::Text(_))
             | (Self::Number, Cell::Number { .. })
             | (Self::Bool, Cell::Bool(_)) => true,
             (Self::Integer, cell) => cell.is_integer(),
@@ -154,7 +158,7 @@ impl<'a> SchemaChecker<'a> {
             }
             let range = bound(column.min.as_ref()).and_then(|min| Ok((min, bound(column.max.as_ref())?)));
             let range = range.map_err(|error| invalid(format!("the range of `{}`: {error}", column.name)))?;
-            let ordered = !matches!(column.kind, ColumnType::String | ColumnType::Bool);
+            let ordered = !matches!(column.kind, ColumnType::String | ColumnType::Bool | ColumnType::Any);
             if !ordered && (range.0.is_some() || range.1.is_some()) {
                 let text = format!("`{}` is a {} and has no range", column.name, column.kind.name());
                 return Err(invalid(text).help("`min` and `max` are for numbers, dates and timestamps"));

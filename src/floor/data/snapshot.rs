@@ -50,6 +50,8 @@ pub struct SnapshotRequest {
     pub format: Option<Format>,
     /// The version whose rows come before those of the sources, as they are: they are not checked and protected again.
     pub append_to: Option<String>,
+    /// Whether rows of the sources that the earlier version has already are left out.
+    pub only_new: bool,
     /// The declared schema.
     pub schema: Option<Vec<ColumnSchema>>,
     /// Whether columns beyond the schema are an error.

@@ -23,8 +23,8 @@ pub struct SourceData {
     pub format: Option<Format>,
     /// The key it is encrypted with.
     pub(super) key: Option<Key>,
-    /// Whether its rows are masked, redacted and checked already.
-    pub(super) accepted: bool,
+    /// For an earlier version of the same data set, whose rows were checked: the columns that are masked in it.
+    pub(super) masked: Option<Vec<String>>,
     /// Held so that what is only on its way is removed in the end.
     _temporary: Option<Arc<TempPath>>,
 }
@@ -35,7 +35,7 @@ impl SourceData {
     pub fn new(path: impl Into<PathBuf>, format: Option<Format>) -> Self {
         let path = path.into();
         let label = path.display().to_string();
-        Self { path, label, format, key: None, accepted: false, _temporary: None }
+        Self { path, label, format, key: None, masked: None, _temporary: None }
     }
 
     /// Calls it something else than its path.
@@ -50,8 +50,8 @@ impl SourceData {
         self
     }
 
-    pub(super) const fn already_accepted(mut self) -> Self {
-        self.accepted = true;
+    pub(super) fn accepted_with(mut self, masked: Vec<String>) -> Self {
+        self.masked = Some(masked);
         self
     }
 }
@@ -100,7 +100,7 @@ impl Spool {
             label: label.to_owned(),
             format: Some(self.format),
             key: Some(self.key),
-            accepted: false,
+            masked: None,
             _temporary: Some(Arc::new(self.path)),
         })
     }

@@ -9,7 +9,7 @@ use super::parquet_read::is_nested;
 use super::parquet_write::{kept, typed};
 use super::profile::{ColumnProfile, Kinds, Profiler};
 use super::protect::Protection;
-use super::scan::{Rows, Scan, sample_hash};
+use super::scan::{Repeats, Rows, Scan, sample_hash};
 use super::schema::{ColumnType, SchemaChecker};
 use super::snapshot::{MANIFEST_VERSION, Manifest, SnapshotRequest};
 use super::source::SourceData;
@@ -51,13 +51,18 @@ impl Store {
         let seed = request.sample.as_ref().map_or(0, |sample| sample.seed);
         let mut writer = TableWriter::new(output, &layout, pass.seal)?;
         let mut profiler = Profiler::new(&scan.columns, |name| protection.hides(name));
+        let mut repeats = Repeats::new(request.only_new);
         let mut rows = Rows::new(pass.files, scan.columns.clone());
         let (mut index, mut kept) = (0, 0);
         while let Some(mut row) = rows.next_row()? {
             if rows.untyped() {
                 types.coerce(&scan.columns, &mut row.cells);
             }
-            let accepted = rows.accepted();
+            let earlier = rows.earlier();
+            if repeats.leave_out(&scan.columns, &mut row.cells, protection, earlier) {
+                continue;
+            }
+            let accepted = earlier.is_some();
             let hash = || sample_hash(seed, &scan.columns, &row.cells, protection, accepted);
             index += 1;
             if !scan.selection.keeps(index - 1, hash) {
@@ -122,6 +127,7 @@ fn layout(pass: &Pass<'_>, scan: &Scan) -> Result<Layout, Problem> {
     let mut types = Vec::new();
     for (at, name) in scan.columns.iter().enumerate() {
         let declared = schema.iter().find(|column| column.name == *name).map(|column| column.kind);
+        let declared = declared.filter(|kind| *kind != ColumnType::Any);
         let own = scan.types.get(at).and_then(Option::as_ref).filter(|_| !pass.protection.masks(name));
         if let (Format::Parquet, Some(own)) = (pass.format, own)
             && is_nested(own)

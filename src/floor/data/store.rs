@@ -60,7 +60,8 @@ impl Store {
         check_name(&request.name)?;
         let mut request = request.clone();
         if let Some(earlier) = &request.append_to {
-            let earlier = self.source(&request.name, earlier)?.already_accepted();
+            let masked = self.manifest(&request.name, earlier)?.mask;
+            let earlier = self.source(&request.name, earlier)?.accepted_with(masked);
             // Without a format of its own it stays what it is.
             request.format = request.format.or(earlier.format);
             request.sources.insert(0, earlier);

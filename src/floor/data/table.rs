@@ -52,12 +52,12 @@ impl Format {
         }
     }
 
-    /// The format of this name in a specification; `json` is one object a line too.
+    /// The format of this name in a specification.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "csv" => Some(Self::Csv),
-            "jsonl" | "json" => Some(Self::JsonLines),
+            "jsonl" => Some(Self::JsonLines),
             "parquet" => Some(Self::Parquet),
             _ => None,
         }
