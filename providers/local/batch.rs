@@ -8,10 +8,10 @@ use mlp_floor::serve::{BatchSpec, predict_batch};
 use mlp_provider::{Event, ProviderError, Reporter, RunRequest, RunSummary, StepSummary};
 use serde_json::{Map, Value as Json, json};
 
+use crate::dataset;
 use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
 use crate::mlp_value::KnownValue;
-use crate::dataset;
 use crate::resources::{Ground, local_dataset};
 use crate::run::{Lineage, record, run_id, text};
 use crate::supervisor::{launch, version};

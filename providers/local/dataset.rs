@@ -51,7 +51,9 @@ pub(crate) fn is_encrypted(config: &KnownValue) -> bool {
 pub(crate) fn keys(home: &Path, config: &KnownValue) -> Keys {
     let keys = Keys::new(home.join("keys").join("data.key"));
     let customer = config.field("protection").and_then(|protection| protection.field("encrypt"));
-    let Some(from) = customer.and_then(|encrypt| text(encrypt, "key")).map(str::to_owned) else { return keys };
+    let Some(from) = customer.and_then(|encrypt| text(encrypt, "key")).map(str::to_owned) else {
+        return keys;
+    };
     let project = home.ancestors().nth(2).unwrap_or(home).to_owned();
     keys.with_customer(Arc::new(move || Key::of_secret(&secret(&project, &from)?)))
 }
@@ -114,8 +116,12 @@ pub(crate) fn version(place: &Place, document: &Document, wanted: &Wanted<'_>) -
     let versions = || place.store(&document.config).versions(&name_of(&document.config)).map_err(failed);
     let none = |what: String, versions: &[Manifest]| {
         let mut error = wrong(codes::NO_VERSION, what, document.address(), "");
-        error.diagnostic.notes =
-            versions.iter().rev().take(10).map(|one| format!("{} of {}", &one.digest[..12], one.created_at)).collect();
+        error.diagnostic.notes = versions
+            .iter()
+            .rev()
+            .take(10)
+            .map(|one| format!("{} of {}", &one.digest[..12], one.created_at))
+            .collect();
         error.diagnostic.help = Some(format!("`mlp show {}` lists its versions", document.address()));
         error
     };
@@ -123,7 +129,8 @@ pub(crate) fn version(place: &Place, document: &Document, wanted: &Wanted<'_>) -
         Wanted::Now => Ok(version_of(document).map(str::to_owned)),
         Wanted::Named(start) => {
             let versions = versions()?;
-            let found: Vec<&Manifest> = versions.iter().filter(|one| one.digest.starts_with(*start)).collect();
+            let found: Vec<&Manifest> =
+                versions.iter().filter(|one| one.digest.starts_with(*start)).collect();
             match found.as_slice() {
                 [one] if start.len() >= SHORTEST => Ok(Some(one.digest.clone())),
                 [_, _, ..] => {
@@ -175,7 +182,12 @@ impl<'a> Wanted<'a> {
 
 /// A file that a step may read with the content of a version. Where it is encrypted that is a private copy below `copies`,
 /// which has to be removed.
-pub(crate) fn readable(place: &Place, document: &Document, version: &str, copies: &Path) -> Fallible<PathBuf> {
+pub(crate) fn readable(
+    place: &Place,
+    document: &Document,
+    version: &str,
+    copies: &Path,
+) -> Fallible<PathBuf> {
     let name = name_of(&document.config);
     let copy = copies.join(format!("{name}-{}", &version[..12]));
     place
@@ -220,6 +232,50 @@ impl Drop for Copies {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Refuses code that holds the data of a protected dataset: its snapshot would be a copy in the clear.
+pub(crate) fn refuse_copies(
+    place: &Place,
+    project: &Path,
+    code: &Path,
+    (address, path): (&str, &str),
+) -> Fallible<()> {
+    let protected = |config: &KnownValue| {
+        let protection = config.field("protection");
+        is_encrypted(config)
+            || ["mask", "redact"]
+                .iter()
+                .any(|word| !strings(protection.and_then(|of| of.field(word))).is_empty())
+    };
+    let documents: Vec<Document> =
+        place.documents("datasets")?.into_iter().filter(|one| protected(&one.config)).collect();
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let snapshot =
+        mlp_floor::launch::scan_code(project, code).map_err(|problem| fault(&problem.at(path), address))?;
+    for document in documents {
+        for source in document.config.field("sources").and_then(KnownValue::as_list).unwrap_or_default() {
+            let Some(name) = text(source, "path") else { continue };
+            let file = project.join(name);
+            let Ok(inside) = file.strip_prefix(code.canonicalize().unwrap_or_else(|_| code.to_owned()))
+            else {
+                continue;
+            };
+            if snapshot.files.keys().any(|known| Path::new(known).starts_with(inside)) {
+                let text = format!(
+                    "the code holds `{name}`, the data of `{}`, and its snapshot would be a copy that is not protected",
+                    document.address()
+                );
+                let mut error = wrong(codes::STEP, text, address, path);
+                error.diagnostic.help =
+                    Some("name the data in `.mlpignore`, or set `code` to a directory without it".to_owned());
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn sample(value: &KnownValue) -> Sample {

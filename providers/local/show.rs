@@ -5,12 +5,12 @@ use mlp_floor::registry::Registry;
 use mlp_provider::{ShowQuery, Shown};
 use serde_json::{Value as Json, json};
 
+use crate::codes;
 use crate::dataset::{self, Wanted};
-use crate::documents::{Document, Found};
+use crate::documents::Document;
 use crate::fault::{Fallible, fault, wrong};
 use crate::mlp_value::{KnownValue, units};
 use crate::resources::Ground;
-use crate::codes;
 
 /// How much of a version's name is shown.
 const SHORT: usize = 12;
@@ -95,12 +95,16 @@ fn listed(ground: &Ground, document: &Document, versions: &[Manifest]) -> Fallib
     if let Some(one) = versions.iter().find(|one| current == Some(one.digest.as_str())) {
         lines.extend(contents(one));
     }
-    Ok(Shown { lines, detail: json!({ "address": document.address(), "current": current, "versions": detail }) })
+    Ok(Shown {
+        lines,
+        detail: json!({ "address": document.address(), "current": current, "versions": detail }),
+    })
 }
 
 /// The columns of a version and what became of its expectations.
 fn contents(version: &Manifest) -> Vec<String> {
-    let mut table = vec![["column", "type", "missing", "different", "smallest", "largest"].map(str::to_owned)];
+    let mut table =
+        vec![["column", "type", "missing", "different", "smallest", "largest"].map(str::to_owned)];
     let more = |column: &ColumnProfile| if column.distinct_capped { "+" } else { "" };
     for column in &version.columns {
         table.push([
@@ -139,9 +143,10 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 fn users(ground: &Ground, document: &Document, version: &Manifest) -> Fallible<Vec<String>> {
     let mut found = models(ground, document, &version.digest)?;
     let mark = format!("{}@{}", version.name, &version.digest[..SHORT]);
-    for other in documents(ground, "datasets")? {
+    let others = ground.place.documents("datasets")?;
+    for other in others.iter().filter(|other| other.address() != document.address()) {
         let store = ground.place.store(&other.config);
-        let Some(theirs) = dataset::version_of(&other) else { continue };
+        let Some(theirs) = dataset::version_of(other) else { continue };
         let reads = store
             .manifest(&dataset::name_of(&other.config), theirs)
             .is_ok_and(|manifest| manifest.sources.iter().any(|source| source.path == mark));
@@ -150,7 +155,7 @@ fn users(ground: &Ground, document: &Document, version: &Manifest) -> Fallible<V
         }
     }
     for folder in ["pipelines", "batch", "datasets"] {
-        for other in documents(ground, folder)? {
+        for other in ground.place.documents(folder)? {
             if pins(&other.config, version) {
                 found.push(format!("pinned by {}", other.address()));
             }
@@ -161,15 +166,14 @@ fn users(ground: &Ground, document: &Document, version: &Manifest) -> Fallible<V
 
 /// Whether somewhere in a record this version of the dataset is named.
 fn pins(config: &KnownValue, version: &Manifest) -> bool {
-    let text = |value: &KnownValue, name: &str| {
-        value.field(name).and_then(KnownValue::as_text).map(str::to_owned)
-    };
+    let text =
+        |value: &KnownValue, name: &str| value.field(name).and_then(KnownValue::as_text).map(str::to_owned);
     let pin = |value: &KnownValue| {
         text(value, "version").is_some_and(|start| !start.is_empty() && version.digest.starts_with(&start))
     };
     // A batch endpoint names its dataset beside the pin.
-    let batch = text(config, "input").as_deref() == Some(&version.name)
-        && config.field("pinned").is_some_and(pin);
+    let batch =
+        text(config, "input").as_deref() == Some(&version.name) && config.field("pinned").is_some_and(pin);
     let mut found = batch;
     config.walk(&mut |_, value| {
         found |= text(value, "dataset").as_deref() == Some(&version.name) && pin(value);
@@ -205,33 +209,23 @@ fn models(ground: &Ground, document: &Document, digest: &str) -> Fallible<Vec<St
     Ok(found)
 }
 
-/// The records of a folder.
-fn documents(ground: &Ground, folder: &str) -> Fallible<Vec<Document>> {
-    let entries = std::fs::read_dir(ground.place.home.join(folder)).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
-        .filter(|name| !name.starts_with('.'))
-        .collect();
-    names.sort();
-    let mut found = Vec::new();
-    for name in names {
-        if let Found::Document(document) = ground.place.find(&format!("{folder}/{name}"))? {
-            found.push(*document);
-        }
-    }
-    Ok(found)
-}
-
 fn compared(document: &Document, (from, to): (&str, &str), found: &Comparison) -> Shown {
     let mut lines = vec![
         format!("{}  {} -> {}", document.address(), &from[..SHORT], &to[..SHORT]),
         String::new(),
-        format!("  rows      {} added, {} removed, {} the same", found.rows_added, found.rows_removed, found.rows_common),
+        format!(
+            "  rows      {} added, {} removed, {} the same",
+            found.rows_added, found.rows_removed, found.rows_common
+        ),
     ];
     if found.key.is_empty() {
         lines.push("            compared whole: no column is declared `key`".to_owned());
     } else {
-        lines.push(format!("            {} changed; compared by {}", found.rows_changed, found.key.join(", ")));
+        lines.push(format!(
+            "            {} changed; compared by {}",
+            found.rows_changed,
+            found.key.join(", ")
+        ));
     }
     let mut columns: Vec<String> = Vec::new();
     columns.extend(found.columns_added.iter().map(|name| format!("+ {name}")));
@@ -248,7 +242,9 @@ fn compared(document: &Document, (from, to): (&str, &str), found: &Comparison) -
     for one in &found.drift {
         let (measure, moved) = match one.measure {
             Some(DriftMeasure::Psi) => ("PSI", one.value.is_some_and(|value| value > MOVED.0)),
-            Some(DriftMeasure::TotalVariation) => ("distance", one.value.is_some_and(|value| value > MOVED.1)),
+            Some(DriftMeasure::TotalVariation) => {
+                ("distance", one.value.is_some_and(|value| value > MOVED.1))
+            }
             None => ("not measured", false),
         };
         table.push([

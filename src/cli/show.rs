@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::project::{Project, VariableArgs};
 use super::run::applied;
 use super::{Globals, report};
-use crate::engine::session_for;
+use crate::engine::{lower_place, session_for};
 use crate::host::{files, terminal};
 
 /// Arguments.
@@ -40,7 +40,9 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
 /// The argument as an address: no file is called so, or only something applied can be compared.
 fn address(path: &Path, compares: bool) -> Option<String> {
     let text = path.to_str()?;
-    let looks = text.parse::<mlp_value::Address>().is_ok_and(|address| mlp_platform::kinds::kind(&address.kind).is_some());
+    let looks = text
+        .parse::<mlp_value::Address>()
+        .is_ok_and(|address| mlp_platform::kinds::kind(&address.kind).is_some());
     (looks && (compares || !path.exists())).then(|| text.to_owned())
 }
 
@@ -70,7 +72,12 @@ fn versions(args: &Args, address: &str, globals: &Globals) -> Exit {
         })
     });
     match shown {
-        Err(diagnostics) => report::diagnostics(&diagnostics, &compiled.sources, globals),
+        Err(mut diagnostics) => {
+            for diagnostic in &mut diagnostics {
+                lower_place(diagnostic, &compiled.platform, &compiled.sources);
+            }
+            report::diagnostics(&diagnostics, &compiled.sources, globals)
+        }
         Ok(shown) if globals.json => {
             let document =
                 serde_json::json!({ "format_version": report::FORMAT_VERSION, "shown": shown.detail });

@@ -151,7 +151,11 @@ fn format(builder: &mut Builder<'_>, sources: &[Source], config: &mut BTreeMap<&
     });
     for format in own.iter().cloned().chain(theirs) {
         if !matches!(format.as_str(), "csv" | "jsonl" | "parquet") {
-            builder.not_served("format", &format!("the format `{format}`"), "use `csv`, `jsonl` or `parquet`");
+            builder.not_served(
+                "format",
+                &format!("the format `{format}`"),
+                "use `csv`, `jsonl` or `parquet`",
+            );
             return;
         }
     }
@@ -232,7 +236,12 @@ fn upstream(builder: &mut Builder<'_>, sources: &[Source], readers: &[&Address])
         let name = object_name(address);
         if readers.contains(&address) {
             let text = format!("`{own}` is made from itself");
-            builder.error(codes::UNRESOLVED, "from", text, "leave one of the datasets on the way out of `from`");
+            builder.error(
+                codes::UNRESOLVED,
+                "from",
+                text,
+                "leave one of the datasets on the way out of `from`",
+            );
             return None;
         }
         let pinned = pin.as_ref().map(|(_, which)| which.clone());

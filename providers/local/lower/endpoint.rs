@@ -275,7 +275,12 @@ fn batch(input: &LowerInput<'_>) -> Lowered {
                 config.insert(native, Value::text(object_name(&found.address)));
                 match found.pin {
                     Some(_) if native == "output" => {
-                        builder.error(codes::VALUE, path, "nothing is written into a version that is there", "");
+                        builder.error(
+                            codes::VALUE,
+                            path,
+                            "nothing is written into a version that is there",
+                            "",
+                        );
                     }
                     Some((word, which)) => {
                         config.insert("pinned", Value::object([(word, Value::text(which))]));

@@ -28,7 +28,8 @@ pub(super) fn columns(builder: &mut Builder<'_>, path: &str) -> Option<PlanValue
     match parse(text).and_then(|found| KnownValue::from_json(&found).map_err(|why| why.to_string())) {
         Ok(found) => Some(found.lift()),
         Err(why) => {
-            let help = "it is an Avro record, a JSON Schema of an object, or `{ \"column\": { \"type\": ... } }`";
+            let help =
+                "it is an Avro record, a JSON Schema of an object, or `{ \"column\": { \"type\": ... } }`";
             builder.error(codes::VALUE, "schema", format!("`{path}` is no schema: {why}"), help);
             None
         }
@@ -65,7 +66,10 @@ fn plain(fields: &Map<String, Json>) -> Result<Json, String> {
             other => other,
         };
         if !kind.as_str().is_some_and(|kind| TYPES.contains(&kind)) {
-            return Err(format!("the type of column `{name}` is {kind}, and not one of {}", TYPES.join(", ")));
+            return Err(format!(
+                "the type of column `{name}` is {kind}, and not one of {}",
+                TYPES.join(", ")
+            ));
         }
     }
     Ok(Json::Object(fields.clone()))
@@ -148,10 +152,8 @@ fn json_schema(schema: &Map<String, Json>, properties: &Map<String, Json>) -> Re
         };
         let may_be_absent = !required.is_some_and(|required| required.contains(&json!(name)));
         let nullable = may_be_absent || kinds.contains(&"null");
-        let mut column = Map::from_iter([
-            ("type".to_owned(), json!(kind)),
-            ("nullable".to_owned(), json!(nullable)),
-        ]);
+        let mut column =
+            Map::from_iter([("type".to_owned(), json!(kind)), ("nullable".to_owned(), json!(nullable))]);
         for (own, theirs) in
             [("allowed", "enum"), ("min", "minimum"), ("max", "maximum"), ("description", "description")]
         {
@@ -188,7 +190,9 @@ mod tests {
         assert_eq!(found["amount"]["type"], "number");
         assert_eq!(found["plan"], json!({ "type": "string", "allowed": ["a", "b"] }));
         assert_eq!((&found["tags"]["type"], &found["ok"]["type"]), (&json!("any"), &json!("bool")));
-        assert!(parse(r#"{"type":"record","fields":[{"name":"x","type":"lnog"}]}"#).unwrap_err().contains("lnog"));
+        assert!(
+            parse(r#"{"type":"record","fields":[{"name":"x","type":"lnog"}]}"#).unwrap_err().contains("lnog")
+        );
     }
 
     #[test]

@@ -6,7 +6,15 @@ use crate::mlp_value::KnownValue;
 
 /// What a version of a dataset does not depend on: nothing of it changes a row that is kept.
 const DESCRIBING: &[&str] = &[
-    "address", "description", "owner", "labels", "classification", "quality", "storage", "source_digest", "upstream",
+    "address",
+    "description",
+    "owner",
+    "labels",
+    "classification",
+    "quality",
+    "storage",
+    "source_digest",
+    "upstream",
 ];
 
 /// One digest of everything that decides the content of a dataset: how it is declared, and what its sources hold.

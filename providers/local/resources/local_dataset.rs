@@ -296,4 +296,3 @@ fn digests(paths: &[(String, PathBuf)]) -> Fallible<Vec<(String, String)>> {
     };
     paths.iter().map(digest).collect()
 }
-

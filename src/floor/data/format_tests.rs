@@ -13,7 +13,7 @@ use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::ArrowWriter;
 
 use super::*;
-use crate::data::{ColumnSchema, ColumnType, Format, Sample};
+use crate::data::{Check, ColumnSchema, ColumnType, Expectation, Format, Sample};
 
 fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let batch = RecordBatch::try_from_iter_with_nullable(
@@ -189,6 +189,27 @@ fn parquet_is_checked_against_the_schema_and_its_rows_are_named() {
 }
 
 #[test]
+fn a_row_that_breaks_its_schema_is_told_even_where_no_expectation_can_be_computed() {
+    let bench = Bench::new();
+    let predicate: Arc<crate::data::RowPredicate> =
+        Arc::new(|row| row[0].1.number().map(|number| number > 0.0).ok_or_else(|| "no number".to_owned()));
+    let request = SnapshotRequest {
+        schema: Some(vec![ColumnSchema::new("n", ColumnType::Number)]),
+        quality: vec![Expectation {
+            name: "positive".into(),
+            check: Check::Row { text: "row.n > 0".into() },
+            at_least: 1.0,
+        }],
+        predicates: [("positive".to_owned(), predicate)].into(),
+        ..request(vec![bench.file("a.csv", "n\n1\nx\n")], None)
+    };
+    let refused = bench.store.snapshot(&request).unwrap_err();
+    assert_eq!((refused.code, refused.notes.len()), ("MLP0703", 2), "{refused}");
+    let untyped = SnapshotRequest { schema: None, ..request };
+    assert_eq!(bench.store.snapshot(&untyped).unwrap_err().code, "MLP0705");
+}
+
+#[test]
 fn nested_columns_are_json_and_binary_ones_are_refused() {
     let bench = Bench::new();
     let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
@@ -265,7 +286,10 @@ fn a_version_is_appended_to_and_keeps_its_rows_as_they_are() {
 #[test]
 fn only_rows_that_are_new_are_appended_whatever_their_format() {
     let bench = Bench::new();
-    let one = bench.snapshot(vec![bench.file("a.csv", "id,at\n1,2026-01-31\n1,2026-01-31\n2,\n")], Some(Format::Parquet));
+    let one = bench.snapshot(
+        vec![bench.file("a.csv", "id,at\n1,2026-01-31\n1,2026-01-31\n2,\n")],
+        Some(Format::Parquet),
+    );
     let mut wanted = SnapshotRequest {
         append_to: Some(one.unwrap().manifest.digest),
         only_new: true,

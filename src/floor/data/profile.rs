@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
+use super::protect::Protection;
 use super::schema::{ColumnSchema, ColumnType};
 use super::time::{parse_date, parse_timestamp};
 
@@ -46,6 +47,7 @@ struct Column {
     distinct: HashSet<u64>,
     capped: bool,
     hidden: bool,
+    masked: bool,
 }
 
 /// A number and how it was written.
@@ -70,9 +72,10 @@ pub(super) struct Profiler {
 }
 
 impl Profiler {
-    /// `hidden` says which columns show no minimum and maximum.
-    pub(super) fn new(columns: &[String], hidden: impl Fn(&str) -> bool) -> Self {
-        Self { columns: columns.iter().map(|name| Column::new(hidden(name))).collect() }
+    /// Masked columns hold tokens, and those that are hidden show no minimum and maximum.
+    pub(super) fn new(columns: &[String], protection: &Protection) -> Self {
+        let column = |name: &String| Column::new(protection.hides(name), protection.masks(name));
+        Self { columns: columns.iter().map(column).collect() }
     }
 
     pub(super) fn add(&mut self, cells: &[Cell]) {
@@ -82,15 +85,19 @@ impl Profiler {
     }
 
     pub(super) fn finish(self, names: &[String], schema: &[ColumnSchema]) -> Vec<ColumnProfile> {
-        let declared =
-            |name: &str| schema.iter().find(|column| column.name == name && column.kind != ColumnType::Any).map(|column| column.kind);
+        let declared = |name: &str| {
+            schema
+                .iter()
+                .find(|column| column.name == name && column.kind != ColumnType::Any)
+                .map(|column| column.kind)
+        };
         let profiles = names.iter().zip(self.columns);
         profiles.map(|(name, column)| column.finish(name, declared(name))).collect()
     }
 }
 
 impl Column {
-    fn new(hidden: bool) -> Self {
+    fn new(hidden: bool, masked: bool) -> Self {
         Self {
             nulls: 0,
             kinds: Kinds::default(),
@@ -99,6 +106,7 @@ impl Column {
             distinct: HashSet::new(),
             capped: false,
             hidden,
+            masked,
         }
     }
 
@@ -149,7 +157,7 @@ impl Column {
 
     fn finish(self, name: &str, declared: Option<ColumnType>) -> ColumnProfile {
         let kind =
-            if self.hidden { "string" } else { declared.map_or_else(|| self.kinds.name(), ColumnType::name) };
+            if self.masked { "string" } else { declared.map_or_else(|| self.kinds.name(), ColumnType::name) };
         let (min, max) = match (kind, self.numbers, self.texts) {
             ("json" | "null", ..) => (None, None),
             ("number" | "integer", Some((min, max)), _) => (Some(min.1), Some(max.1)),
@@ -247,7 +255,8 @@ mod tests {
 
     fn profile(values: &[&str], hidden: bool) -> ColumnProfile {
         let names = ["a".to_owned()];
-        let mut profiler = Profiler::new(&names, |_| hidden);
+        let protection = Protection::new(&[], None, &[]).unwrap().keep_secret(hidden);
+        let mut profiler = Profiler::new(&names, &protection);
         for value in values {
             profiler.add(&[Cell::from_csv(value)]);
         }

@@ -289,8 +289,8 @@ pub(super) fn scan(
             schema_checker.note(columns, &row.cells);
             quality_checker.note(columns, &row.cells);
         } else {
-            schema_checker.check(columns, rows.label(), row.line, &row.cells);
-            quality_checker.check(columns, rows.label(), row.line, &row.cells)?;
+            let sound = schema_checker.check(columns, rows.label(), row.line, &row.cells);
+            quality_checker.check(columns, (rows.label(), row.line), &row.cells, sound)?;
         }
     }
     let columns = rows.columns().to_vec();

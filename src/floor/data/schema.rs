@@ -188,8 +188,8 @@ impl<'a> SchemaChecker<'a> {
         }
     }
 
-    /// Checks one row.
-    pub(super) fn check(&mut self, columns: &[String], file: &str, line: u64, cells: &[Cell]) {
+    /// Checks one row, and says whether it is as declared.
+    pub(super) fn check(&mut self, columns: &[String], file: &str, line: u64, cells: &[Cell]) -> bool {
         self.bind(columns);
         let mut broken: Vec<(usize, String, String)> = Vec::new();
         let mut key = KeyHash::default();
@@ -209,6 +209,7 @@ impl<'a> SchemaChecker<'a> {
             let text = format!("key ({}) must be unique", names.join(", "));
             broken.push((at[0], text, String::new()));
         }
+        let sound = broken.is_empty();
         for (at, rule, value) in broken {
             let column = self.rules[at].schema.name.clone();
             let entry = self.violations.entry((at, rule.clone()));
@@ -219,6 +220,7 @@ impl<'a> SchemaChecker<'a> {
                 violation.examples.push(Example { file: file.to_owned(), line, value });
             }
         }
+        sound
     }
 
     /// Remembers the keys of a row that was accepted in an earlier version.

@@ -172,7 +172,7 @@ pub(super) fn judge(
     let problems: Vec<Problem> = unmet
         .map(|result| {
             let text = format!("the data of `{}` does not meet the expectation {result}", request.name);
-            Problem::new("MLP0704", text).at(format!("quality.{}", result.name))
+            Problem::new("MLP0704", text).at(format!("quality.expect.{}", result.name))
         })
         .collect();
     if request.on_failure == OnFailure::Warn {

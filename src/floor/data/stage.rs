@@ -50,7 +50,7 @@ impl Store {
         let mut types = SchemaChecker::new(schema, false, protection)?;
         let seed = request.sample.as_ref().map_or(0, |sample| sample.seed);
         let mut writer = TableWriter::new(output, &layout, pass.seal)?;
-        let mut profiler = Profiler::new(&scan.columns, |name| protection.hides(name));
+        let mut profiler = Profiler::new(&scan.columns, protection);
         let mut repeats = Repeats::new(request.only_new);
         let mut rows = Rows::new(pass.files, scan.columns.clone());
         let (mut index, mut kept) = (0, 0);

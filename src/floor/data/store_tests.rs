@@ -84,7 +84,7 @@ fn data_that_is_not_as_declared_leaves_nothing() {
     assert_eq!(files_below(&store.root), 0);
     let blocked =
         store.snapshot(&SnapshotRequest { quality: quality.clone(), ..request.clone() }).unwrap_err();
-    assert_eq!((blocked.code, blocked.subject.as_deref()), ("MLP0704", Some("quality.mail")));
+    assert_eq!((blocked.code, blocked.subject.as_deref()), ("MLP0704", Some("quality.expect.mail")));
     assert_eq!(files_below(&store.root), 0);
     let warned = SnapshotRequest { quality, on_failure: OnFailure::Warn, ..request };
     let warned = store.snapshot(&warned).unwrap();
