@@ -119,9 +119,9 @@ fn a_sqlite_file_is_read_on_and_what_is_refused_changes_nothing() {
 fn what_is_wrong_with_a_source_is_said_at_its_line_by_the_plan() {
     let project = project(SQLITE);
     let plan = |project: &Project| project.mlp(&["plan", "-e", "local"]);
-    plan(&project).ended(1).says("MLP0732").says("there is no file").says(&at(&project, "uri  ="));
+    plan(&project).ended(1).says("MLP0722").says("there is no file").says(&at(&project, "uri  ="));
     std::fs::write(project.directory().join("shop.db"), "id,amount\n".repeat(100)).unwrap();
-    plan(&project).ended(1).says("MLP0734").says("is no SQLite database");
+    plan(&project).ended(1).says("MLP0724").says("is no SQLite database");
     std::fs::remove_file(project.directory().join("shop.db")).unwrap();
     sqlite(
         &project,

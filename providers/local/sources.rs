@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mlp_floor::Problem;
+use mlp_floor::data::SourceData;
 use mlp_floor::extract::{self, Extracted, SourceSpec, Staging};
 use mlp_provider::{ErrorClass, Event, ProviderError, Reporter};
 
@@ -10,13 +11,13 @@ use crate::codes;
 use crate::fault::{Fallible, fault, wrong};
 use crate::lower::combined_digest;
 use crate::mlp_value::KnownValue;
-use crate::resources::{Ground, local_dataset};
+use crate::resources::Ground;
 
 /// What was fetched for one version. Dropped, it leaves everything as it was.
 #[derive(Default)]
 pub(crate) struct Fetched {
     extracted: Vec<Extracted>,
-    /// A mark of what the sources held before they were read, where the plan did not know one.
+    /// A mark of what the sources held before they were read.
     pub(crate) mark: Option<String>,
 }
 
@@ -27,13 +28,21 @@ pub(crate) fn fetch(ground: &Ground, config: &KnownValue, reporter: &dyn Reporte
     let project = PathBuf::from(&ground.target.directory);
     let mut fetched = Fetched::default();
     let mut marks = Vec::new();
+    let planned = config.field("source_mark").and_then(KnownValue::as_text);
     for value in config.field("outside").and_then(KnownValue::as_list).unwrap_or_default() {
         let spec: SourceSpec = serde_json::from_value(value.to_plain_json())
             .map_err(|error| wrong(codes::DOCUMENT, error.to_string(), address, "from"))?;
         let source = value.field("source").and_then(KnownValue::as_text).unwrap_or(address);
         let failed = |problem: Problem| error(&problem, ground, &spec, source);
-        if config.field("source_mark").is_none() {
-            marks.push((spec.uri.clone(), extract::look(&spec, &project).map_err(failed)?));
+        // Before the reading: what changes meanwhile is seen by the next plan.
+        if planned.is_none() {
+            let mut found = extract::look(&spec, &project).map_err(failed)?;
+            let labels = spec.tables.iter().map(|table| &table.name);
+            let labels: Vec<&String> =
+                if spec.tables.is_empty() { vec![&spec.uri] } else { labels.collect() };
+            marks.extend(
+                labels.iter().filter_map(|label| Some((format!("{source} {label}"), found.remove(*label)?))),
+            );
         }
         let found = extract::extract(&spec, &project, &staging).map_err(failed)?;
         for text in &found.said {
@@ -41,7 +50,8 @@ pub(crate) fn fetch(ground: &Ground, config: &KnownValue, reporter: &dyn Reporte
         }
         fetched.extracted.push(found);
     }
-    fetched.mark = (!marks.is_empty()).then(|| combined_digest(&marks));
+    let looked = (!marks.is_empty()).then(|| combined_digest(&marks));
+    fetched.mark = planned.map(str::to_owned).or(looked);
     Ok(fetched)
 }
 
@@ -55,7 +65,7 @@ fn staging(ground: &Ground, config: &KnownValue) -> Staging {
             _ => true,
         })
     });
-    let directory = ground.place.home.join("extract").join(local_dataset::name_of(config));
+    let directory = ground.place.home.join("extract").join(crate::dataset::name_of(config));
     Staging { directory, keep: !protected }
 }
 
@@ -76,22 +86,9 @@ fn error(problem: &Problem, ground: &Ground, spec: &SourceSpec, source: &str) ->
 }
 
 impl Fetched {
-    /// The files of rows, in the order of the sources.
-    pub(crate) fn paths(&self) -> Vec<(String, PathBuf)> {
-        let parts = self.extracted.iter().flat_map(|extracted| &extracted.parts);
-        parts.map(|part| (part.label.clone(), part.path.clone())).collect()
-    }
-
-    /// The problem with the names people know instead of those of staged files.
-    pub(crate) fn named(&self, mut problem: Problem) -> Problem {
-        for (label, path) in self.paths() {
-            let path = path.display().to_string();
-            problem.message = problem.message.replace(&path, &label);
-            for note in &mut problem.notes {
-                *note = note.replace(&path, &label);
-            }
-        }
-        problem
+    /// The rows, in the order of the sources.
+    pub(crate) fn sources(&self) -> Vec<SourceData> {
+        self.extracted.iter().flat_map(|extracted| extracted.parts.clone()).collect()
     }
 
     /// The version is there: the next reading goes on from here.

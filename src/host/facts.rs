@@ -76,14 +76,14 @@ fn pattern(directory: &Path, pattern: &str) -> Fact {
     }
 }
 
-/// A mark of what a source holds; it is looked at, not read.
+/// Marks of what a source holds, as JSON; it is looked at, not read.
 fn source(directory: &Path, text: &str) -> Fact {
     let spec: SourceSpec = match serde_json::from_str(text) {
         Ok(spec) => spec,
         Err(error) => return Fact::Failed(error.to_string()),
     };
     match extract::look(&spec, directory) {
-        Ok(mark) => Fact::Text(mark),
+        Ok(marks) => Fact::Text(serde_json::to_string(&marks).unwrap_or_default()),
         Err(problem) => refused(&problem),
     }
 }

@@ -19,7 +19,7 @@ pub enum Need {
     Tree(String),
     /// An environment variable.
     Env(String),
-    /// A mark of what a source outside the project holds, got at a bounded price; its description as JSON.
+    /// Marks of what a source outside the project holds, by table, got at a bounded price; its description as JSON.
     Source(String),
     /// The keyed fingerprint of a secret, by its reference (`env:NAME`, `file:PATH`).
     Secret(String),

@@ -77,20 +77,15 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
 /// Says what looking at the source found wrong. A source that does not answer now is no mistake of the specification:
 /// the plan goes on without knowing whether its data changed.
 fn look(builder: &mut Builder<'_>, spec: &SourceSpec) {
-    let mut said = Vec::new();
-    for part in parts(spec) {
-        match builder.ask(need(&part)) {
-            Some(Fact::Refused(why)) if !said.contains(&why.text) => {
-                said.push(why.text.clone());
-                let found = refusal(why).on(&builder.declaration().address, why.at.as_str());
-                // A secret that is not there is said where it is declared.
-                if !(spec.secret.is_some() && why.at == "from") {
-                    builder.diagnostics.push(found);
-                }
-            }
-            Some(Fact::Failed(why)) => builder.error(codes::VALUE, "", why.clone(), ""),
-            _ => {}
+    match builder.ask(need(spec)) {
+        // A secret that is not there is said where it is declared.
+        Some(Fact::Refused(why)) if spec.secret.is_some() && why.at == "from" => {}
+        Some(Fact::Refused(why)) => {
+            let found = refusal(why).on(&builder.declaration().address, why.at.as_str());
+            builder.diagnostics.push(found);
         }
+        Some(Fact::Failed(why)) => builder.error(codes::VALUE, "", why.clone(), ""),
+        _ => {}
     }
 }
 
@@ -108,12 +103,13 @@ fn need(spec: &SourceSpec) -> Need {
     Need::Source(serde_json::to_string(spec).unwrap_or_default())
 }
 
-/// The source as it is looked at: one table at a time, so that what one dataset reads says nothing of another.
-fn parts(spec: &SourceSpec) -> Vec<SourceSpec> {
-    if spec.tables.is_empty() {
-        return vec![spec.clone()];
+/// What looking at the source gave, by table; none where it was not looked at or does not answer.
+fn marks(builder: &mut Builder<'_>, spec: &SourceSpec) -> Option<BTreeMap<String, String>> {
+    extract::check(spec).ok()?;
+    match builder.ask(need(spec)) {
+        Some(Fact::Text(json)) => serde_json::from_str(json).ok(),
+        _ => None,
     }
-    spec.tables.iter().map(|table| SourceSpec { tables: vec![table.clone()], ..spec.clone() }).collect()
 }
 
 /// What the floor reads for a source that is no file; none while one of its attributes is not known.
@@ -178,15 +174,23 @@ pub(super) fn is_outside(source: &Declaration) -> bool {
 pub(super) fn outside(builder: &mut Builder<'_>, config: &mut BTreeMap<&str, PlanValue>) {
     let Some(from) = builder.attribute("from") else { return };
     let mut specs: Vec<(String, SourceSpec)> = Vec::new();
+    let mut held = Some(Vec::new());
     for (index, item) in from.as_list().unwrap_or(std::slice::from_ref(from)).iter().enumerate() {
         let Some(reference) = reference_of(item) else { continue };
         let Some(source) = builder.follow(&reference, "source").filter(|source| is_outside(source)) else {
             continue;
         };
         let Some(spec) = spec_of(builder, source) else { continue };
+        let marks = marks(builder, &spec);
         let Some(chosen) = chosen(builder, spec, &reference, &format!("from[{index}]")) else { continue };
-        // Tables of one source are read in one transaction.
         let address = reference.address.to_string();
+        let label = chosen.tables.first().map_or(&chosen.uri, |table| &table.name);
+        let mark = marks.and_then(|marks| marks.get(label).cloned());
+        held = held.zip(mark).map(|(mut held, mark)| {
+            held.push((format!("{address} {label}"), mark));
+            held
+        });
+        // Tables of one source are read in one transaction.
         match specs.last_mut().filter(|(last, _)| *last == address) {
             Some((_, last)) if !chosen.tables.is_empty() => last.tables.extend(chosen.tables),
             _ => specs.push((address, chosen)),
@@ -198,15 +202,8 @@ pub(super) fn outside(builder: &mut Builder<'_>, config: &mut BTreeMap<&str, Pla
     if builder.attribute("format").is_none() && !config.contains_key("sources") {
         config.insert("format", Value::text(format_of(&specs[0].1)));
     }
-    let mut marks = Vec::new();
-    let all: Vec<SourceSpec> = specs.iter().flat_map(|(_, spec)| parts(spec)).collect();
-    for part in all.iter().filter(|part| extract::check(part).is_ok()) {
-        if let Some(Fact::Text(mark)) = builder.ask(need(part)) {
-            marks.push((part.uri.clone(), mark.clone()));
-        }
-    }
-    if marks.len() == all.len() {
-        config.insert("source_mark", Value::text(combined_digest(&marks)));
+    if let Some(held) = held {
+        config.insert("source_mark", Value::text(combined_digest(&held)));
     }
     let values = specs.iter().filter_map(|(address, spec)| {
         let mut json = serde_json::to_value(spec).ok()?;

@@ -357,7 +357,7 @@ fn receive(
         if count == 0 {
             return Ok((out, bytes));
         }
-        out.writer.write_all(&buffer[..count]).map_err(|error| write_failed(&out.path, &error))?;
+        out.write_all(&buffer[..count]).map_err(|error| write_failed(&out.path, &error))?;
         bytes += count as u64;
     }
 }

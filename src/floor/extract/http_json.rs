@@ -51,8 +51,8 @@ impl<'de> Visitor<'de> for Rows<'_> {
             }
             // Between the tokens of a document line breaks are only space; within texts they are escaped.
             let line = item.get().replace(['\n', '\r'], " ");
-            self.out.writer.write_all(line.as_bytes()).map_err(A::Error::custom)?;
-            self.out.writer.write_all(b"\n").map_err(A::Error::custom)?;
+            self.out.write_all(line.as_bytes()).map_err(A::Error::custom)?;
+            self.out.write_all(b"\n").map_err(A::Error::custom)?;
             *self.bytes += line.len() as u64 + 1;
         }
         Ok(())

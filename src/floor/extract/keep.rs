@@ -5,21 +5,22 @@
 //! <directory>/<source>/<digest>.rows  the rows of a table as of the last accepted reading
 //! <directory>/<source>/kept.json      where that reading ended
 //! ```
-//! Rows that are to be masked or encrypted are never kept, and while they are worked on they lie in files without a name.
+//! Rows that are to be masked or encrypted are never kept, and while they are worked on they are encrypted with a key that
+//! is only in memory.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::SourceSpec;
 use super::wire::KEPT;
-use super::{Part, SourceSpec};
 use crate::Problem;
+use crate::data::{Format, SourceData, Spool};
 use crate::digest::digest_file;
 use crate::files::{lock, write_atomic};
 
@@ -31,7 +32,7 @@ const FORMAT_VERSION: u32 = 1;
 pub struct Staging {
     /// A directory of this data set alone.
     pub directory: PathBuf,
-    /// Whether raw rows may be kept for the next time; else they are read whole each time and never get a name on disk.
+    /// Whether raw rows may be kept for the next time; else they are read whole each time and cannot be read on the disk.
     pub keep: bool,
 }
 
@@ -76,7 +77,7 @@ impl Staging {
             keep: self.keep,
             memory,
             next: BTreeMap::new(),
-            result: Extracted { parts: Vec::new(), said: Vec::new(), open: Vec::new(), accepts: None },
+            result: Extracted { parts: Vec::new(), said: Vec::new(), accepts: None },
             place: Place { directory, scratch, _lock: lock },
         })
     }
@@ -123,18 +124,53 @@ pub(super) struct Session {
     place: Place,
 }
 
-/// A file that rows are written to.
+/// What rows are written to.
 pub(super) struct Output {
-    pub(super) writer: BufWriter<File>,
+    sink: Sink,
     pub(super) path: PathBuf,
+    format: Option<Format>,
+}
+
+enum Sink {
+    File(BufWriter<File>),
+    /// Nothing of it can be read on the disk.
+    Spool(Box<Spool>),
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &mut self.sink {
+            Sink::File(file) => file.write(bytes),
+            Sink::Spool(spool) => spool.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match &mut self.sink {
+            Sink::File(file) => file.flush(),
+            Sink::Spool(spool) => spool.flush(),
+        }
+    }
 }
 
 impl Output {
-    /// Writes out what is buffered; the file stays.
-    pub(super) fn close(mut self) -> Result<(File, PathBuf), Problem> {
-        self.writer.flush().map_err(|error| write_failed(&self.path, &error))?;
-        let file = self.writer.into_inner().map_err(|error| write_failed(&self.path, error.error()))?;
-        Ok((file, self.path))
+    /// Ends the writing of rows that are to be read again here; those that are protected never are.
+    pub(super) fn into_file(self) -> Result<File, Problem> {
+        match self.sink {
+            Sink::File(file) => file.into_inner().map_err(|error| write_failed(&self.path, error.error())),
+            Sink::Spool(_) => Err(Problem::new(KEPT, "protected rows are not read again here")),
+        }
+    }
+
+    /// Ends the writing.
+    fn finish(self, label: &str) -> Result<SourceData, Problem> {
+        match self.sink {
+            Sink::File(mut file) => {
+                file.flush().map_err(|error| write_failed(&self.path, &error))?;
+                Ok(SourceData::new(self.path, self.format).named(label))
+            }
+            Sink::Spool(spool) => spool.finish(label),
+        }
     }
 }
 
@@ -162,26 +198,25 @@ impl Session {
         self.result.said.push(text);
     }
 
-    /// A new file for rows, with an ending that tells their format.
+    /// Somewhere for rows, with an ending that tells their format.
     pub(super) fn output(&self, part: &str, ending: &str) -> Result<Output, Problem> {
+        let number = fs::read_dir(&self.place.scratch).map_or(0, Iterator::count);
         let plain: String = part
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '-' })
             .take(80)
             .collect();
-        let number = fs::read_dir(&self.place.scratch).map_or(0, Iterator::count);
-        let name = format!("{number}-{}.{ending}", plain.trim_start_matches(['.', '-']));
-        let path = self.place.scratch.join(name);
-        let mut options = OpenOptions::new();
-        options.write(true).read(true).create_new(true).mode(0o600);
-        let file = options.open(&path).map_err(|error| write_failed(&path, &error))?;
-        let path = if self.keep {
-            path
+        let path = self.place.scratch.join(format!("{number}-{plain}.{ending}"));
+        let format = Format::named(ending);
+        let sink = if self.keep {
+            let mut options = OpenOptions::new();
+            options.write(true).read(true).create_new(true).mode(0o600);
+            let file = options.open(&path).map_err(|error| write_failed(&path, &error))?;
+            Sink::File(BufWriter::with_capacity(128 * 1024, file))
         } else {
-            fs::remove_file(&path).map_err(|error| write_failed(&path, &error))?;
-            PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+            Sink::Spool(Box::new(Spool::new(&self.place.scratch, format.unwrap_or(Format::JsonLines))?))
         };
-        Ok(Output { writer: BufWriter::with_capacity(128 * 1024, file), path })
+        Ok(Output { sink, path, format })
     }
 
     /// Gives the rows of a part. `position` says where the next reading may go on; without one nothing is kept.
@@ -191,14 +226,13 @@ impl Session {
         rows: Output,
         position: Option<(Json, Json)>,
     ) -> Result<(), Problem> {
-        let (file, path) = rows.close()?;
+        let data = rows.finish(part)?;
         if let (true, Some((position, shape))) = (self.keep, position) {
+            let path = data.path.clone();
             let digest = digest_file(&path).map_err(|error| Problem::io(KEPT, "read", &path, &error))?;
-            self.next.insert(part.to_owned(), (Kept { digest, position, shape }, path.clone()));
+            self.next.insert(part.to_owned(), (Kept { digest, position, shape }, path));
         }
-        self.result.parts.push(Part { label: part.to_owned(), path });
-        // A file without a name lives as long as it is open.
-        self.result.open.push(file);
+        self.result.parts.push(data);
         Ok(())
     }
 
@@ -212,7 +246,7 @@ impl Session {
     ) -> Result<(), Problem> {
         let again = self.place.scratch.join(format!("kept-{}.{ending}", self.result.parts.len()));
         fs::hard_link(path, &again).map_err(|error| write_failed(&again, &error))?;
-        self.result.parts.push(Part { label: part.to_owned(), path: again.clone() });
+        self.result.parts.push(SourceData::new(again.clone(), Format::named(ending)).named(part));
         self.next.insert(part.to_owned(), (kept, again));
         Ok(())
     }
@@ -227,11 +261,10 @@ impl Session {
 /// What was read. Dropping it undoes the reading; [`Extracted::accept`] makes it the point from which the next goes on.
 #[derive(Debug)]
 pub struct Extracted {
-    /// The files, one for each table or resource.
-    pub parts: Vec<Part>,
+    /// The rows, of each table or resource; called by its name.
+    pub parts: Vec<SourceData>,
     /// What is worth a line.
     pub said: Vec<String>,
-    open: Vec<File>,
     accepts: Option<Accepts>,
 }
 

@@ -41,9 +41,9 @@ pub(super) fn merge(
             return Ok(());
         }
         merged.stayed += 1;
-        out.writer.write_all(line)
+        out.write_all(line)
     })?;
-    each_line(since, out, &mut |line, out| out.writer.write_all(line))?;
+    each_line(since, out, &mut |line, out| out.write_all(line))?;
     Ok(merged)
 }
 

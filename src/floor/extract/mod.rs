@@ -21,6 +21,7 @@ mod tests;
 mod tests_postgres;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use glob::{digest as digest_files, expand, is_pattern};
@@ -30,15 +31,6 @@ pub use spec::{Authorization, SourceKind, SourceSpec, TableSpec};
 
 use crate::Problem;
 
-/// Rows of one table, or one resource, in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// What it is, for people: the table's name or the address.
-    pub label: String,
-    /// The file.
-    pub path: std::path::PathBuf,
-}
-
 /// Refuses what cannot be meant; looks nowhere.
 ///
 /// # Errors
@@ -47,17 +39,17 @@ pub fn check(spec: &SourceSpec) -> Result<(), Problem> {
     spec::check(spec)
 }
 
-/// A mark of what the source holds now, got without reading it: equal marks mean equal data. `project` is where relative
-/// paths begin.
+/// Marks of what the source holds now, by table (of a resource, by its address), got without reading it: equal marks mean
+/// equal data. `project` is where relative paths begin.
 ///
 /// # Errors
-/// It cannot be reached (`MLP0730`, which may pass), refuses the credentials, or has not what is to be read.
-pub fn look(spec: &SourceSpec, project: &Path) -> Result<String, Problem> {
+/// It cannot be reached (`MLP0720`, which may pass), refuses the credentials, or has not what is to be read.
+pub fn look(spec: &SourceSpec, project: &Path) -> Result<BTreeMap<String, String>, Problem> {
     check(spec)?;
     let secret = spec.secret.as_deref().map(|from| read_secret(project, from)).transpose()?;
     let secret = secret.as_deref();
     let found = match spec.kind {
-        SourceKind::Http => http::look(spec, secret),
+        SourceKind::Http => http::look(spec, secret).map(|mark| BTreeMap::from([(spec.uri.clone(), mark)])),
         SourceKind::Sqlite => sqlite::look(spec, project),
         SourceKind::Postgres => apart(|| postgres::look(spec, project, secret)),
     };
@@ -67,7 +59,7 @@ pub fn look(spec: &SourceSpec, project: &Path) -> Result<String, Problem> {
 /// Reads the source into files of `staging`.
 ///
 /// # Errors
-/// As [`look`], and it may break off in the middle (`MLP0733`). Nothing is left behind then.
+/// As [`look`], and it may break off in the middle (`MLP0723`). Nothing is left behind then.
 pub fn extract(spec: &SourceSpec, project: &Path, staging: &Staging) -> Result<Extracted, Problem> {
     check(spec)?;
     let secret = spec.secret.as_deref().map(|from| read_secret(project, from)).transpose()?;

@@ -1,5 +1,6 @@
 //! Tables of a PostgreSQL server, in one read-only transaction that sees one moment.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io::Write as _;
@@ -40,7 +41,11 @@ struct Ground<'a> {
     has_secret: bool,
 }
 
-pub(super) fn look(spec: &SourceSpec, project: &Path, secret: Option<&str>) -> Result<String, Problem> {
+pub(super) fn look(
+    spec: &SourceSpec,
+    project: &Path,
+    secret: Option<&str>,
+) -> Result<BTreeMap<String, String>, Problem> {
     let address = parse(&spec.uri)?;
     let ground = Ground { address: &address, silence: LOOK * 2, has_secret: secret.is_some() };
     run(async {
@@ -48,11 +53,13 @@ pub(super) fn look(spec: &SourceSpec, project: &Path, secret: Option<&str>) -> R
         let transaction = begin(&ground, &mut client).await?;
         let limit = format!("SET LOCAL statement_timeout = '{}s'", LOOK.as_secs());
         ground.wait(transaction.batch_execute(&limit), None).await?;
-        let mut marks = Vec::new();
+        let mut marks = BTreeMap::new();
         for table in &spec.tables {
-            marks.push(mark(&ground, &transaction, table).await?);
+            let mark = mark(&ground, &transaction, table).await?;
+            let mark = blake3::hash(mark.as_bytes()).to_hex()[..32].to_owned();
+            marks.insert(table.name.clone(), mark);
         }
-        Ok(blake3::hash(marks.join("\n").as_bytes()).to_hex()[..32].to_owned())
+        Ok(marks)
     })
 }
 
@@ -439,7 +446,7 @@ async fn read_table(
     match (kept, from) {
         (Some((_, before)), Some(_)) => {
             let mut out = session.output(&table.name, "jsonl")?;
-            let (mut since, _) = read.close()?;
+            let mut since = read.into_file()?;
             let merged = merge(&before, &mut since, &reading.key, &mut out)?;
             session.say(format!(
                 "{}: {} rows read on from where the last reading ended, {} kept",
@@ -464,8 +471,8 @@ fn in_the_middle(mut problem: Problem) -> Problem {
 
 fn write_line(out: &mut Output, line: &str) -> std::io::Result<()> {
     // `row_to_json` writes one line: line breaks in texts are escaped.
-    out.writer.write_all(line.as_bytes())?;
-    out.writer.write_all(b"\n")
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")
 }
 
 /// The query for the rows as JSON, in an order that reading on continues.

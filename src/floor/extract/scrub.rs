@@ -21,10 +21,10 @@ mod tests {
 
     #[test]
     fn no_text_of_a_problem_holds_the_secret() {
-        let problem = Problem::new("MLP0731", "bad hunter22").note("is hunter22").help("not hunter22");
+        let problem = Problem::new("MLP0721", "bad hunter22").note("is hunter22").help("not hunter22");
         let text = scrub(problem, Some("hunter22")).to_string();
         assert!(!text.contains("hunter22") && text.contains("(sensitive)"), "{text}");
-        let short = scrub(Problem::new("MLP0731", "a b"), Some("a"));
+        let short = scrub(Problem::new("MLP0721", "a b"), Some("a"));
         assert_eq!(short.message, "a b");
     }
 }

@@ -1,5 +1,6 @@
 //! Tables of a SQLite file, in one read transaction.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write as _};
@@ -39,7 +40,7 @@ fn file_name(uri: &str) -> &str {
 
 /// A mark of what the file holds, without reading it: SQLite's change counter, and the sizes and times of the file and its
 /// log. What only looks as if it had changed is found to be the same version when it is read.
-pub(super) fn look(spec: &SourceSpec, project: &Path) -> Result<String, Problem> {
+pub(super) fn look(spec: &SourceSpec, project: &Path) -> Result<BTreeMap<String, String>, Problem> {
     let path = project.join(file_name(&spec.uri));
     let mark = mark(&path).map_err(|error| open_failed(&path, &error))?;
     let mut connection = open(spec, &path)?;
@@ -47,7 +48,7 @@ pub(super) fn look(spec: &SourceSpec, project: &Path) -> Result<String, Problem>
     for table in &spec.tables {
         shape(&transaction, &path, table)?;
     }
-    Ok(mark)
+    Ok(spec.tables.iter().map(|table| (table.name.clone(), mark.clone())).collect())
 }
 
 fn open_failed(path: &Path, error: &std::io::Error) -> Problem {
@@ -256,7 +257,7 @@ fn read_table(
     match (kept, from) {
         (Some((_, before)), Some(_)) => {
             let mut out = session.output(&table.name, "jsonl")?;
-            let (mut since, _) = read.close()?;
+            let mut since = read.into_file()?;
             let merged = merge(&before, &mut since, &shape.key, &mut out)?;
             session.say(format!(
                 "{}: {} rows read on from where the last reading ended, {} kept",
@@ -295,9 +296,7 @@ fn write_rows(rows: &mut Rows<'_>, columns: &[String], out: &mut Output) -> Resu
             }
         }
         line.push_str("}\n");
-        out.writer
-            .write_all(line.as_bytes())
-            .map_err(|error| RowError::Problem(write_failed(&out.path, &error)))?;
+        out.write_all(line.as_bytes()).map_err(|error| RowError::Problem(write_failed(&out.path, &error)))?;
         count += 1;
     }
     Ok(count)

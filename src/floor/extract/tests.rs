@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 use super::*;
+use crate::data::SourceData;
 
 pub(super) fn spec(kind: SourceKind, uri: &str, tables: Vec<TableSpec>) -> SourceSpec {
     SourceSpec {
@@ -40,7 +41,7 @@ pub(super) fn read(spec: &SourceSpec, dir: &Path) -> (Vec<Vec<String>>, String) 
     (rows, said)
 }
 
-fn lines(part: &Part) -> Vec<String> {
+fn lines(part: &SourceData) -> Vec<String> {
     fs::read_to_string(&part.path).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -158,16 +159,25 @@ fn without_a_key_equal_rows_stay_as_many_as_they_are() {
 }
 
 #[test]
-fn rows_that_must_be_protected_never_have_a_name_on_disk() {
+fn rows_that_must_be_protected_cannot_be_read_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     database(dir.path(), ORDERS);
     let orders = spec(SourceKind::Sqlite, "shop.db", vec![table("orders", Some("at"))]);
     read(&orders, dir.path());
     assert_eq!(left(&dir.path().join("extract")).len(), 2);
     let found = extract(&orders, dir.path(), &staging(dir.path(), false)).unwrap();
-    assert!(left(&dir.path().join("extract")).is_empty(), "what was kept before is gone too");
-    assert_eq!(lines(&found.parts[0]).len(), 4);
-    assert_eq!(lines(&found.parts[0]).len(), 4, "it can be read twice");
+    assert!(left(&dir.path().join("extract")).iter().all(|name| name.contains("/tmp/")), "nothing is kept");
+    let raw = fs::read(&found.parts[0].path).unwrap();
+    assert!(!raw.windows(7).any(|part| part == b"no time"), "they cannot be read on the disk");
+    let store = crate::data::Store::new(dir.path().join("store"));
+    let request = crate::data::SnapshotRequest {
+        name: "orders".into(),
+        sources: found.parts.clone(),
+        created_at: "2026-01-01T00:00:00Z".into(),
+        ..crate::data::SnapshotRequest::default()
+    };
+    assert_eq!(store.snapshot(&request).unwrap().manifest.rows, 4);
+    drop(request);
     found.accept().unwrap();
     assert!(left(&dir.path().join("extract")).is_empty());
 }
@@ -202,20 +212,20 @@ fn what_is_wrong_with_a_sqlite_file_is_said_where_it_stands() {
     let writing = TableSpec { query: Some("DELETE FROM orders".into()), ..table("q", None) };
     let key = TableSpec { key: vec!["nix".into()], ..table("orders", None) };
     for (uri, tables, code, at, said) in [
-        ("none.db", vec![table("orders", None)], "MLP0732", "uri", "there is no file"),
-        ("text.db", vec![table("orders", None)], "MLP0734", "uri", "is no SQLite database"),
-        ("shop.db", vec![], "MLP0735", "tables", "which tables"),
-        ("shop.db", vec![table("oders", None)], "MLP0732", "tables", "no table `oders`"),
+        ("none.db", vec![table("orders", None)], "MLP0722", "uri", "there is no file"),
+        ("text.db", vec![table("orders", None)], "MLP0724", "uri", "is no SQLite database"),
+        ("shop.db", vec![], "MLP0725", "tables", "which tables"),
+        ("shop.db", vec![table("oders", None)], "MLP0722", "tables", "no table `oders`"),
         (
             "shop.db",
             vec![table("orders", Some("when"))],
-            "MLP0732",
+            "MLP0722",
             "tables.orders.cursor",
             "no column `when`",
         ),
-        ("shop.db", vec![key], "MLP0732", "tables.orders.key", "no column `nix`"),
-        ("shop.db", vec![query], "MLP0732", "tables.q.query", "nothing"),
-        ("shop.db", vec![writing], "MLP0735", "tables.q.query", "no SELECT"),
+        ("shop.db", vec![key], "MLP0722", "tables.orders.key", "no column `nix`"),
+        ("shop.db", vec![query], "MLP0722", "tables.q.query", "nothing"),
+        ("shop.db", vec![writing], "MLP0725", "tables.q.query", "no SELECT"),
     ] {
         let problem = of(uri, tables);
         assert_eq!((problem.code, problem.subject.as_deref()), (code, Some(at)), "{problem}");
@@ -356,16 +366,16 @@ fn what_is_wrong_with_a_resource_is_said_and_nothing_stays() {
     });
     let dir = tempfile::tempdir().unwrap();
     for (path, code, said) in [
-        ("/none.csv", "MLP0732", "answered 404"),
-        ("/locked.csv", "MLP0731", "answered 401"),
-        ("/broken.csv", "MLP0730", "answered 500"),
-        ("/short.csv", "MLP0733", "broke off"),
-        ("/chunks.csv", "MLP0733", "broke off"),
-        ("/page.csv", "MLP0734", "a web page, not csv"),
-        ("/zip.csv", "MLP0734", "binary data, not csv"),
-        ("/map.json", "MLP0734", "no JSON list"),
-        ("/gone.csv", "MLP0730", "cannot be reached"),
-        ("/what", "MLP0735", "format"),
+        ("/none.csv", "MLP0722", "answered 404"),
+        ("/locked.csv", "MLP0721", "answered 401"),
+        ("/broken.csv", "MLP0720", "answered 500"),
+        ("/short.csv", "MLP0723", "broke off"),
+        ("/chunks.csv", "MLP0723", "broke off"),
+        ("/page.csv", "MLP0724", "a web page, not csv"),
+        ("/zip.csv", "MLP0724", "binary data, not csv"),
+        ("/map.json", "MLP0724", "no JSON list"),
+        ("/gone.csv", "MLP0720", "cannot be reached"),
+        ("/what", "MLP0725", "format"),
     ] {
         let problem = extract(&web.spec(path), dir.path(), &staging(dir.path(), true)).unwrap_err();
         assert_eq!(problem.code, code, "{problem}");
@@ -390,7 +400,7 @@ fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
     silent.timeout_seconds = Some(1);
     let dir = tempfile::tempdir().unwrap();
     let problem = extract(&silent, dir.path(), &staging(dir.path(), true)).unwrap_err();
-    assert_eq!(problem.code, "MLP0730", "{problem}");
+    assert_eq!(problem.code, "MLP0720", "{problem}");
     assert!(problem.message.contains("timeout"), "{problem}");
     assert!(may_pass(&problem));
 }

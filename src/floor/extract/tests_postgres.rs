@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use super::tests::{left, read, spec, staging, table};
 use super::*;
 
+type Marks = std::collections::BTreeMap<String, String>;
+
 const PASSWORD: &str = "hunter22-pg";
 /// The user without rights that runs the server where we are root.
 const NOBODY: u32 = 65534;
@@ -137,11 +139,11 @@ impl Server {
     }
 
     /// A mark other than this one, once the server's counters have caught up.
-    fn mark_after(&self, spec: &SourceSpec, before: &str) -> String {
+    fn mark_after(&self, spec: &SourceSpec, before: &Marks) -> Marks {
         let since = Instant::now();
         loop {
             let mark = look(spec, self.dir.path()).unwrap_or_else(|problem| panic!("{problem}"));
-            if mark != before {
+            if mark != *before {
                 return mark;
             }
             assert!(since.elapsed() < LIMIT, "the mark stays the same");
@@ -256,7 +258,7 @@ fn a_mark_follows_what_a_table_or_view_reads_and_nothing_else() {
             mark = next;
         }
     };
-    let marks: Vec<String> = ["orders", "events", "paid", "parts"].map(|name| settled(&of(name))).to_vec();
+    let marks: Vec<Marks> = ["orders", "events", "paid", "parts"].map(|name| settled(&of(name))).to_vec();
     server.sql("UPDATE orders SET state = 'paid' WHERE id = 2");
     server.mark_after(&of("orders"), &marks[0]);
     server.mark_after(&of("paid"), &marks[2]);
@@ -268,7 +270,7 @@ fn a_mark_follows_what_a_table_or_view_reads_and_nothing_else() {
     let problem = look(&server.spec(vec![made.clone()]), dir).unwrap_err();
     assert_eq!(
         (problem.code, problem.subject.as_deref()),
-        ("MLP0735", Some("tables.made.query")),
+        ("MLP0725", Some("tables.made.query")),
         "{problem}"
     );
     look(&server.spec(vec![TableSpec { cursor: Some("n".into()), ..made }]), dir).unwrap();
@@ -288,27 +290,27 @@ fn what_the_server_refuses_is_said_where_it_stands() {
     };
     let at_uri = |from: &str, to: &str| good.uri.replace(from, to);
     for (spec, code, at, said) in [
-        (with(&|s| s.secret = Some("file:wrong".into())), "MLP0731", "secret", "refuses the credentials"),
-        (with(&|s| s.secret = None), "MLP0731", "secret", "asks for a password"),
-        (with(&|s| s.secret = Some("file:none".into())), "MLP0736", "from", "`none` cannot be read"),
-        (with(&|s| s.uri = at_uri("/postgres", "/nix")), "MLP0732", "uri", "\"nix\" does not exist"),
-        (with(&|s| s.uri = at_uri("ann@", "bob@")), "MLP0731", "tables", "permission denied"),
-        (with(&|s| s.tables[0].name = "oders".into()), "MLP0732", "tables", "\"oders\" does not exist"),
-        (with(&|s| s.tables[0].name = "no.orders".into()), "MLP0732", "tables", "does not exist"),
-        (with(&|s| s.tables[0].cursor = Some("when".into())), "MLP0732", "tables.orders.cursor", "when"),
+        (with(&|s| s.secret = Some("file:wrong".into())), "MLP0721", "secret", "refuses the credentials"),
+        (with(&|s| s.secret = None), "MLP0721", "secret", "asks for a password"),
+        (with(&|s| s.secret = Some("file:none".into())), "MLP0726", "from", "`none` cannot be read"),
+        (with(&|s| s.uri = at_uri("/postgres", "/nix")), "MLP0722", "uri", "\"nix\" does not exist"),
+        (with(&|s| s.uri = at_uri("ann@", "bob@")), "MLP0721", "tables", "permission denied"),
+        (with(&|s| s.tables[0].name = "oders".into()), "MLP0722", "tables", "\"oders\" does not exist"),
+        (with(&|s| s.tables[0].name = "no.orders".into()), "MLP0722", "tables", "does not exist"),
+        (with(&|s| s.tables[0].cursor = Some("when".into())), "MLP0722", "tables.orders.cursor", "when"),
         (
             with(&|s| s.tables[0].query = Some("SELECT 1 +".into())),
-            "MLP0732",
+            "MLP0722",
             "tables.orders.query",
             "syntax",
         ),
         (
             with(&|s| s.uri = "postgres://ann@127.0.0.1:1/postgres".into()),
-            "MLP0730",
+            "MLP0720",
             "uri",
             "cannot be reached",
         ),
-        (with(&|s| s.uri.push_str("?sslmode=require")), "MLP0731", "uri", "encrypted"),
+        (with(&|s| s.uri.push_str("?sslmode=require")), "MLP0721", "uri", "encrypted"),
     ] {
         for problem in [look(&spec, dir).unwrap_err(), extract(&spec, dir, &staging(dir, true)).unwrap_err()]
         {
@@ -338,21 +340,21 @@ fn a_database_that_goes_away_in_the_middle_leaves_everything_as_it_was() {
         large.tables.clone(),
     );
     let problem = extract(&cut, dir, &staging(dir, true)).unwrap_err();
-    assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0733", Some("uri")), "{problem}");
+    assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0723", Some("uri")), "{problem}");
     assert_eq!(left(&dir.join("extract")), before);
     // The server says nothing more, and holds the line.
     let stalled =
         server.spec_at(proxy(server.port, 4_000_000, |_, _| std::thread::sleep(LIMIT)), large.tables.clone());
     let stalled = SourceSpec { timeout_seconds: Some(1), ..stalled };
     let problem = extract(&stalled, dir, &staging(dir, true)).unwrap_err();
-    assert_eq!(problem.code, "MLP0733", "{problem}");
+    assert_eq!(problem.code, "MLP0723", "{problem}");
     assert!(problem.message.contains("said nothing for 1 s"), "{problem}");
     // The server itself is killed.
     let pid = server.child.id();
     let killed =
         server.spec_at(proxy(server.port, 4_000_000, move |_, _| Server::kill(pid)), large.tables.clone());
     let problem = extract(&killed, dir, &staging(dir, true)).unwrap_err();
-    assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0733", Some("uri")), "{problem}");
+    assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0723", Some("uri")), "{problem}");
     assert_eq!(left(&dir.join("extract")), before);
     let problem = look(&large, dir).unwrap_err();
     assert!(may_pass(&problem), "{problem}");
@@ -399,8 +401,8 @@ fn a_certificate_is_checked_against_the_authority_that_is_named() {
     for (from, to) in [("&sslrootcert=ca.pem", ""), ("@localhost", "@127.0.0.1")] {
         let other = SourceSpec { uri: spec.uri.replace(from, to), ..spec.clone() };
         let problem = look(&other, server.dir.path()).unwrap_err();
-        assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0731", Some("uri")), "{problem}");
+        assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0721", Some("uri")), "{problem}");
     }
     spec.uri = spec.uri.replace("ca.pem", "none.pem");
-    assert_eq!(look(&spec, server.dir.path()).unwrap_err().code, "MLP0735");
+    assert_eq!(look(&spec, server.dir.path()).unwrap_err().code, "MLP0725");
 }

@@ -5,21 +5,21 @@ use std::time::Duration;
 use crate::Problem;
 
 /// It does not answer; this may pass.
-pub(super) const UNREACHABLE: &str = "MLP0730";
+pub(super) const UNREACHABLE: &str = "MLP0720";
 /// It refuses the credentials.
-pub(super) const DENIED: &str = "MLP0731";
+pub(super) const DENIED: &str = "MLP0721";
 /// It has not what is to be read.
-pub(super) const ABSENT: &str = "MLP0732";
+pub(super) const ABSENT: &str = "MLP0722";
 /// It went away in the middle.
-pub(super) const BROKE_OFF: &str = "MLP0733";
+pub(super) const BROKE_OFF: &str = "MLP0723";
 /// What it gives is not what was declared.
-pub(super) const NOT_DATA: &str = "MLP0734";
+pub(super) const NOT_DATA: &str = "MLP0724";
 /// Its address or a setting cannot be used.
-pub(super) const SETTING: &str = "MLP0735";
+pub(super) const SETTING: &str = "MLP0725";
 /// A secret cannot be read.
-pub(super) const SECRET: &str = "MLP0736";
+pub(super) const SECRET: &str = "MLP0726";
 /// What is kept of it cannot be written or read.
-pub(super) const KEPT: &str = "MLP0737";
+pub(super) const KEPT: &str = "MLP0727";
 
 /// How long one attempt to connect may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
