@@ -7,6 +7,7 @@
 
 mod batch;
 mod codes;
+mod dataset;
 mod documents;
 mod fault;
 mod gate;
@@ -15,6 +16,8 @@ mod register;
 mod resources;
 mod run;
 mod session;
+mod show;
+mod sources;
 mod status;
 mod supervisor;
 mod support;

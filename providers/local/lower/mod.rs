@@ -9,11 +9,14 @@ mod model;
 mod pipeline;
 mod registry;
 mod runtime;
+mod schema_file;
 mod secret;
 mod served;
 mod source;
 mod step;
 mod storage;
+mod upstream;
+mod versioned;
 
 use mlp_provider::{LowerInput, Lowered, Support};
 
@@ -21,6 +24,7 @@ use crate::codes;
 use crate::mlp_diag::Diagnostic;
 
 pub(crate) use builder::{combined_digest, object_name};
+pub(crate) use upstream::{held, recipe, written};
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::builder::{Builder, object_name};
 use super::pipeline::parameter;
-use super::runtime;
+use super::{runtime, versioned};
 use crate::codes;
 use crate::mlp_diag::one_of;
 use crate::mlp_eval::{Node, Part, PlanValue, Quoted, Reference, Unknown, reference_of};
@@ -261,6 +261,11 @@ fn own_step(builder: &Builder<'_>, reference: &Reference) -> Option<(String, Opt
 }
 
 fn binding(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path: &str) -> Option<PlanValue> {
+    if versioned::leads_to_dataset(value) {
+        let mut fields = versioned::dataset(builder, value, path)?.fields();
+        fields.insert("type", Value::text("table"));
+        return Some(Value::object(fields));
+    }
     let Some(reference) = reference_of(value) else {
         builder.not_served(
             path,
@@ -273,11 +278,6 @@ fn binding(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path
         return output(builder, steps, &reference, path);
     }
     match reference.address.kind.as_ref() {
-        "dataset" => {
-            let found = builder.referred(value, "dataset", path)?;
-            let name = object_name(&found.address);
-            Some(Value::object([("dataset", Value::text(name)), ("type", Value::text("table"))]))
-        }
         "model" => {
             let mut fields = builder.model(value, path)?;
             fields.insert("type", Value::text("model"));
