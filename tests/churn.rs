@@ -1,4 +1,5 @@
-//! The example from nothing to a running platform and back, through the program as a person runs it.
+//! The churn examples from nothing to a running platform and back, through the program as a person runs it: one in plain
+//! python3, one with pandas, scikit-learn and Parquet. What holds for one holds for the other.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -12,6 +13,26 @@ use support::http::Client;
 use support::{Output, Project, files, processes};
 
 const ROW: &str = r#"{"rows": [{"tenure_months": 3, "plan": "premium", "monthly_charge": 82.5, "support_calls": 5, "satisfaction": 2.1, "autopay": false}]}"#;
+
+/// Each of these on both examples.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod plain {
+            $(#[test] fn $test() { super::$test(&super::Project::example("churn")); })*
+        }
+        mod sklearn {
+            $(#[test] fn $test() { super::$test(&super::Project::example("churn-sklearn")); })*
+        }
+    };
+}
+
+on_both!(
+    from_nothing_to_a_running_platform_and_back,
+    an_edit_shows_alone_and_drift_is_put_right,
+    where_nothing_can_be_learned_nothing_is_promoted,
+    the_second_environment_differs_in_three_values,
+    nothing_is_made_without_a_yes,
+);
 
 fn up(project: &Project) -> Output {
     project.mlp(&["up", "-e", "local", "--auto-approve"]).ended(0)
@@ -118,10 +139,8 @@ fn objects(project: &Project) -> Vec<std::path::PathBuf> {
     found
 }
 
-#[test]
-fn from_nothing_to_a_running_platform_and_back() {
-    let project = Project::churn();
-    let first = up(&project).says("auc");
+fn from_nothing_to_a_running_platform_and_back(project: &Project) {
+    let first = up(project).says("auc");
     let url = format!("http://127.0.0.1:{}", project.ports[0]);
     assert!(first.stdout.contains(&url), "{first}");
 
@@ -131,15 +150,15 @@ fn from_nothing_to_a_running_platform_and_back() {
     assert!(!predictions.is_empty(), "{answer}");
 
     // Nothing changed, and it says so.
-    up(&project).says("No changes.");
-    nothing_to_do(&project);
-    assert!(changes(&project).is_empty());
+    up(project).says("No changes.");
+    nothing_to_do(project);
+    assert!(changes(project).is_empty());
 
-    two_variants_are_two_versions(&project);
-    the_traffic_is_split_as_written(&project);
-    the_batch_endpoint_wrote_predictions(&project);
-    a_dead_replica_is_restarted(&project);
-    destroying_leaves_nothing_that_runs(&project);
+    two_variants_are_two_versions(project);
+    the_traffic_is_split_as_written(project);
+    the_batch_endpoint_wrote_predictions(project);
+    a_dead_replica_is_restarted(project);
+    destroying_leaves_nothing_that_runs(project);
 }
 
 fn two_variants_are_two_versions(project: &Project) {
@@ -214,10 +233,8 @@ fn destroying_leaves_nothing_that_runs(project: &Project) {
     project.mlp(&["destroy", "-e", "local", "-auto-approve"]).ended(0).says("nothing to destroy");
 }
 
-#[test]
-fn an_edit_shows_alone_and_drift_is_put_right() {
-    let project = Project::churn();
-    up(&project);
+fn an_edit_shows_alone_and_drift_is_put_right(project: &Project) {
+    up(project);
 
     // One edited line: one change, with both values and the line it comes from.
     let line = project.line_of("rounds = 120");
@@ -225,19 +242,19 @@ fn an_edit_shows_alone_and_drift_is_put_right() {
     let plan = project.mlp(&["plan", "-e", "local", "-detailed-exitcode"]).ended(2);
     let plan = plan.says("120").says("60").says(&format!("main.mlp:{line}")).says("pipeline.train");
     plan.says("Plan: 0 to add, 1 to change, 0 to destroy");
-    assert_eq!(changes(&project).into_keys().collect::<Vec<_>>(), ["pipeline.train"]);
+    assert_eq!(changes(project).into_keys().collect::<Vec<_>>(), ["pipeline.train"]);
     project.mlp(&["plan", "-e", "local"]).ended(0);
     // Nobody can be asked here, so nothing is approved.
     let declined = project.mlp(&["apply", "-e", "local"]);
     assert!(matches!(declined.code, Some(1 | 13)), "{declined}");
-    apply(&project);
-    nothing_to_do(&project);
+    apply(project);
+    nothing_to_do(project);
 
-    a_plan_is_stale_after_another_apply(&project);
-    edited_data_is_a_new_version(&project);
-    a_snapshot_changed_behind_its_back_is_put_right(&project);
-    what_is_protected_stays(&project);
-    what_is_kept_stays_and_is_named(&project);
+    a_plan_is_stale_after_another_apply(project);
+    edited_data_is_a_new_version(project);
+    a_snapshot_changed_behind_its_back_is_put_right(project);
+    what_is_protected_stays(project);
+    what_is_kept_stays_and_is_named(project);
 }
 
 fn a_plan_is_stale_after_another_apply(project: &Project) {
@@ -322,26 +339,24 @@ fn what_is_kept_stays_and_is_named(project: &Project) {
     eventually("the end of all processes", || project.running().is_empty());
 }
 
-#[test]
-fn where_nothing_can_be_learned_nothing_is_promoted() {
-    let project = Project::churn();
-    up(&project);
-    let (champion, _) = version_named(&project, "champion");
+fn where_nothing_can_be_learned_nothing_is_promoted(project: &Project) {
+    up(project);
+    let (champion, _) = version_named(project, "champion");
     let run = project.mlp(&["run", "pipeline.train", "-e", "local", "-param", "shuffle_labels=true"]);
     run.ended(11).says("learned_something");
-    assert_eq!(version_named(&project, "champion").0, champion);
-    assert!(answers(&project).is_some());
+    assert_eq!(version_named(project, "champion").0, champion);
+    assert!(answers(project).is_some());
 
     // Without the check, it is the gate that refuses.
     let text = project.text();
     let start = text.find("check \"learned_something\"").unwrap();
     let end = start + text[start..].find("\n}\n").unwrap() + 3;
     project.edit(&text[start..end], "");
-    apply(&project);
+    apply(project);
     let run =
         project.mlp(&["run", "pipeline.train", "-e", "local", "-param", "shuffle_labels=true", "-fresh"]);
     run.ended(11).says("good_enough");
-    assert_eq!(version_named(&project, "champion").0, champion);
+    assert_eq!(version_named(project, "champion").0, champion);
 }
 
 /// All attributes with where they come from the environment, of a plan from nothing.
@@ -351,10 +366,8 @@ fn planned(project: &Project, environment: &str) -> BTreeMap<String, Json> {
     all.into_iter().map(|change| (change["address"].to_string(), change["change"]["after"].clone())).collect()
 }
 
-#[test]
-fn the_second_environment_differs_in_three_values() {
-    let project = Project::churn();
-    let (local, dev) = (planned(&project, "local"), planned(&project, "dev"));
+fn the_second_environment_differs_in_three_values(project: &Project) {
+    let (local, dev) = (planned(project, "local"), planned(project, "dev"));
     assert_eq!(local.keys().collect::<Vec<_>>(), dev.keys().collect::<Vec<_>>());
     let different: Vec<&str> = local
         .iter()
@@ -371,9 +384,7 @@ fn the_second_environment_differs_in_three_values() {
     assert!(Client::connect(project.ports[0]).is_err(), "the other environment is not up");
 }
 
-#[test]
-fn nothing_is_made_without_a_yes() {
-    let project = Project::churn();
+fn nothing_is_made_without_a_yes(project: &Project) {
     let declined = project.mlp(&["up", "-e", "local"]);
     assert!(matches!(declined.code, Some(1 | 13)), "{declined}");
     assert!(project.running().is_empty());

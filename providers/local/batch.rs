@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
-use mlp_floor::data::{Cell, Format, Table};
+use mlp_floor::data::{Cell, Format, Spool};
 use mlp_floor::serve::{BatchSpec, predict_batch};
 use mlp_provider::{Event, ProviderError, Reporter, RunRequest, RunSummary, StepSummary};
 use serde_json::{Map, Value as Json, json};
 
+use crate::dataset;
 use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
 use crate::mlp_value::KnownValue;
-use crate::resources::{Ground, local_dataset as dataset};
+use crate::resources::{Ground, local_dataset};
 use crate::run::{Lineage, record, run_id, text};
 use crate::supervisor::{launch, version};
 use crate::{codes, time};
@@ -36,7 +36,8 @@ pub(crate) async fn run(
     let input =
         ground.place.get(&format!("datasets/{}", text(&document.config, "input").unwrap_or_default()))?;
     reporter.event(Event::Started { subject: "predict".to_owned() });
-    let (rows, digest) = rows_of(ground, &input)?;
+    let wanted = dataset::Wanted::of(document.config.field("pinned").unwrap_or(&KnownValue::Null));
+    let (rows, digest) = rows_of(ground, &input, &wanted)?;
     let spec = BatchSpec {
         name: format!("batch-{run}"),
         launch: launch(&ground.place, &version, text(&document.config, "serve"))?,
@@ -46,7 +47,7 @@ pub(crate) async fn run(
         log_dir: ground.place.logs(request.identity.rsplit('/').next().unwrap_or("batch")),
     };
     let predictions = predict_batch(&spec, &rows, CHUNK).await.map_err(|found| fault(&found, &address))?;
-    let key = key_columns(&input);
+    let key = dataset::key_columns(&input.config);
     let written: Rows = rows
         .iter()
         .zip(predictions)
@@ -89,12 +90,12 @@ fn version_address(model: &KnownValue) -> &str {
 pub(crate) fn first_row(ground: &Ground, address: &str) -> Option<serde_json::Map<String, Json>> {
     let name = address.strip_prefix("dataset.")?;
     let document = ground.place.get(&format!("datasets/{name}")).ok()?;
-    rows_of(ground, &document).ok()?.0.into_iter().next()
+    rows_of(ground, &document, &dataset::Wanted::Now).ok()?.0.into_iter().next()
 }
 
-/// The rows of the version of a dataset that its record leads to, and that version.
-fn rows_of(ground: &Ground, document: &Document) -> Fallible<(Rows, String)> {
-    let Some(digest) = document.resolved.get("version").and_then(Json::as_str) else {
+/// The rows of a version of a dataset, and that version.
+fn rows_of(ground: &Ground, document: &Document, wanted: &dataset::Wanted<'_>) -> Fallible<(Rows, String)> {
+    let Some(digest) = dataset::version(&ground.place, document, wanted)? else {
         return Err(wrong(
             codes::NO_VERSION,
             format!("`{}` has no version yet", document.address()),
@@ -104,8 +105,9 @@ fn rows_of(ground: &Ground, document: &Document) -> Fallible<(Rows, String)> {
     };
     let failed = |found: mlp_floor::Problem| fault(&found, document.address());
     let store = ground.place.store(&document.config);
-    let manifest = store.manifest(&dataset::name_of(&document.config), digest).map_err(failed)?;
-    let mut table = Table::open(&store.object_path(digest), manifest.format).map_err(failed)?;
+    let name = dataset::name_of(&document.config);
+    let manifest = store.manifest(&name, &digest).map_err(failed)?;
+    let mut table = store.open(&name, &digest).map_err(failed)?;
     let texts: Vec<&str> = manifest
         .columns
         .iter()
@@ -124,19 +126,7 @@ fn rows_of(ground: &Ground, document: &Document) -> Fallible<(Rows, String)> {
         };
         rows.push(columns.map(|(name, cell)| (name.clone(), value(name, cell))).collect());
     }
-    Ok((rows, digest.to_owned()))
-}
-
-/// The columns that identify a row; all of them where none is declared to.
-fn key_columns(document: &Document) -> Vec<String> {
-    let columns = document.config.field("schema").and_then(KnownValue::as_object);
-    let is_key = |column: &KnownValue| column.field("key").and_then(KnownValue::as_bool) == Some(true);
-    columns
-        .into_iter()
-        .flat_map(|columns| columns.iter())
-        .filter(|(_, column)| is_key(column))
-        .map(|(name, _)| name.to_string())
-        .collect()
+    Ok((rows, digest))
 }
 
 fn output_row(
@@ -163,27 +153,19 @@ fn output_row(
     made
 }
 
-/// Makes a version of a dataset of its rows so far and new ones.
-pub(crate) fn write(
-    ground: &Ground,
-    identity: &str,
-    rows: &Rows,
-    append: bool,
-    run: &str,
-) -> Fallible<String> {
+/// Makes a version of a dataset of its rows so far and new ones, which are never on the disk as they are: they may have to
+/// be masked, redacted or encrypted first.
+fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) -> Fallible<String> {
     let document = ground.place.get(identity)?;
-    let mut all = match document.resolved.get("version").and_then(Json::as_str) {
-        Some(_) if append => rows_of(ground, &document)?.0,
-        _ => Vec::new(),
-    };
-    all.extend(rows.iter().cloned());
-    let path = ground.place.home.join("tmp").join(format!("{run}.jsonl"));
-    write_rows(&path, &all).map_err(|error| io("write", &path, &error))?;
-    let made = snapshot(ground, &document, &path);
-    // Left behind it would only take room: the version is a copy.
-    let _ = std::fs::remove_file(&path);
-    let made = made?;
-    let resolved = dataset::resolved(&made);
+    let failed = |found: mlp_floor::Problem| fault(&found, document.address());
+    let folder = ground.place.home.join("tmp");
+    let mut spool = Spool::new(&folder, Format::JsonLines).map_err(failed)?;
+    write_rows(&mut spool, rows).map_err(|error| io("write", &folder, &error))?;
+    let source = spool.finish(&format!("predictions of run {run}")).map_err(failed)?;
+    let mut request = dataset::request(&document.config, vec![source])?;
+    request.append_to = dataset::version_of(&document).filter(|_| append).map(str::to_owned);
+    let made = ground.place.store(&document.config).snapshot(&request).map_err(failed)?;
+    let resolved = local_dataset::resolved(&made);
     ground
         .place
         .put(identity, &Document::new(&ground.target, &document.kind, document.config.clone(), resolved))?;
@@ -195,24 +177,10 @@ pub(crate) fn write(
     ))
 }
 
-fn snapshot(ground: &Ground, document: &Document, path: &Path) -> Fallible<mlp_floor::data::Snapshot> {
-    if dataset::format_of(&document.config) == Some(Format::Csv) {
-        let mut error =
-            wrong(codes::NOT_SERVED, "predictions are written as JSON Lines", document.address(), "format");
-        error.diagnostic.help = Some("use `format = \"jsonl\"`, or leave it out".to_owned());
-        return Err(error);
-    }
-    let source = (path.display().to_string(), path.to_path_buf());
-    let request = dataset::request(&document.config, vec![source])?;
-    ground.place.store(&document.config).snapshot(&request).map_err(|found| fault(&found, document.address()))
-}
-
-fn write_rows(path: &Path, rows: &Rows) -> std::io::Result<()> {
-    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+fn write_rows(file: &mut impl Write, rows: &Rows) -> std::io::Result<()> {
     for row in rows {
-        serde_json::to_writer(&mut file, row)?;
+        serde_json::to_writer(&mut *file, row)?;
         file.write_all(b"\n")?;
     }
-    file.flush()
+    Ok(())
 }

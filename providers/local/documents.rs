@@ -114,7 +114,7 @@ impl Place {
             Some(storage) => self.home.join("storage").join(storage),
             None => self.home.join("data"),
         };
-        mlp_floor::data::Store::new(root)
+        mlp_floor::data::Store::new(root).with_keys(crate::dataset::keys(&self.home, config))
     }
 
     pub(crate) fn find(&self, identity: &str) -> Fallible<Found> {
@@ -153,6 +153,23 @@ impl Place {
                 Err(wrong(codes::DOCUMENT, text, identity, ""))
             }
         }
+    }
+
+    /// The records of a folder, in the order of their names.
+    pub(crate) fn documents(&self, folder: &str) -> Fallible<Vec<Document>> {
+        let entries = fs::read_dir(self.home.join(folder)).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        let mut found = Vec::new();
+        for name in names {
+            if let Found::Document(document) = self.find(&format!("{folder}/{name}"))? {
+                found.push(*document);
+            }
+        }
+        Ok(found)
     }
 
     pub(crate) fn put(&self, identity: &str, document: &Document) -> Fallible<()> {

@@ -8,6 +8,7 @@
 mod batch;
 mod checks;
 mod codes;
+mod dataset;
 mod documents;
 mod fault;
 mod gate;
@@ -18,6 +19,8 @@ mod resources;
 mod run;
 mod runtimes;
 mod session;
+mod show;
+mod sources;
 mod status;
 mod steps;
 mod supervisor;

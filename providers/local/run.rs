@@ -12,6 +12,7 @@ use mlp_provider::{Event, ProviderError, Reporter, RunRequest, RunSummary, StepS
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::{mpsc, watch};
 
+use crate::dataset;
 use crate::documents::Document;
 use crate::fault::{self, Fallible, fault, wrong};
 use crate::mlp_diag::Diagnostic;
@@ -57,6 +58,8 @@ pub(crate) async fn run(
     };
     close_abandoned(ground, document.address());
     lineage.params = params(&document, request, &lineage)?;
+    // Copies of encrypted datasets go with this.
+    let _copies = dataset::Copies::begin(&ground.place.runs(), &lineage.run_id)?;
     let steps = steps::all(ground, &document, request, &mut lineage, reporter)?;
     let pipeline = PipelineRun {
         run_id: lineage.run_id.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mlp_provider::{
     Call, CallKind, Desired, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter,
-    RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
+    RunRequest, RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, Target,
 };
 
 use crate::codes;
@@ -189,6 +189,13 @@ impl Session for Local {
             .collect()
     }
 
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        match query.resource.as_str() {
+            "local_dataset" => crate::show::dataset(&self.ground, query).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
         let mut shown: BTreeMap<PathBuf, u64> = BTreeMap::new();
         let mut tail = query.tail;
@@ -235,6 +242,7 @@ impl Session for Local {
 /// What stays in an environment's directory after everything in it was destroyed, and why.
 const STAYS: &[(&str, &str)] = &[
     ("code", "the code that runs and kept models were made with"),
+    ("keys", "the key of masked and encrypted data"),
     ("logs", "what replicas said"),
     ("registry", "the history of runs and aliases"),
     ("runs", "what runs did"),

@@ -10,6 +10,7 @@ use mlp_floor::launch::{
 use mlp_provider::{Reporter, RunRequest};
 use serde_json::Value as Json;
 
+use crate::dataset;
 use crate::documents::Document;
 use crate::fault::{Fallible, wrong};
 use crate::mlp_diag::Diagnostic;
@@ -273,9 +274,9 @@ fn binding(
     if let (Some(step), Some(output)) = (text(bound, "step"), text(bound, "output")) {
         return Ok(InputBinding::StepOutput { step: step.to_owned(), output: output.to_owned(), kind });
     }
-    if let Some(dataset) = text(bound, "dataset") {
-        let record = ground.place.get(&format!("datasets/{dataset}"))?;
-        let Some(version) = record.resolved.get("version").and_then(Json::as_str) else {
+    if let Some(name) = text(bound, "dataset") {
+        let record = dataset::get(&ground.place, name)?;
+        let Some(version) = dataset::version(&ground.place, &record, &dataset::Wanted::of(bound))? else {
             let mut error = wrong(
                 codes::NO_VERSION,
                 format!("`{}` has no version yet", record.address()),
@@ -285,9 +286,12 @@ fn binding(
             error.diagnostic.help = Some("run what writes it first".to_owned());
             return Err(error);
         };
-        lineage.datasets.insert(record.address().to_owned(), version.to_owned());
-        let path = ground.place.store(&record.config).object_path(version);
-        return Ok(InputBinding::File { path, kind, digest: Some(version.to_owned()) });
+        lineage.datasets.insert(record.address().to_owned(), version.clone());
+        let copies = dataset::Copies::folder(&ground.place.runs(), &lineage.run_id);
+        let path = dataset::readable(&ground.place, &record, &version, &copies)?;
+        // The name of an encrypted version is no plain digest of its content.
+        let digest = Some(version).filter(|_| !path.starts_with(&copies));
+        return Ok(InputBinding::File { path, kind, digest });
     }
     if let Some(storage) = text(bound, "storage") {
         let path = ground.place.home.join("storage").join(storage);

@@ -82,6 +82,8 @@ pub enum Equality {
     Json,
     /// Numbers within this relative tolerance, written as a decimal.
     Float(String),
+    /// Keyed fingerprints, `<key>:<mark>`: those of different keys say nothing about each other.
+    Fingerprint,
 }
 
 /// Who owns a field.

@@ -15,7 +15,7 @@ pub use desired::{Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
 pub use fields::{Change, Equality, Field, Ownership, Presence, ResourceKind};
 pub use session::{
     ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,
-    RunSummary, Seen, Session, StatusEntry, StepSummary, Target,
+    RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, StepSummary, Target,
 };
 
 use std::sync::Arc;

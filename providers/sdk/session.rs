@@ -202,6 +202,26 @@ pub struct LogQuery {
     pub follow: bool,
 }
 
+/// What is to be shown of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShowQuery {
+    /// Native kind.
+    pub resource: String,
+    /// Identity.
+    pub identity: String,
+    /// How the second version differs from the first, instead of the list of versions.
+    pub compare: Option<(String, String)>,
+}
+
+/// What an object consists of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// For people, a line each.
+    pub lines: Vec<String>,
+    /// The same for programs.
+    pub detail: serde_json::Value,
+}
+
 /// Something that happened, for whoever watches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -294,6 +314,15 @@ pub trait Session: Send + Sync {
         &self,
         resources: &[(ResourceId, String, String)],
     ) -> Result<Vec<StatusEntry>, ProviderError>;
+
+    /// The versions of an object, or how two of them differ; nothing where it has none.
+    ///
+    /// # Errors
+    /// There is no such version, or it cannot be read.
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        let _ = query;
+        Ok(None)
+    }
 
     /// Logs, as `Line` events.
     ///

@@ -61,6 +61,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         },
     };
     if !globals.json {
+        report::diagnostics(&planned.plan.warnings, &compiled.sources, globals);
         show(&planned, globals, false);
     }
     if planned.plan.is_empty() {

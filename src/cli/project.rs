@@ -55,7 +55,8 @@ impl Compiled {
     /// Answers questions about this project.
     pub fn answer(&self) -> impl Fn(&Need) -> Fact + Sync + use<> {
         let directory = self.directory.clone();
-        move |need: &Need| facts::answer(&directory, need)
+        let home = crate::engine::home(&directory, &self.platform.environment.name);
+        move |need: &Need| facts::answer(&directory, &home, need)
     }
 }
 
@@ -165,7 +166,10 @@ impl Project {
                 break;
             }
             for need in &resolution.needs {
-                known.insert(need.clone(), facts::answer(&self.directory, need));
+                known.insert(
+                    need.clone(),
+                    facts::answer(&self.directory, &crate::engine::home(&self.directory, environment), need),
+                );
             }
             resolution = resolve(&inputs, &known);
         }

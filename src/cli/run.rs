@@ -11,7 +11,7 @@ use super::apply::Applying;
 use super::exit::Exit;
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report, up};
-use crate::engine::session_for;
+use crate::engine::{lower_place, session_for};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -46,8 +46,11 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             drop(applying);
             up::told(&[summary], Vec::new(), &compiled, globals)
         }
-        Err(diagnostics) => {
+        Err(mut diagnostics) => {
             drop(applying);
+            for diagnostic in &mut diagnostics {
+                lower_place(diagnostic, &compiled.platform, &compiled.sources);
+            }
             report::diagnostics(&diagnostics, &compiled.sources, globals)
         }
     }

@@ -36,6 +36,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     };
     let idle = planned.plan.is_empty() && planned.plan.deferred.is_empty();
     if !globals.json {
+        report::diagnostics(&planned.plan.warnings, &compiled.sources, globals);
         show(&planned, globals, false);
     }
     if !idle && let Some(exit) = refused(&args.how, "Do you want to bring this up?", globals) {

@@ -84,8 +84,12 @@ pub(crate) struct Evaluator<'t> {
     stack: RefCell<Vec<(String, Option<Span>)>>,
 }
 
-/// How deep one attribute may need another: beyond it the chain is refused instead of overflowing the stack.
-const DEEPEST: usize = 400;
+/// How deep one attribute may need another: beyond it the chain is refused instead of taking all memory.
+const DEEPEST: usize = 100_000;
+/// Each link of a chain of references is computed inside the one before it; when less than this is left of the stack, it goes on
+/// in a new piece, so that the length of a chain is bounded by memory and not by the thread.
+const STACK_LEFT: usize = 256 << 10;
+const STACK_PIECE: usize = 8 << 20;
 
 impl<'t> Evaluator<'t> {
     pub(crate) fn new(
@@ -145,7 +149,8 @@ impl<'t> Evaluator<'t> {
         }
         self.enter(format!("{}.{}", key.0, key.1), from)?;
         self.attributes.borrow_mut().insert(key.clone(), Memo::Busy);
-        let done = Checker::new(self, instance).attribute(schema).map(Rc::new);
+        let compute = || Checker::new(self, instance).attribute(schema).map(Rc::new);
+        let done = stacker::maybe_grow(STACK_LEFT, STACK_PIECE, compute);
         self.stack.borrow_mut().pop();
         self.attributes.borrow_mut().insert(key, Memo::Done(done.clone()));
         Ok(done)
@@ -161,7 +166,8 @@ impl<'t> Evaluator<'t> {
         let Some((_, expr)) = self.locals.get(name) else { return Ok(None) };
         self.enter(format!("local.{name}"), from)?;
         self.local_values.borrow_mut().insert(name.to_owned(), Memo::Busy);
-        let done = self.expression(expr, &NameScope::root(self));
+        let compute = || self.expression(expr, &NameScope::root(self));
+        let done = stacker::maybe_grow(STACK_LEFT, STACK_PIECE, compute);
         self.stack.borrow_mut().pop();
         self.local_values.borrow_mut().insert(name.to_owned(), Memo::Done(done.clone()));
         Ok(done)

@@ -56,7 +56,9 @@ impl<'a, 't> NameScope<'a, 't> {
                 .see(instance.declared.header, "declared without `for_each` and `count`")
                 .help(format!("write `{address}`")));
         };
-        if kind.members.iter().any(|member| member.word == word || member.word == "*") {
+        // `dataset.x.version` is a value, and `dataset.x.version["3f2a"]` one of its versions.
+        let is_value = rest.len() == 1 && kind.outputs.iter().any(|output| output.name == word);
+        if !is_value && kind.members.iter().any(|member| member.word == word || member.word == "*") {
             let words: Vec<String> = rest.iter().map(text).collect();
             return Ok(reference(address, &words, traversal.steps.len()));
         }

@@ -49,6 +49,17 @@ fn refuse(body: &str, code: &str, at: &str) {
 }
 
 #[test]
+fn a_chain_of_references_may_be_long() {
+    let links: String = (1..5000)
+        .map(|n| format!("storage \"s{n}\" {{ description = storage.s{}.description }}\n", n - 1))
+        .collect();
+    let body = format!("storage \"s0\" {{ description = \"first\" }}\n{links}");
+    // Backwards, so that the first that is asked for needs all the others.
+    let body: Vec<&str> = body.lines().rev().collect();
+    check(&body.join("\n"), "storage.s4999", "description", "\"first\"");
+}
+
+#[test]
 fn values_resolve() {
     check(
         "locals { a = 1 + 2 }\nstorage \"s\" { labels = { n = \"x${local.a}\" } }",

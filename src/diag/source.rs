@@ -1,5 +1,7 @@
 //! Files, spans, and the way from a byte offset to a line a person can find.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 /// The number of a source file in a [`SourceMap`].
@@ -54,42 +56,73 @@ pub struct LineCol {
 /// The source files of a project, kept for messages.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SourceMap {
-    files: Vec<(String, String)>,
+    files: Vec<SourceFile>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "(String, String)", into = "(String, String)")]
+struct SourceFile {
+    name: String,
+    text: String,
+    /// Where each line begins, found out when it is first asked for: a plan asks once for every attribute.
+    line_starts: OnceLock<Vec<u32>>,
+}
+
+impl From<(String, String)> for SourceFile {
+    fn from((name, text): (String, String)) -> Self {
+        Self { name, text, line_starts: OnceLock::new() }
+    }
+}
+
+impl From<SourceFile> for (String, String) {
+    fn from(file: SourceFile) -> Self {
+        (file.name, file.text)
+    }
+}
+
+impl SourceFile {
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let after = |(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX);
+            std::iter::once(0).chain(self.text.match_indices('\n').map(after)).collect()
+        })
+    }
 }
 
 impl SourceMap {
     /// Adds a file under the name a person knows it by, and gives its number.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push((name.into(), text.into()));
+        self.files.push((name.into(), text.into()).into());
         id
     }
 
     /// The file's name; empty for a number that was never given out.
     pub fn name(&self, file: FileId) -> &str {
-        self.files.get(file.0 as usize).map_or("", |(name, _)| name)
+        self.files.get(file.0 as usize).map_or("", |file| &file.name)
     }
 
     /// The file's text; empty for a number that was never given out.
     pub fn text(&self, file: FileId) -> &str {
-        self.files.get(file.0 as usize).map_or("", |(_, text)| text)
+        self.files.get(file.0 as usize).map_or("", |file| &file.text)
     }
 
     /// All files in the order they were added.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &str, &str)> {
-        self.files.iter().zip(0u32..).map(|((name, text), id)| (FileId(id), name.as_str(), text.as_str()))
+        self.files.iter().zip(0u32..).map(|(file, id)| (FileId(id), file.name.as_str(), file.text.as_str()))
     }
 
     /// Line and column of a byte offset.
     pub fn line_col(&self, file: FileId, offset: u32) -> LineCol {
-        let text = self.text(file);
-        let mut end = (offset as usize).min(text.len());
-        while !text.is_char_boundary(end) {
+        let Some(file) = self.files.get(file.0 as usize) else { return LineCol { line: 1, column: 1 } };
+        let mut end = (offset as usize).min(file.text.len());
+        while !file.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &text[..end];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        LineCol { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        let starts = file.line_starts();
+        let line = starts.partition_point(|start| *start as usize <= end);
+        let line_start = line.checked_sub(1).and_then(|at| starts.get(at)).map_or(0, |start| *start as usize);
+        LineCol { line, column: file.text[line_start..end].chars().count() + 1 }
     }
 
     /// `main.mlp:41`, as it stands in plans and messages.

@@ -8,5 +8,5 @@ mod providers;
 
 pub use converge::{Watcher, apply, converge, first_runs};
 pub use lowering::place as lower_place;
-pub use planning::{Planned, Request, make_plan, session_for};
+pub use planning::{Planned, Request, home, make_plan, session_for};
 pub use providers::{built_with, provider};

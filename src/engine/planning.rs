@@ -36,7 +36,7 @@ pub struct Planned {
 }
 
 /// Where an environment keeps its things.
-fn home(directory: &FsPath, environment: &str) -> PathBuf {
+pub fn home(directory: &FsPath, environment: &str) -> PathBuf {
     directory.join(".mlp").join(environment)
 }
 
@@ -103,12 +103,12 @@ pub async fn make_plan(
     answer: &(dyn Fn(&Need) -> Fact + Sync),
     request: &Request,
 ) -> Result<Planned, Diagnostics> {
-    let desired = if request.mode == Mode::Destroy {
-        Vec::new()
+    let (desired, warnings) = if request.mode == Mode::Destroy {
+        (Vec::new(), Vec::new())
     } else {
         let lowering = lower(platform, provider, &mut Facts::default(), answer);
-        placed(lowering.diagnostics, platform, sources)?;
-        lowering.desired
+        placed(lowering.diagnostics.clone(), platform, sources)?;
+        (lowering.desired, with_places(lowering.diagnostics, platform, sources))
     };
     let (session, store, loaded) = session_for(platform, provider, directory).await?;
     let observed = observe(&*session, &loaded.state, &desired)
@@ -118,8 +118,10 @@ pub async fn make_plan(
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
+    let by_id: BTreeMap<&ResourceId, &Desired> =
+        desired.iter().map(|desired| (&desired.id, desired)).collect();
     let origins = |id: &ResourceId, path: &mlp_value::Path| {
-        origin(platform, &desired, id, path).map(|origin| origin_text(origin, sources))
+        origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
     let kinds = |kind: &str| provider.resource(kind);
     let (mut plan, diagnostics) = decide(&PlanInput {
@@ -138,6 +140,7 @@ pub async fn make_plan(
         spec_digest: &spec_digest(sources),
     });
     placed(diagnostics, platform, sources)?;
+    plan.warnings.splice(0..0, warnings);
     fill_removals(&*session, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     Ok(Planned { plan, session, store, desired })

@@ -16,6 +16,19 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0710", "invalid name of a data set"),
     ("MLP0711", "invalid sample"),
     ("MLP0712", "invalid schema"),
+    // sources
+    ("MLP0720", "a source cannot be reached"),
+    ("MLP0721", "a source refuses the credentials"),
+    ("MLP0722", "a source does not have what is to be read"),
+    ("MLP0723", "a source broke off while it was read"),
+    ("MLP0724", "what a source gives is not the data that was declared"),
+    ("MLP0725", "the address or a setting of a source cannot be used"),
+    ("MLP0726", "a secret cannot be read"),
+    ("MLP0727", "what is read from a source cannot be written"),
+    // keys and formats of data
+    ("MLP0730", "a key of data is missing or cannot be used"),
+    ("MLP0731", "encrypted data cannot be read"),
+    ("MLP0732", "a column cannot be kept in the format"),
     // registry
     ("MLP0740", "the registry cannot be opened"),
     ("MLP0741", "the registry cannot be read or written"),

@@ -66,6 +66,7 @@ pub(crate) fn lock(path: &Path) -> io::Result<File> {
 }
 
 /// A file or directory that is removed when dropped; after a rename there is nothing left to remove.
+#[derive(Debug)]
 pub(crate) struct TempPath(pub(crate) PathBuf);
 
 impl Drop for TempPath {

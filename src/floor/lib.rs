@@ -6,6 +6,7 @@
 pub mod codes;
 pub mod data;
 pub mod digest;
+pub mod extract;
 mod files;
 pub mod launch;
 mod problem;

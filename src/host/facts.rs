@@ -5,16 +5,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mlp_value::facts::{Fact, Need};
+use mlp_floor::extract::{self, Fingerprints, SourceSpec};
+use mlp_value::facts::{Fact, Need, Refusal};
 
 /// How long a program may take to print its version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Answers one question about a project.
-pub fn answer(directory: &Path, need: &Need) -> Fact {
+/// Answers one question about a project; `home` is where the environment keeps its things.
+pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
     match need {
         Need::Text(path) => text(&directory.join(path)),
+        Need::Digest(path) if extract::is_pattern(path) && !directory.join(path).exists() => {
+            pattern(directory, path)
+        }
         Need::Digest(path) => digest(&directory.join(path)),
+        Need::Source(text) => source(directory, text),
+        Need::Secret(from) => match Fingerprints::new(&home.join("state")).of(directory, from) {
+            Ok(fingerprint) => Fact::Text(fingerprint),
+            Err(problem) => refused(&problem),
+        },
         Need::Tree(path) => tree(directory, path),
         Need::Env(name) => match std::env::var(name) {
             Ok(text) => Fact::Text(text),
@@ -57,6 +66,41 @@ fn digest(path: &Path) -> Fact {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,
         Err(error) => Fact::Failed(error.to_string()),
     }
+}
+
+/// The digest of all files a pattern names.
+fn pattern(directory: &Path, pattern: &str) -> Fact {
+    let size = || -> std::io::Result<u64> {
+        extract::expand(directory, pattern)?.iter().map(|path| size(&directory.join(path))).sum()
+    };
+    match extract::digest_files(directory, pattern).and_then(|digest| Ok((digest, size()?))) {
+        Ok((Some(digest), size)) => Fact::Digest { digest, size },
+        Ok((None, _)) => Fact::Missing,
+        Err(error) => Fact::Failed(error.to_string()),
+    }
+}
+
+/// Marks of what a source holds, as JSON; it is looked at, not read.
+fn source(directory: &Path, text: &str) -> Fact {
+    let spec: SourceSpec = match serde_json::from_str(text) {
+        Ok(spec) => spec,
+        Err(error) => return Fact::Failed(error.to_string()),
+    };
+    match extract::look(&spec, directory) {
+        Ok(marks) => Fact::Text(serde_json::to_string(&marks).unwrap_or_default()),
+        Err(problem) => refused(&problem),
+    }
+}
+
+fn refused(problem: &mlp_floor::Problem) -> Fact {
+    Fact::Refused(Box::new(Refusal {
+        code: problem.code.to_owned(),
+        text: problem.message.clone(),
+        at: problem.subject.clone().unwrap_or_default(),
+        notes: problem.notes.clone(),
+        help: problem.help.clone().unwrap_or_default(),
+        passing: extract::may_pass(problem),
+    }))
 }
 
 fn tree(directory: &Path, path: &str) -> Fact {
@@ -144,10 +188,16 @@ mod tests {
     fn files_and_programs_are_found_or_missing() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("a.txt"), "hello").unwrap();
-        let ask = |need: Need| answer(directory.path(), &need);
+        let home = directory.path().join(".mlp/local");
+        let ask = |need: Need| answer(directory.path(), &home, &need);
         assert_eq!(ask(Need::Text("a.txt".into())), Fact::Text("hello".into()));
         assert_eq!(ask(Need::Digest("b.txt".into())), Fact::Missing);
         assert!(matches!(ask(Need::Digest("a.txt".into())), Fact::Digest { size: 5, .. }));
+        assert!(matches!(ask(Need::Digest("*.txt".into())), Fact::Digest { size: 5, .. }));
+        assert_eq!(ask(Need::Digest("*.csv".into())), Fact::Missing);
+        let secret = |from: &str| ask(Need::Secret(from.into()));
+        assert!(matches!(secret("file:a.txt"), Fact::Text(print) if !print.contains("hello")));
+        assert!(matches!(secret("file:b.txt"), Fact::Refused(why) if why.at == "from" && !why.passing));
         assert_eq!(ask(Need::Program("no-such-program-here".into())), Fact::Missing);
         let python = ask(Need::Program("python3".into()));
         assert!(matches!(python, Fact::Program { version, .. } if version.starts_with('3')));

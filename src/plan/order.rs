@@ -2,27 +2,51 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Items in an order in which each comes after what it waits for; `soft` waits are given up where they close a circle.
-/// The second part holds what waits for itself all the same.
-pub(crate) fn order<K: Ord + Clone>(
-    hard: &BTreeMap<K, BTreeSet<K>>,
-    soft: &BTreeMap<K, BTreeSet<K>>,
-) -> (Vec<K>, Vec<K>, bool) {
-    let mut waits: BTreeMap<&K, BTreeSet<&K>> = hard
-        .iter()
-        .map(|(item, before)| (item, before.iter().filter(|other| hard.contains_key(*other)).collect()))
-        .collect();
+type Edges<K> = BTreeMap<K, BTreeSet<K>>;
+
+/// Items in an order in which each comes after what it waits for; `soft` waits are given up where they close a circle, and
+/// only there. The second part holds what waits for itself all the same, the third says whether a wait was given up.
+pub(crate) fn order<K: Ord + Clone>(hard: &Edges<K>, soft: &Edges<K>) -> (Vec<K>, Vec<K>, bool) {
+    let owned = |items: Vec<&K>| items.into_iter().cloned().collect();
+    let waits = waits(hard, soft, &BTreeSet::new());
+    let (ordered, left) = kahn(waits.clone());
+    if left.is_empty() || soft.is_empty() {
+        return (owned(ordered), owned(left), false);
+    }
+    let (ordered, left) = kahn(self::waits(hard, soft, &circles(&waits, left)));
+    (owned(ordered), owned(left), true)
+}
+
+/// Both kinds of waits, without the soft ones among the items of `circles`.
+fn waits<'k, K: Ord>(
+    hard: &'k Edges<K>,
+    soft: &'k Edges<K>,
+    circles: &BTreeSet<&K>,
+) -> BTreeMap<&'k K, BTreeSet<&'k K>> {
+    let known = |other: &&K| hard.contains_key(*other);
+    let mut waits: BTreeMap<&K, BTreeSet<&K>> =
+        hard.iter().map(|(item, before)| (item, before.iter().filter(known).collect())).collect();
     for (item, before) in soft {
         if let Some(all) = waits.get_mut(item) {
-            all.extend(before.iter().filter(|other| hard.contains_key(*other)));
+            let inside = |other: &&K| circles.contains(item) && circles.contains(*other);
+            all.extend(before.iter().filter(known).filter(|other| !inside(other)));
         }
     }
-    let (ordered, left) = kahn(waits);
-    if left.is_empty() || soft.is_empty() {
-        return (ordered.into_iter().cloned().collect(), left.into_iter().cloned().collect(), false);
+    waits
+}
+
+/// Of what is left when all that can be ordered is ordered, the items on circles and between them: what only waits for a
+/// circle is taken off from the other end.
+fn circles<'k, K: Ord>(waits: &BTreeMap<&'k K, BTreeSet<&'k K>>, left: Vec<&'k K>) -> BTreeSet<&'k K> {
+    let left: BTreeSet<&K> = left.into_iter().collect();
+    let mut backwards: BTreeMap<&K, BTreeSet<&K>> =
+        left.iter().map(|item| (*item, BTreeSet::new())).collect();
+    for item in &left {
+        for before in waits.get(item).into_iter().flatten().filter(|before| left.contains(*before)) {
+            backwards.entry(before).or_default().insert(item);
+        }
     }
-    let (ordered, left, _) = order(hard, &BTreeMap::new());
-    (ordered, left, true)
+    kahn(backwards).1.into_iter().collect()
 }
 
 fn kahn<'k, K: Ord>(mut waits: BTreeMap<&'k K, BTreeSet<&'k K>>) -> (Vec<&'k K>, Vec<&'k K>) {
@@ -76,5 +100,7 @@ mod tests {
         assert_eq!(ordered("ab bc d", ""), ("cbad".into(), String::new(), false));
         assert_eq!(ordered("ab b", "ba"), ("ba".into(), String::new(), true));
         assert_eq!(ordered("ab ba c", ""), ("c".into(), "ab".into(), false));
+        // One circle costs no other wait: `d` still comes after `e`, and `a` before what waits for the circle.
+        assert_eq!(ordered("ab b d e f", "ba de fa"), ("baedf".chars().collect(), String::new(), true));
     }
 }

@@ -81,7 +81,7 @@ impl Converter<'_> {
             Expression::StringTemplate(template) => self.string(template),
             Expression::HeredocTemplate(heredoc) => self.heredoc(heredoc, expr.span()),
             Expression::Parenthesis(inner) => ExprKind::Parens(Box::new(self.expr(inner.inner()))),
-            Expression::Variable(name) => self.name(name.as_str(), name.span()),
+            Expression::Variable(name) => ExprKind::Name(name.as_str().to_owned()),
             Expression::Conditional(parts) => ExprKind::Conditional(
                 Box::new(self.expr(&parts.cond_expr)),
                 Box::new(self.expr(&parts.true_expr)),
@@ -113,31 +113,13 @@ impl Converter<'_> {
         }
     }
 
-    /// A bare name; a number too wide for the parser comes as one too.
-    fn name(&self, name: &str, range: Option<Range<usize>>) -> ExprKind {
-        let written = self.written(range.clone());
-        if written.starts_with(|c: char| c.is_ascii_digit()) {
-            return ExprKind::Number(self.number(range));
-        }
-        ExprKind::Name(name.to_owned())
-    }
-
     fn unary(&mut self, operation: &hcl::UnaryOp) -> ExprKind {
         let operand = self.expr(&operation.expr);
-        match (operation.operator.value(), operand.kind) {
-            // The parser reads `-5` as one number; a number it took for a name has to agree.
-            (UnaryOperator::Neg, ExprKind::Number(number))
-                if matches!(operation.expr, Expression::Variable(_)) =>
-            {
-                ExprKind::Number(format!("-{number}"))
-            }
-            (UnaryOperator::Neg, kind) => {
-                ExprKind::Unary(UnaryOp::Negate, Box::new(Expr { kind, span: operand.span }))
-            }
-            (UnaryOperator::Not, kind) => {
-                ExprKind::Unary(UnaryOp::Not, Box::new(Expr { kind, span: operand.span }))
-            }
-        }
+        let operator = match operation.operator.value() {
+            UnaryOperator::Neg => UnaryOp::Negate,
+            UnaryOperator::Not => UnaryOp::Not,
+        };
+        ExprKind::Unary(operator, Box::new(operand))
     }
 
     fn object(&mut self, object: &hcl::Object) -> ExprKind {
@@ -146,11 +128,7 @@ impl Converter<'_> {
         for (key, value) in object {
             let key = match key {
                 ObjectKey::Ident(name) => {
-                    let kind = match self.name(name.as_str(), name.span()) {
-                        ExprKind::Name(name) => ExprKind::Text(name),
-                        other => other,
-                    };
-                    Expr { kind, span: self.at(name.span()) }
+                    Expr { kind: ExprKind::Text(name.as_str().to_owned()), span: self.at(name.span()) }
                 }
                 ObjectKey::Expression(expr) => self.expr(expr),
             };

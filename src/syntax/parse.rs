@@ -92,14 +92,16 @@ fn parse_item(
     Ok(Converter { file, text, base: start, steps: 0, problems }.body(&body))
 }
 
-/// The source with numbers that the parser proper cannot hold written as names of the same length: the converter
+/// The source with numbers that the parser proper cannot hold written as zeros of the same length: the converter
 /// reads every number from the text.
 fn masked(text: &str, tokens: &[Token], start: usize, end: usize) -> String {
     let mut source = text[start..end].to_owned();
     let mut mask = |number: std::ops::Range<usize>| {
         let written = &text[number.clone()];
+        // With an exponent a number has three characters or more.
         if written.len() > 15 || written.contains(['e', 'E']) {
-            source.replace_range(number.start - start..number.end - start, &"_".repeat(number.len()));
+            let zero = format!("0.{}", "0".repeat(number.len() - 2));
+            source.replace_range(number.start - start..number.end - start, &zero);
         }
     };
     for (at, token) in tokens.iter().enumerate() {
@@ -182,6 +184,18 @@ mod tests {
             panic!("no sum")
         };
         assert_eq!((cut(left.span), cut(right.span)), ("1", "two.three[0]"));
+    }
+
+    #[test]
+    fn a_number_is_no_name_and_ends_where_a_name_begins() {
+        for bad in
+            ["1e400 \"x\" {\n}\n", "a = 1e-4001e-400\n", "a = 0x10\n", "a = 1_000\n", "a = \"${1each}\"\n"]
+        {
+            let (_, problems) = parse(FILE, bad);
+            assert!(!problems.is_empty(), "{bad}");
+            assert!(crate::format(bad).is_err(), "{bad}");
+        }
+        assert!(problem("a = 1_000\n").headline.contains("`1`"));
     }
 
     #[test]

@@ -94,8 +94,13 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnosti
     let mut stack: Vec<Opener> = Vec::new();
     let mut suspect: Option<Token> = None;
     let mut too_deep = false;
-    for token in tokens {
+    for (at, token) in tokens.iter().enumerate() {
         match token.kind {
+            Kind::Name
+                if at > 0 && tokens[at - 1].kind == Kind::Number && tokens[at - 1].end == token.start =>
+            {
+                problems.push(glued(file, text, &tokens[at - 1], token));
+            }
             Kind::Open => {
                 if stack.len() == MAX_DEPTH && !too_deep {
                     too_deep = true;
@@ -161,6 +166,16 @@ fn mismatch(file: FileId, text: &str, opener: &Token, closer: &Token) -> Diagnos
         .at(span(file, closer), format!("expected `{}` here", partner(open)))
         .see(span(file, opener), "opened here")
         .help(format!("Close it with `{}`.", partner(open)))
+}
+
+/// Digits that run into letters: neither a number nor a name, and read differently by everyone.
+fn glued(file: FileId, text: &str, number: &Token, name: &Token) -> Diagnostic {
+    Diagnostic::error(
+        codes::SYNTAX,
+        format!("`{}` follows the number `{}` without a space", name.text(text), number.text(text)),
+    )
+    .at(Span::new(file, number.start, name.end), "neither a number nor a name")
+    .help("Numbers are decimal, without separators or units (`1000000`, `1.5e3`); a unit stands in a string (`\"10ms\"`).")
 }
 
 fn stray(file: FileId, text: &str, closer: &Token) -> Diagnostic {

@@ -19,6 +19,10 @@ pub enum Need {
     Tree(String),
     /// An environment variable.
     Env(String),
+    /// Marks of what a source outside the project holds, by table, got at a bounded price; its description as JSON.
+    Source(String),
+    /// The keyed fingerprint of a secret, by its reference (`env:NAME`, `file:PATH`).
+    Secret(String),
     /// Where a program is found on the search path, and what it prints for `--version`.
     Program(String),
     /// What this machine has for steps to reserve.
@@ -54,10 +58,29 @@ pub enum Fact {
         /// What each GPU is called, by its number.
         gpus: Vec<String>,
     },
+    /// What was asked refuses or does not answer.
+    Refused(Box<Refusal>),
     /// There is no such thing.
     Missing,
     /// It is there and cannot be read; why.
     Failed(String),
+}
+
+/// Why something outside gave no answer, as a person should be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The diagnostic code.
+    pub code: String,
+    /// One sentence.
+    pub text: String,
+    /// The attribute it is about.
+    pub at: String,
+    /// What explains it.
+    pub notes: Vec<String>,
+    /// What to do about it.
+    pub help: String,
+    /// Whether it may pass by itself: nothing is known, and nothing is wrong with the specification.
+    pub passing: bool,
 }
 
 /// Facts known so far.

@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
 
 pub mod http;
+pub mod postgres;
 pub mod processes;
 pub mod scratch;
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -165,7 +166,8 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let name = entry.file_name();
         // What a run by hand left there is not part of the example.
-        if [".mlp", "__pycache__", "customers.csv"].iter().any(|skip| name == *skip) {
+        let made = [".mlp", "__pycache__", "customers.csv", "recordings.csv", "pairs.csv", "tickets.csv"];
+        if made.iter().any(|skip| name == *skip) {
             continue;
         }
         if entry.file_type().unwrap().is_dir() {
@@ -182,29 +184,71 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// A copy of an example in a directory of its own. When it goes, everything that it started goes too.
+/// Says that a test has nothing to test with. It is counted, and it is a failure where nothing may be missing.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("MLP_REQUIRE_SERVERS").is_none(), "{why}, and MLP_REQUIRE_SERVERS is set");
+    // What the print macros write is caught by the test runner; this is not.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {why}");
+}
+
+/// A project in a directory of its own. When it goes, everything that it started goes too.
 pub struct Project {
     scratch: tempfile::TempDir,
-    /// The port of each environment's endpoint.
+    name: String,
+    /// Ports that nothing listens on, for its endpoints.
     pub ports: [u16; 2],
     used: Mutex<BTreeSet<String>>,
 }
 
 impl Project {
-    /// Copies `examples/churn`; its endpoints listen on free ports.
-    pub fn churn() -> Self {
+    fn named(name: &str) -> Self {
         let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
-        copy(&folder("examples/churn"), &scratch.path().join("churn"));
         std::fs::create_dir(scratch.path().join("home")).unwrap();
-        let project = Self { scratch, ports: [free_port(), free_port()], used: Mutex::default() };
-        project.edit("port = 8090", &format!("port = {}", project.ports[0]));
-        project.edit("port = 8091", &format!("port = {}", project.ports[1]));
+        std::fs::create_dir(scratch.path().join(name)).unwrap();
+        Self { scratch, name: name.to_owned(), ports: [free_port(), free_port()], used: Mutex::default() }
+    }
+
+    /// A copy of an example. Its ports, `port = 80…`, become free ones: the smallest number is the first of `ports`.
+    pub fn example(name: &str) -> Self {
+        let project = Self::named(name);
+        copy(&folder("examples").join(name), &project.directory());
+        let mut text = project.text();
+        let written = |line: &str| {
+            line.trim().strip_prefix("port = ").filter(|port| port.starts_with("80")).map(str::to_owned)
+        };
+        let written: BTreeSet<String> = text.lines().filter_map(written).collect();
+        assert!(written.len() <= project.ports.len(), "{written:?}");
+        for (port, free) in written.iter().zip(project.ports) {
+            text = text.replace(&format!("port = {port}"), &format!("port = {free}"));
+        }
+        project.write("main.mlp", &text);
         project
+    }
+
+    /// A copy of `examples/churn`.
+    pub fn churn() -> Self {
+        Self::example("churn")
+    }
+
+    /// A project of these files, each with its path; `PORT` in them is the port of its endpoint.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let project = Self::named("written");
+        files.iter().for_each(|(path, text)| {
+            project.write(path, &text.replace("PORT", &project.ports[0].to_string()));
+        });
+        project
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.directory().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
-        self.scratch.path().join("churn")
+        self.scratch.path().join(&self.name)
     }
 
     /// Its specification.
@@ -228,10 +272,16 @@ impl Project {
 
     /// Runs the program in the project's directory.
     pub fn mlp(&self, arguments: &[&str]) -> Output {
+        self.mlp_with(arguments, &[])
+    }
+
+    /// Runs the program with variables beside those a shell gives.
+    pub fn mlp_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         if let Some(at) = arguments.iter().position(|word| *word == "-e") {
             self.used.lock().unwrap().insert(arguments[at + 1].to_owned());
         }
         let mut command = program(&self.scratch.path().join("home"));
+        command.envs(variables.iter().copied());
         run(command.args(arguments).current_dir(self.directory()))
     }
 

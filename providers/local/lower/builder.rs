@@ -186,7 +186,35 @@ impl<'a> Builder<'a> {
         from
     }
 
-    pub(super) fn finish(self, desired: Vec<Desired>) -> Lowered {
+    /// The secrets it uses, also through declarations that are no resources themselves: fingerprints by address.
+    fn credentials(&mut self) -> Option<PlanValue> {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&Address> = self.declaration().edges.iter().map(|edge| &edge.to).collect();
+        let mut found = BTreeMap::new();
+        while let Some(address) = open.pop() {
+            let Some(target) = self.input.platform.declarations.get(address) else { continue };
+            if !seen.insert(address) || NATIVE.contains(&target.kind) {
+                continue;
+            }
+            open.extend(target.edges.iter().map(|edge| &edge.to));
+            if target.kind == "secret"
+                && let Some(from) = target.body.field("from").and_then(Value::as_text)
+                && let Some(Fact::Text(fingerprint)) = self.ask(Need::Secret(from.to_owned()))
+            {
+                found.insert(address.to_string(), Value::text(fingerprint));
+            }
+        }
+        (!found.is_empty()).then(|| Value::object(found))
+    }
+
+    pub(super) fn finish(mut self, mut desired: Vec<Desired>) -> Lowered {
+        if let Some(credentials) = self.credentials() {
+            for desired in &mut desired {
+                let mut fields = desired.config.as_object().cloned().unwrap_or_default();
+                fields.insert("credentials".into(), credentials.clone());
+                desired.config = Value::object(fields);
+            }
+        }
         Lowered { desired, diagnostics: self.diagnostics, needs: self.needs }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::{Builder, object_name};
+use super::versioned;
 use crate::codes;
 use crate::mlp_eval::PlanValue;
 use crate::mlp_value::units;
@@ -270,8 +271,21 @@ fn batch(input: &LowerInput<'_>) -> Lowered {
     for (native, path) in [("input", "input"), ("output", "output.to")] {
         match builder.attribute(path) {
             Some(value) => {
-                if let Some(found) = builder.referred(value, "dataset", path) {
-                    config.insert(native, Value::text(object_name(&found.address)));
+                let Some(found) = versioned::dataset(&mut builder, value, path) else { continue };
+                config.insert(native, Value::text(object_name(&found.address)));
+                match found.pin {
+                    Some(_) if native == "output" => {
+                        builder.error(
+                            codes::VALUE,
+                            path,
+                            "nothing is written into a version that is there",
+                            "",
+                        );
+                    }
+                    Some((word, which)) => {
+                        config.insert("pinned", Value::object([(word, Value::text(which))]));
+                    }
+                    None => {}
                 }
             }
             None => builder.error(codes::VALUE, path, format!("a batch endpoint needs `{path}`"), ""),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::builder::{Builder, object_name};
 use super::step::{Steps, Written};
+use super::versioned;
 use crate::codes;
 use crate::mlp_diag::one_of;
 use crate::mlp_eval::{PlanValue, Reference, reference_of};
@@ -89,6 +90,16 @@ pub(super) fn binding(
     value: &PlanValue,
     path: &str,
 ) -> Option<PlanValue> {
+    if versioned::leads_to_dataset(value) {
+        let found = versioned::dataset(builder, value, path)?;
+        if let Some(writer) = steps.writer_of(&found.address).filter(|_| found.pin.is_none()) {
+            let text = format!("`{}` is written by step `{writer}` of this pipeline", found.address);
+            builder.error(codes::STEP, path, text, &format!("take what the step hands on: `step.{writer}`"));
+        }
+        let mut fields = found.fields();
+        fields.insert("type", Value::text("table"));
+        return Some(Value::object(fields));
+    }
     let Some(reference) = reference_of(value) else {
         builder.not_served(
             path,
@@ -101,20 +112,6 @@ pub(super) fn binding(
         return output(builder, steps, &reference, path);
     }
     match reference.address.kind.as_ref() {
-        "dataset" => {
-            let found = builder.referred(value, "dataset", path)?;
-            let name = object_name(&found.address);
-            if let Some(writer) = steps.writer_of(&found.address) {
-                let text = format!("`{}` is written by step `{writer}` of this pipeline", found.address);
-                builder.error(
-                    codes::STEP,
-                    path,
-                    text,
-                    &format!("take what the step hands on: `step.{writer}`"),
-                );
-            }
-            Some(Value::object([("dataset", Value::text(name)), ("type", Value::text("table"))]))
-        }
         "model" => {
             let mut fields = builder.model(value, path)?;
             fields.insert("type", Value::text("model"));

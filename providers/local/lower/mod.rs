@@ -12,11 +12,14 @@ mod params;
 mod pipeline;
 mod registry;
 mod runtime;
+mod schema_file;
 mod secret;
 mod served;
 mod source;
 mod step;
 mod storage;
+mod upstream;
+mod versioned;
 mod writes;
 
 use mlp_provider::{LowerInput, Lowered, Support};
@@ -26,6 +29,7 @@ use crate::mlp_diag::Diagnostic;
 
 pub(crate) use builder::{combined_digest, object_name};
 pub(crate) use params::fits;
+pub(crate) use upstream::{held, recipe, written};
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
 

@@ -16,6 +16,7 @@ impl Handler for BatchEndpoint {
             Field::required("model", "The model version, or the alias of one."),
             Field::required("input", "The dataset it reads."),
             Field::required("output", "The dataset it writes."),
+            Field::optional("pinned", "The version of it that is read, or the moment it is of."),
             Field::required("mode", "Whether it appends."),
             Field::optional("serve", "The class that predicts, instead of the version's own."),
         ]);

@@ -1,25 +1,22 @@
 //! `local_dataset`: content-addressed snapshots of files.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use mlp_floor::Integrity;
-use mlp_floor::data::{
-    Check, ColumnSchema, Expectation, Format, OnFailure, RowPredicate, Sample, Snapshot, SnapshotRequest,
-};
-use mlp_provider::{ErrorClass, Event, Field, Removal, Reporter, ResourceKind};
+use mlp_floor::data::{Format, Snapshot, SnapshotRequest, SourceData, Store};
+use mlp_floor::extract;
+use mlp_provider::{ErrorClass, Event, Field, ProviderError, Removal, Reporter, ResourceKind};
 use serde_json::{Value as Json, json};
 
 use super::{Ground, Handler, Observation, removal, seen, with_common};
+use crate::codes;
+use crate::dataset::{self, Wanted};
 use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
-use crate::gate;
-use crate::lower::{combined_digest, object_name};
-use crate::mlp_eval::Quoted;
-use crate::mlp_value::{KnownValue, Number, units};
-use crate::{codes, time};
+use crate::lower::{combined_digest, held, recipe, written};
+use crate::mlp_value::KnownValue;
+use crate::sources::{Fetched, fetch};
 
 pub(super) struct Dataset;
 
@@ -29,10 +26,6 @@ fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
 
 fn address_of(config: &KnownValue) -> &str {
     text(config, "address").unwrap_or_default()
-}
-
-pub(crate) fn name_of(config: &KnownValue) -> String {
-    address_of(config).parse().map(|address| object_name(&address)).unwrap_or_default()
 }
 
 impl Handler for Dataset {
@@ -46,11 +39,27 @@ impl Handler for Dataset {
                 "What the files hold.",
             )
             .new_version("the data changed"),
+            Field::optional("outside", "What it is read from outside the project.")
+                .new_version("it is read from elsewhere"),
+            Field::new(
+                "source_mark",
+                mlp_provider::Presence::ServerDefault,
+                mlp_provider::Change::Update,
+                "A mark of what lies outside the project, as the plan saw it.",
+            )
+            .new_version("the data changed"),
+            Field::new(
+                "upstream",
+                mlp_provider::Presence::ServerDefault,
+                mlp_provider::Change::Update,
+                "What decides the content of the datasets it is made from.",
+            )
+            .new_version("what it is made from changed"),
             Field::optional("format", "The format of its versions.").new_version("the format changed"),
             Field::optional("schema", "Its columns.").new_version("the schema changed"),
             Field::optional("quality", "What is expected of every version."),
             Field::optional("sample", "How much of it is kept.").new_version("other rows are kept"),
-            Field::optional("protection", "What is masked and redacted.")
+            Field::optional("protection", "What is masked, redacted and encrypted.")
                 .new_version("other values are protected"),
             Field::optional("classification", "What is sensitive about it."),
             Field::required("version", "What makes a version of it."),
@@ -68,49 +77,56 @@ impl Handler for Dataset {
         reporter: &dyn Reporter,
     ) -> Fallible<Json> {
         let address = address_of(config);
-        let paths = generate(ground, config, reporter)?;
-        if paths.is_empty() {
-            let kept = before.map(|before| before.resolved.clone()).unwrap_or(Json::Null);
-            return Ok(if kept.is_object() {
-                kept
-            } else {
-                json!({ "version": null, "rows": 0, "bytes": 0 })
-            });
+        let mut read = read(ground, config, reporter)?;
+        let fetched = if read.waits { Fetched::default() } else { fetch(ground, config, reporter)? };
+        read.sources.extend(fetched.sources());
+        if read.sources.is_empty() || read.waits {
+            let kept = before.map(|before| before.resolved.clone()).filter(Json::is_object);
+            let mut kept = kept.unwrap_or_else(|| json!({ "version": null, "rows": 0, "bytes": 0 }));
+            kept["source_digest"] = json!(read.digest);
+            kept["upstream"] = read.upstream;
+            return Ok(kept);
         }
-        let digests = digests(&paths)?;
-        let digest = combined_digest(&digests);
-        if text(config, "source_digest").is_some_and(|planned| planned != digest) {
-            let mut error = wrong(
-                codes::CHANGED,
-                format!("the data of `{address}` changed since the plan was made"),
-                address,
-                "from",
-            );
-            error.class = ErrorClass::Conflict;
-            error.diagnostic.help = Some("plan again".to_owned());
-            return Err(error);
+        let planned = text(config, "source_digest");
+        if planned.is_some() && planned != read.digest.as_deref() {
+            return Err(changed(address, "the data"));
         }
-        let request = request(config, paths)?;
-        let made =
-            ground.place.store(config).snapshot(&request).map_err(|problem| fault(&problem, address))?;
-        for warning in &made.warnings {
-            reporter.event(Event::Progress { subject: address.to_owned(), text: warning.message.clone() });
+        let mut request = dataset::request(config, read.sources)?;
+        if text(config, "version") == Some("append-only") {
+            request.append_to = before.and_then(dataset::version_of).map(str::to_owned);
+            request.only_new = true;
+        }
+        let store = ground.place.store(config);
+        let made = store.snapshot(&request).map_err(|problem| fault(&problem, address))?;
+        let tell = |text: String| reporter.event(Event::Progress { subject: address.to_owned(), text });
+        made.warnings.iter().for_each(|warning| tell(warning.message.clone()));
+        if let Some(text) = in_the_clear(&store, &request).map_err(|problem| fault(&problem, address))? {
+            tell(text);
         }
         let mut resolved = resolved(&made);
-        resolved["source_digest"] = Json::from(digest);
+        resolved["source_digest"] = json!(read.digest);
+        resolved["source_mark"] = json!(fetched.mark);
+        resolved["upstream"] = read.upstream;
+        fetched.accept(address)?;
         Ok(resolved)
     }
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {
         let mut seen = seen("yes");
-        if let Some(digest) = document.resolved.get("source_digest").and_then(Json::as_str) {
-            seen.computed.insert("source_digest", KnownValue::text(digest));
+        for field in ["source_digest", "source_mark"] {
+            if let Some(found) = document.resolved.get(field).and_then(Json::as_str) {
+                seen.computed.insert(field, KnownValue::text(found));
+            }
+        }
+        if let Some(upstream) = document.resolved.get("upstream").filter(|upstream| upstream.is_object()) {
+            let upstream = KnownValue::from_json(upstream).unwrap_or(KnownValue::Null);
+            seen.computed.insert("upstream", upstream);
         }
         let Some(version) = document.resolved.get("version").and_then(Json::as_str) else { return Ok(seen) };
         let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
         let store = ground.place.store(&document.config);
         let intact = match store.verify(version).map_err(failed)? {
-            Integrity::Intact if store.manifest(&name_of(&document.config), version).is_err() => {
+            Integrity::Intact if store.manifest(&dataset::name_of(&document.config), version).is_err() => {
                 "its description is missing"
             }
             Integrity::Intact => "yes",
@@ -128,16 +144,16 @@ impl Handler for Dataset {
 
     fn remove(&self, ground: &Ground, document: &Document) -> Fallible<()> {
         let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
-        let (store, name) = (ground.place.store(&document.config), name_of(&document.config));
+        let (store, name) = (ground.place.store(&document.config), dataset::name_of(&document.config));
         for version in store.versions(&name).map_err(failed)? {
             store.remove(&name, &version.digest).map_err(failed)?;
         }
-        Ok(())
+        crate::sources::forget(ground, &document.config)
     }
 
     fn removal(&self, ground: &Ground, document: &Document) -> Fallible<Option<Removal>> {
         let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
-        let (store, name) = (ground.place.store(&document.config), name_of(&document.config));
+        let (store, name) = (ground.place.store(&document.config), dataset::name_of(&document.config));
         let versions = store.versions(&name).map_err(failed)?.len();
         Ok(removal(versions, "version", store.size(&name).map_err(failed)?))
     }
@@ -147,6 +163,108 @@ impl Handler for Dataset {
 pub(crate) fn resolved(made: &Snapshot) -> Json {
     let manifest = &made.manifest;
     json!({ "version": manifest.digest, "rows": manifest.rows, "bytes": manifest.bytes })
+}
+
+/// What a version is read from.
+struct Read {
+    sources: Vec<SourceData>,
+    /// Of what the files hold; none where there are none.
+    digest: Option<String>,
+    /// What decides the content of the datasets it is made from, by their names.
+    upstream: Json,
+    /// Whether one of them has no version yet.
+    waits: bool,
+}
+
+fn read(ground: &Ground, config: &KnownValue, reporter: &dyn Reporter) -> Fallible<Read> {
+    let files = generate(ground, config, reporter)?;
+    let digests = digests(Path::new(&ground.target.directory), &files)?;
+    let mut found = Read {
+        sources: Vec::new(),
+        digest: (!digests.is_empty()).then(|| combined_digest(&digests)),
+        upstream: Json::Null,
+        waits: false,
+    };
+    let mut files = files.into_iter();
+    for source in config.field("sources").and_then(KnownValue::as_list).unwrap_or_default() {
+        match text(source, "dataset") {
+            Some(name) => found.dataset(ground, config, (name, source), reporter)?,
+            None => {
+                let format = text(source, "format").and_then(Format::named);
+                let Some((name, path)) = files.next() else { continue };
+                if !extract::is_pattern(&name) || path.exists() {
+                    found.sources.push(SourceData::new(path, format));
+                    continue;
+                }
+                let project = Path::new(&ground.target.directory);
+                let named = extract::expand(project, &name).map_err(|error| io("list", project, &error))?;
+                let named = named.into_iter().map(|file| SourceData::new(project.join(file), format));
+                found.sources.extend(named);
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Read {
+    /// Reads a dataset that this one is made from.
+    fn dataset(
+        &mut self,
+        ground: &Ground,
+        config: &KnownValue,
+        (name, source): (&str, &KnownValue),
+        reporter: &dyn Reporter,
+    ) -> Fallible<()> {
+        let document = dataset::get(&ground.place, name)?;
+        let version = dataset::version(&ground.place, &document, &Wanted::of(source))?;
+        let pinned = text(source, "version").or_else(|| text(source, "at")).map(str::to_owned);
+        let recipe = pinned.unwrap_or_else(|| recipe_of(&document));
+        let planned = config.field("upstream").and_then(|upstream| text(upstream, name));
+        if planned.is_some_and(|planned| planned != recipe) {
+            return Err(changed(address_of(config), &format!("`{}`", document.address())));
+        }
+        if !self.upstream.is_object() {
+            self.upstream = json!({});
+        }
+        self.upstream[name] = Json::from(recipe);
+        let Some(version) = version else {
+            self.waits = true;
+            let text = format!("waits for `{}`, which has no version yet", document.address());
+            reporter.event(Event::Progress { subject: address_of(config).to_owned(), text });
+            return Ok(());
+        };
+        let store = ground.place.store(&document.config);
+        let source = store.source(&dataset::name_of(&document.config), &version);
+        self.sources.push(source.map_err(|problem| fault(&problem, document.address()))?);
+        Ok(())
+    }
+}
+
+/// What decides the content of a dataset, from its record.
+fn recipe_of(document: &Document) -> String {
+    if ["sources", "outside"].iter().all(|field| document.config.field(field).is_none()) {
+        return written(dataset::version_of(document));
+    }
+    let resolved = |name: &str| document.resolved.get(name).and_then(Json::as_str);
+    let held = held(resolved("source_digest"), resolved("source_mark"));
+    recipe(&document.config, held.as_deref(), document.resolved.get("upstream").unwrap_or(&Json::Null))
+}
+
+fn changed(address: &str, what: &str) -> ProviderError {
+    let text = format!("{what} of `{address}` changed since the plan was made");
+    let mut error = wrong(codes::CHANGED, text, address, "from");
+    error.class = ErrorClass::Conflict;
+    error.diagnostic.help = Some("plan again".to_owned());
+    error
+}
+
+/// Whoever asks for encryption should know of earlier versions that are not encrypted.
+fn in_the_clear(store: &Store, request: &SnapshotRequest) -> Result<Option<String>, mlp_floor::Problem> {
+    if !request.encrypt {
+        return Ok(None);
+    }
+    let count = store.versions(&request.name)?.iter().filter(|one| one.sealed.is_none()).count();
+    Ok((count > 0).then(|| format!("{count} earlier versions are kept as they were made, not encrypted")))
 }
 
 /// The files of the sources; those that are missing are made first.
@@ -169,7 +287,7 @@ fn generate(
                 good: true,
             });
         }
-        if !path.exists() {
+        if !path.exists() && !extract::is_pattern(name) {
             let mut error =
                 wrong(codes::SOURCE_MISSING, format!("`{name}` does not exist"), address_of(config), "from");
             error.diagnostic.help =
@@ -197,182 +315,15 @@ fn run_command(project: &Path, command: &str, address: &str) -> Fallible<()> {
     Err(error)
 }
 
-fn digests(paths: &[(String, PathBuf)]) -> Fallible<Vec<(String, String)>> {
+/// The digests of the files and patterns that are named, as the plan asks for them.
+fn digests(project: &Path, paths: &[(String, PathBuf)]) -> Fallible<Vec<(String, String)>> {
     let digest = |(name, path): &(String, PathBuf)| {
-        let digest = mlp_floor::digest::digest_path(path).map_err(|error| io("read", path, &error))?;
-        Ok((name.clone(), digest))
+        let digest = if extract::is_pattern(name) && !path.exists() {
+            extract::digest_files(project, name).map(Option::unwrap_or_default)
+        } else {
+            mlp_floor::digest::digest_path(path)
+        };
+        Ok((name.clone(), digest.map_err(|error| io("read", path, &error))?))
     };
     paths.iter().map(digest).collect()
-}
-
-fn strings(value: Option<&KnownValue>) -> Vec<String> {
-    let items = value.and_then(KnownValue::as_list).unwrap_or_default();
-    items.iter().filter_map(|item| item.as_text().map(str::to_owned)).collect()
-}
-
-pub(crate) fn format_of(config: &KnownValue) -> Option<Format> {
-    match text(config, "format") {
-        Some("csv") => Some(Format::Csv),
-        Some("jsonl") => Some(Format::JsonLines),
-        _ => None,
-    }
-}
-
-/// The request for a snapshot of these files as a dataset's record declares it.
-pub(crate) fn request(config: &KnownValue, paths: Vec<(String, PathBuf)>) -> Fallible<SnapshotRequest> {
-    let protection =
-        |name: &str| strings(config.field("protection").and_then(|protection| protection.field(name)));
-    let (quality, predicates) = quality(config)?;
-    let block = config.field("quality").and_then(|quality| text(quality, "on_failure"));
-    let now = time::now_ms();
-    Ok(SnapshotRequest {
-        name: name_of(config),
-        sources: paths.into_iter().map(|(_, path)| path).collect(),
-        format: format_of(config),
-        schema: schema(config)?,
-        strict: false,
-        quality,
-        predicates,
-        on_failure: if block == Some("warn") { OnFailure::Warn } else { OnFailure::Block },
-        sample: config.field("sample").map(sample),
-        mask: protection("mask"),
-        redact: protection("redact"),
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
-        now: now as f64 / 1000.0,
-        created_at: time::rfc3339(now),
-    })
-}
-
-fn sample(value: &KnownValue) -> Sample {
-    let whole = |name: &str| {
-        value
-            .field(name)
-            .and_then(KnownValue::as_number)
-            .and_then(Number::to_i64)
-            .and_then(|n| u64::try_from(n).ok())
-    };
-    Sample {
-        rows: whole("rows"),
-        fraction: value.field("fraction").and_then(KnownValue::as_number).map(Number::to_f64),
-        seed: whole("seed").unwrap_or(0),
-    }
-}
-
-fn schema(config: &KnownValue) -> Fallible<Option<Vec<ColumnSchema>>> {
-    let Some(columns) = config.field("schema").and_then(KnownValue::as_object) else { return Ok(None) };
-    let mut found = Vec::new();
-    for (name, column) in columns.iter() {
-        let mut fields = match column.as_text() {
-            Some(kind) => json!({ "type": kind }),
-            None => column.to_plain_json(),
-        };
-        // `any` is a column that must be there, whatever it holds: nothing of it is checked.
-        if fields["type"] == "any" {
-            continue;
-        }
-        fields["name"] = Json::from(name.as_ref());
-        let parsed = serde_json::from_value(fields).map_err(|error| {
-            wrong(
-                codes::VALUE,
-                format!("column `{name}`: {error}"),
-                address_of(config),
-                &format!("schema.{name}"),
-            )
-        })?;
-        found.push(parsed);
-    }
-    Ok(Some(found))
-}
-
-type Quality = (Vec<Expectation>, BTreeMap<String, Arc<RowPredicate>>);
-
-fn quality(config: &KnownValue) -> Fallible<Quality> {
-    let expected = config.field("quality").and_then(|quality| quality.field("expect")?.as_object());
-    let mut expectations = Vec::new();
-    let mut predicates = BTreeMap::new();
-    for (name, fields) in expected.into_iter().flat_map(|expected| expected.iter()) {
-        let refused =
-            |why: String| wrong(codes::VALUE, why, address_of(config), &format!("quality.expect.{name}"));
-        let check = match fields.field("assert").and_then(Quoted::of) {
-            Some(quoted) => {
-                let text = quoted.text.clone();
-                predicates.insert(name.to_string(), predicate(quoted));
-                Check::Row { text }
-            }
-            None => built_in(fields).map_err(refused)?,
-        };
-        let at_least = fields.field("at_least").and_then(KnownValue::as_number).map_or(1.0, Number::to_f64);
-        expectations.push(Expectation { name: name.to_string(), check, at_least });
-    }
-    Ok((expectations, predicates))
-}
-
-fn built_in(fields: &KnownValue) -> Result<Check, String> {
-    let column = || text(fields, "column").map(str::to_owned).ok_or_else(|| "`column` is missing".to_owned());
-    let columns = || {
-        let mut columns = strings(fields.field("columns"));
-        columns.extend(text(fields, "column").map(str::to_owned));
-        if columns.is_empty() { Err("`columns` is missing".to_owned()) } else { Ok(columns) }
-    };
-    let plain = |name: &str| fields.field(name).map(KnownValue::to_plain_json);
-    let count = |name: &str| plain(name).and_then(|value| value.as_u64());
-    Ok(match text(fields, "check").unwrap_or_default() {
-        "not_null" => Check::NotNull { columns: columns()? },
-        "unique" => Check::Unique { columns: columns()? },
-        "row_count" => Check::RowCount { min: count("min"), max: count("max") },
-        "range" => Check::InRange { column: column()?, min: plain("min"), max: plain("max") },
-        "allowed" => Check::InSet {
-            column: column()?,
-            values: fields
-                .field("values")
-                .and_then(KnownValue::as_list)
-                .unwrap_or_default()
-                .iter()
-                .map(KnownValue::to_plain_json)
-                .collect(),
-        },
-        "pattern" => Check::Matches {
-            column: column()?,
-            pattern: text(fields, "pattern").unwrap_or_default().to_owned(),
-        },
-        "fresh" => {
-            let lag = units::duration(text(fields, "max_lag").ok_or("`max_lag` is missing")?)?;
-            Check::Fresh { column: column()?, max_lag_seconds: lag.as_secs_f64() }
-        }
-        other => return Err(format!("an expectation needs `check` or `assert`, and `{other}` is no check")),
-    })
-}
-
-/// The meaning of an expression about a row. Where a value it names is null and the expression cannot be computed for
-/// that reason, the row is not as expected.
-fn predicate(quoted: Quoted) -> Arc<RowPredicate> {
-    let mut named = BTreeSet::new();
-    quoted.expr.traversals(&mut |traversal, _| {
-        if traversal.root.as_ref() == "row" {
-            named.extend(gate::first_word(traversal));
-        }
-    });
-    Arc::new(move |cells| {
-        let mut row = BTreeMap::new();
-        let mut has_null = false;
-        for (name, cell) in cells.iter().filter(|(name, _)| named.contains(*name)) {
-            has_null |= cell.is_null();
-            row.insert(*name, cell_value(cell));
-        }
-        match gate::holds(&quoted, BTreeMap::from([("row", KnownValue::object(row))])) {
-            Ok(held) => Ok(held),
-            Err(_) if has_null => Ok(false),
-            Err(why) => Err(why.headline),
-        }
-    })
-}
-
-fn cell_value(cell: &mlp_floor::data::Cell) -> KnownValue {
-    use mlp_floor::data::Cell;
-    match cell {
-        Cell::Null => KnownValue::Null,
-        Cell::Bool(value) => KnownValue::Bool(*value),
-        Cell::Number { text, .. } => text.parse().map_or(KnownValue::Null, KnownValue::Number),
-        other => KnownValue::text(other.text()),
-    }
 }

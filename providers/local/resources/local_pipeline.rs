@@ -18,6 +18,7 @@ pub(super) struct Pipeline;
 pub(super) fn keep_code(ground: &Ground, code: &KnownValue, address: &str, path: &str) -> Fallible<String> {
     let project = Path::new(&ground.target.directory);
     let directory = project.join(code.field("directory").and_then(KnownValue::as_text).unwrap_or("."));
+    crate::dataset::refuse_copies(&ground.place, project, &directory, (address, path))?;
     let kept = mlp_floor::launch::snapshot_code(project, &directory, &ground.place.code());
     kept.map(|kept| kept.digest).map_err(|problem| fault(&problem.at(path), address))
 }

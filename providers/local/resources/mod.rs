@@ -9,7 +9,7 @@ mod local_pipeline;
 
 use std::collections::BTreeMap;
 
-use mlp_provider::{Field, Removal, Reporter, ResourceKind, Target};
+use mlp_provider::{Equality, Field, Removal, Reporter, ResourceKind, Target};
 use serde_json::Value as Json;
 
 use crate::documents::{Document, Place};
@@ -78,6 +78,9 @@ fn with_common(mut own: Vec<Field>) -> Vec<Field> {
         Field::optional("description", "What it is, for people."),
         Field::optional("owner", "Who answers for it."),
         Field::optional("labels", "Labels."),
+        Field::optional("credentials", "Fingerprints of the secrets it uses.")
+            .equality(Equality::Fingerprint)
+            .secret(),
         Field::computed("intact", "`yes`, or what is wrong with what is kept of it."),
     ]);
     own

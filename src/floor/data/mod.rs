@@ -2,12 +2,18 @@
 
 mod cell;
 mod compare;
+mod drift;
+mod keys;
+mod parquet_read;
+mod parquet_write;
 mod profile;
 mod protect;
 mod quality;
 mod scan;
 mod schema;
+mod seal;
 mod snapshot;
+mod source;
 mod stage;
 mod store;
 mod table;
@@ -15,11 +21,14 @@ mod time;
 mod writer;
 
 pub use cell::Cell;
-pub use compare::Comparison;
+pub use compare::{Comparison, Retyped};
+pub use drift::{Drift, DriftMeasure};
+pub use keys::{FindKey, Key, Keys};
 pub use profile::ColumnProfile;
 pub use quality::{Check, Expectation, ExpectationResult, RowPredicate};
 pub use schema::{ColumnSchema, ColumnType};
 pub use snapshot::{Manifest, OnFailure, Sample, Snapshot, SnapshotRequest, SourceFile};
+pub use source::{SourceData, Spool};
 pub use store::Store;
 pub use table::{Format, Row, Table};
 pub use time::{parse_date, parse_timestamp};

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
+use super::protect::Protection;
 use super::schema::{ColumnSchema, ColumnType};
 use super::time::{parse_date, parse_timestamp};
 
@@ -46,16 +47,19 @@ struct Column {
     distinct: HashSet<u64>,
     capped: bool,
     hidden: bool,
+    masked: bool,
 }
 
 /// A number and how it was written.
 type Extreme = (f64, String);
 
 /// Which types hold every value seen so far.
-struct Kinds {
+pub(super) struct Kinds {
     any: bool,
     bools: bool,
     integers: bool,
+    /// Whether they are integers of 64 bits.
+    short: bool,
     numbers: bool,
     dates: bool,
     timestamps: bool,
@@ -68,9 +72,10 @@ pub(super) struct Profiler {
 }
 
 impl Profiler {
-    /// `hidden` says which columns show no minimum and maximum.
-    pub(super) fn new(columns: &[String], hidden: impl Fn(&str) -> bool) -> Self {
-        Self { columns: columns.iter().map(|name| Column::new(hidden(name))).collect() }
+    /// Masked columns hold tokens, and those that are hidden show no minimum and maximum.
+    pub(super) fn new(columns: &[String], protection: &Protection) -> Self {
+        let column = |name: &String| Column::new(protection.hides(name), protection.masks(name));
+        Self { columns: columns.iter().map(column).collect() }
     }
 
     pub(super) fn add(&mut self, cells: &[Cell]) {
@@ -80,25 +85,29 @@ impl Profiler {
     }
 
     pub(super) fn finish(self, names: &[String], schema: &[ColumnSchema]) -> Vec<ColumnProfile> {
-        let declared =
-            |name: &str| schema.iter().find(|column| column.name == name).map(|column| column.kind);
+        let declared = |name: &str| {
+            schema
+                .iter()
+                .find(|column| column.name == name && column.kind != ColumnType::Any)
+                .map(|column| column.kind)
+        };
         let profiles = names.iter().zip(self.columns);
         profiles.map(|(name, column)| column.finish(name, declared(name))).collect()
     }
 }
 
 impl Column {
-    fn new(hidden: bool) -> Self {
-        let kinds = Kinds {
-            any: false,
-            bools: true,
-            integers: true,
-            numbers: true,
-            dates: true,
-            timestamps: true,
-            json: true,
-        };
-        Self { nulls: 0, kinds, numbers: None, texts: None, distinct: HashSet::new(), capped: false, hidden }
+    fn new(hidden: bool, masked: bool) -> Self {
+        Self {
+            nulls: 0,
+            kinds: Kinds::default(),
+            numbers: None,
+            texts: None,
+            distinct: HashSet::new(),
+            capped: false,
+            hidden,
+            masked,
+        }
     }
 
     fn add(&mut self, cell: &Cell) {
@@ -106,8 +115,8 @@ impl Column {
             self.nulls += 1;
             return;
         }
+        self.kinds.add(cell);
         let text = cell.text();
-        self.kinds.add(cell, &text);
         self.count(&text);
         if self.hidden {
             return;
@@ -148,7 +157,7 @@ impl Column {
 
     fn finish(self, name: &str, declared: Option<ColumnType>) -> ColumnProfile {
         let kind =
-            if self.hidden { "string" } else { declared.map_or_else(|| self.kinds.name(), ColumnType::name) };
+            if self.masked { "string" } else { declared.map_or_else(|| self.kinds.name(), ColumnType::name) };
         let (min, max) = match (kind, self.numbers, self.texts) {
             ("json" | "null", ..) => (None, None),
             ("number" | "integer", Some((min, max)), _) => (Some(min.1), Some(max.1)),
@@ -167,15 +176,55 @@ impl Column {
     }
 }
 
+impl Default for Kinds {
+    fn default() -> Self {
+        Self {
+            any: false,
+            bools: true,
+            integers: true,
+            short: true,
+            numbers: true,
+            dates: true,
+            timestamps: true,
+            json: true,
+        }
+    }
+}
+
 impl Kinds {
-    fn add(&mut self, cell: &Cell, text: &str) {
+    /// Looks at one more value.
+    pub(super) fn add(&mut self, cell: &Cell) {
+        if cell.is_null() {
+            return;
+        }
         self.any = true;
+        let text = cell.text();
+        let text = text.as_ref();
+        self.short = self.short && text.parse::<i64>().is_ok();
         self.bools &= matches!(cell, Cell::Bool(_));
         self.integers = self.integers && cell.is_integer();
         self.numbers &= matches!(cell, Cell::Number { .. });
         self.dates = self.dates && matches!(cell, Cell::Text(_)) && parse_date(text).is_some();
         self.timestamps = self.timestamps && matches!(cell, Cell::Text(_)) && parse_timestamp(text).is_some();
         self.json &= matches!(cell, Cell::Json(_));
+    }
+
+    /// The type of a column that holds these values, where it is not text.
+    pub(super) fn column_type(&self) -> Option<ColumnType> {
+        match self.name() {
+            "bool" => Some(ColumnType::Bool),
+            // What does not fit stays as it was written.
+            "integer" => self.short.then_some(ColumnType::Integer),
+            "number" => Some(ColumnType::Number),
+            "date" => Some(ColumnType::Date),
+            "timestamp" => Some(ColumnType::Timestamp),
+            _ => None,
+        }
+    }
+
+    /// Whether some are text and some are not.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.name() == "string"
     }
 
     const fn name(&self) -> &'static str {
@@ -206,7 +255,8 @@ mod tests {
 
     fn profile(values: &[&str], hidden: bool) -> ColumnProfile {
         let names = ["a".to_owned()];
-        let mut profiler = Profiler::new(&names, |_| hidden);
+        let protection = Protection::new(&[], None, &[]).unwrap().keep_secret(hidden);
+        let mut profiler = Profiler::new(&names, &protection);
         for value in values {
             profiler.add(&[Cell::from_csv(value)]);
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use super::cell::Cell;
+use super::keys::Key;
 use super::time::{parse_date, parse_timestamp};
 use crate::Problem;
 
@@ -14,14 +15,33 @@ const SHOWN: usize = 60;
 /// What is hidden in a data set.
 pub(super) struct Protection {
     mask: Vec<String>,
+    /// What tokens are made with; there where a column is masked.
+    mask_key: Option<[u8; 32]>,
     redactions: Vec<(Regex, &'static str)>,
+    /// Whether no value may be shown at all, since all of it is encrypted.
+    secret: bool,
 }
 
 impl Protection {
-    /// `mask` names columns; `redact` names kinds: `email`, `phone`.
-    pub(super) fn new(mask: &[String], redact: &[String]) -> Result<Self, Problem> {
+    /// `mask` names columns and needs a key; `redact` names kinds: `email`, `phone`.
+    pub(super) fn new(mask: &[String], key: Option<&Key>, redact: &[String]) -> Result<Self, Problem> {
         let redactions = redact.iter().map(|kind| redaction(kind)).collect::<Result<_, _>>()?;
-        Ok(Self { mask: mask.to_vec(), redactions })
+        let mask_key = key.map(|key| key.derive("mlp 2026 tokens of masked values"));
+        if mask_key.is_none() && !mask.is_empty() {
+            return Err(Problem::new("MLP0730", "there is no key to mask values with").at("protection.mask"));
+        }
+        Ok(Self { mask: mask.to_vec(), mask_key, redactions, secret: false })
+    }
+
+    /// Shows no value in messages and profiles.
+    pub(super) const fn keep_secret(mut self, secret: bool) -> Self {
+        self.secret = secret;
+        self
+    }
+
+    /// Whether values of a column may not be shown.
+    pub(super) fn hides(&self, column: &str) -> bool {
+        self.secret || self.masks(column)
     }
 
     /// Refuses masks of columns that are not there: a misspelt name must not leave a column in the clear.
@@ -41,13 +61,36 @@ impl Protection {
         self.mask.iter().any(|name| name == column)
     }
 
+    /// The value as it may be written, where that may be the value itself.
+    pub(super) fn written<'a>(&self, column: &str, cell: &'a Cell) -> Cow<'a, Cell> {
+        if self.redactions.is_empty() && !self.masks(column) {
+            Cow::Borrowed(cell)
+        } else {
+            Cow::Owned(self.apply(column, cell.clone()))
+        }
+    }
+
+    /// The value by which rows are told apart: a masked one by its token, as in earlier versions.
+    pub(super) fn identity<'a>(&self, column: &str, cell: &'a Cell) -> Cow<'a, Cell> {
+        if self.masks(column) { Cow::Owned(self.apply(column, cell.clone())) } else { Cow::Borrowed(cell) }
+    }
+
+    /// Rows of an earlier version: what was masked stays as it is, and what is masked since is masked now.
+    pub(super) fn again(&self, columns: &[String], cells: &mut [Cell], masked: &[String]) {
+        for (name, cell) in columns.iter().zip(cells).filter(|(name, _)| !masked.contains(name)) {
+            if let Cow::Owned(changed) = self.written(name, cell) {
+                *cell = changed;
+            }
+        }
+    }
+
     /// The value as it may be written.
     pub(super) fn apply(&self, column: &str, cell: Cell) -> Cell {
         if cell.is_null() {
             return cell;
         }
-        if self.masks(column) {
-            return Cell::Text(token(&cell.text()));
+        if let (true, Some(key)) = (self.masks(column), &self.mask_key) {
+            return Cell::Text(token(key, &cell.text()));
         }
         match cell {
             Cell::Text(text) => Cell::Text(self.redact(&text).into_owned()),
@@ -63,6 +106,9 @@ impl Protection {
         }
         if self.masks(column) {
             return "(masked)".to_owned();
+        }
+        if self.secret {
+            return "(encrypted)".to_owned();
         }
         let shown = self.apply(column, cell.clone());
         let text = shown.json();
@@ -122,9 +168,10 @@ fn literal_length(text: &str) -> usize {
     text.len()
 }
 
-/// The same value always has the same token, so masked columns still join.
-fn token(text: &str) -> String {
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+/// The same value always has the same token, so masked columns still join; without the key nobody can try which value
+/// has which token.
+fn token(key: &[u8; 32], text: &str) -> String {
+    blake3::keyed_hash(key, text.as_bytes()).to_hex()[..16].to_owned()
 }
 
 fn redaction(kind: &str) -> Result<(Regex, &'static str), Problem> {
@@ -149,7 +196,8 @@ mod tests {
     use super::*;
 
     fn protection() -> Protection {
-        Protection::new(&["id".into()], &["email".into(), "phone".into()]).unwrap()
+        let key = Key::of_secret("an example of a key, for tests only").unwrap();
+        Protection::new(&["id".into()], Some(&key), &["email".into(), "phone".into()]).unwrap()
     }
 
     fn redacted(text: &str) -> String {
@@ -161,6 +209,10 @@ mod tests {
         let masked = protection().apply("id", Cell::from_csv("42"));
         assert_eq!(masked.text().len(), 16);
         assert_eq!(masked, protection().apply("id", Cell::Text("42".into())));
+        let other = Key::of_secret("another example of a key, for tests").unwrap();
+        let other = Protection::new(&["id".into()], Some(&other), &[]).unwrap();
+        assert_ne!(masked, other.apply("id", Cell::from_csv("42")));
+        assert!(Protection::new(&["id".into()], None, &[]).is_err());
         assert!(protection().apply("id", Cell::Null).is_null());
         assert_eq!(protection().show("id", &Cell::from_csv("42")), "(masked)");
     }
@@ -182,7 +234,7 @@ mod tests {
 
     #[test]
     fn unknown_names_are_refused() {
-        assert!(Protection::new(&[], &["iban".into()]).is_err());
+        assert!(Protection::new(&[], None, &["iban".into()]).is_err());
         assert!(protection().check(&["note".into()]).unwrap_err().message.contains("`id`"));
     }
 }

@@ -159,13 +159,14 @@ impl<'a> QualityChecker<'a> {
         }
     }
 
-    /// Checks one row.
+    /// Checks one row. One that is not `sound`, as its schema wants it, is as little expected where an expression about
+    /// it means nothing.
     pub(super) fn check(
         &mut self,
         columns: &[String],
-        file: &str,
-        line: u64,
+        (file, line): (&str, u64),
         cells: &[Cell],
+        sound: bool,
     ) -> Result<(), Problem> {
         self.bind(columns);
         self.rows += 1;
@@ -177,7 +178,9 @@ impl<'a> QualityChecker<'a> {
         for one in &mut self.running {
             let values: Vec<&Cell> =
                 one.indexes.iter().map(|at| at.and_then(|at| cells.get(at)).unwrap_or(&Cell::Null)).collect();
-            let accepted = one.accepts(&values, &row, self.protection).map_err(|error| {
+            let accepted = one.accepts(&values, &row, self.protection);
+            let accepted = accepted.or_else(|error| if sound { Err(error) } else { Ok(Some(false)) });
+            let accepted = accepted.map_err(|error| {
                 one.problem(format!("`{}` cannot be checked at {file}:{line}: {error}", one.expectation.name))
             })?;
             let Some(accepted) = accepted else { continue };
@@ -196,6 +199,31 @@ impl<'a> QualityChecker<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Counts a row that was accepted in an earlier version: it is not checked again, and new rows may not repeat it.
+    pub(super) fn note(&mut self, columns: &[String], cells: &[Cell]) {
+        self.bind(columns);
+        self.rows += 1;
+        for one in &mut self.running {
+            let mut values =
+                one.indexes.iter().map(|at| at.and_then(|at| cells.get(at)).unwrap_or(&Cell::Null));
+            match &one.expectation.check {
+                Check::Unique { .. } => {
+                    let mut key = KeyHash::default();
+                    values.for_each(|cell| key.add(cell));
+                    if key.complete() {
+                        one.seen.insert(key.finish());
+                    }
+                }
+                Check::Fresh { column, .. } => {
+                    if let Some(value) = values.next() {
+                        one.newer(column, value, self.protection);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The results, once all rows have been checked. A column that does not exist is an error, never a pass.
@@ -264,7 +292,7 @@ impl<'a> Running<'a> {
     }
 
     fn problem(&self, text: String) -> Problem {
-        Problem::new("MLP0705", text).at(format!("quality.{}", self.expectation.name))
+        Problem::new("MLP0705", text).at(format!("quality.expect.{}", self.expectation.name))
     }
 
     /// Whether a row is as expected; none where the row does not count.
@@ -279,7 +307,8 @@ impl<'a> Running<'a> {
             Check::NotNull { .. } => Some(values.iter().all(|cell| !cell.is_null())),
             Check::Unique { .. } => {
                 let mut key = KeyHash::default();
-                values.iter().for_each(|cell| key.add(cell));
+                let named = self.names.iter().zip(values);
+                named.for_each(|(name, cell)| key.add(&protection.identity(name, cell)));
                 key.complete().then(|| self.seen.insert(key.finish()))
             }
             Check::RowCount { .. } => None,
@@ -293,17 +322,20 @@ impl<'a> Running<'a> {
             })),
             Check::InSet { values, .. } => Some(values.iter().any(|one| value.equals(one))),
             Check::Matches { .. } => self.pattern.as_ref().map(|pattern| pattern.is_match(&value.text())),
-            Check::Fresh { column, .. } => {
-                let text = value.text();
-                let time = parse_timestamp(&text).or_else(|| parse_date(&text));
-                if let Some(time) = time
-                    && self.newest.as_ref().is_none_or(|(newest, _)| time > *newest)
-                {
-                    self.newest = Some((time, protection.show(column, value)));
-                }
-                Some(time.is_some())
-            }
+            Check::Fresh { column, .. } => Some(self.newer(column, value, protection)),
         })
+    }
+
+    /// Looks whether a time is the newest so far, and says whether it is a time.
+    fn newer(&mut self, column: &str, value: &Cell, protection: &Protection) -> bool {
+        let text = value.text();
+        let time = parse_timestamp(&text).or_else(|| parse_date(&text));
+        if let Some(time) = time
+            && self.newest.as_ref().is_none_or(|(newest, _)| time > *newest)
+        {
+            self.newest = Some((time, protection.show(column, value)));
+        }
+        time.is_some()
     }
 
     fn finish(self, columns: &[String], rows: u64, now: f64) -> Result<ExpectationResult, Problem> {
@@ -391,7 +423,7 @@ mod tests {
     const NOW: f64 = 1_769_860_800.0; // 2026-01-31T12:00:00Z
 
     fn run(check: Check, at_least: f64, rows: &[&str]) -> Result<ExpectationResult, Problem> {
-        let protection = Protection::new(&[], &[]).unwrap();
+        let protection = Protection::new(&[], None, &[]).unwrap();
         let expectations = [Expectation { name: "e".into(), check, at_least }];
         let mut predicates: BTreeMap<String, Arc<RowPredicate>> = BTreeMap::new();
         predicates.insert(
@@ -406,7 +438,7 @@ mod tests {
         let mut checker = QualityChecker::new(&expectations, &predicates, &protection)?;
         for (at, row) in rows.iter().enumerate() {
             let cells: Vec<Cell> = row.split(',').map(Cell::from_csv).collect();
-            checker.check(&columns, "a.csv", at as u64 + 2, &cells)?;
+            checker.check(&columns, ("a.csv", at as u64 + 2), &cells, true)?;
         }
         Ok(checker.finish(&columns, NOW)?.remove(0))
     }
@@ -453,7 +485,7 @@ mod tests {
         let refused = |check, rows: &[&str]| run(check, 1.0, rows).unwrap_err();
         let unknown = refused(Check::NotNull { columns: vec!["c".into()] }, &["1,2"]);
         assert!(unknown.message.contains("`c`, which is no column"));
-        assert_eq!(unknown.subject.as_deref(), Some("quality.e"));
+        assert_eq!(unknown.subject.as_deref(), Some("quality.expect.e"));
         let row = refused(Check::Row { text: "x".into() }, &["!,2"]);
         assert_eq!(row.message, "`e` cannot be checked at a.csv:2: no number");
         refused(Check::Matches { column: "a".into(), pattern: "(".into() }, &[]);

@@ -1,82 +1,93 @@
 //! The first pass over the sources of a snapshot: checks everything and writes nothing.
 
-use std::collections::{BinaryHeap, HashSet};
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+
+use arrow_schema::DataType;
 
 use super::cell::Cell;
+use super::profile::Kinds;
 use super::protect::Protection;
 use super::quality::{ExpectationResult, QualityChecker};
-use super::schema::SchemaChecker;
+use super::schema::{SchemaChecker, scale};
 use super::snapshot::{Sample, SnapshotRequest, SourceFile};
-use super::table::{Format, Row, Table};
+use super::source::SourceData;
+use super::table::{Format, Row, Table, unknown_format};
 use crate::Problem;
 
-/// The files a request means, in order, and their format.
-pub(super) fn discover(request: &SnapshotRequest) -> Result<(Vec<PathBuf>, Format), Problem> {
+/// The files a request means, in order, each with its format, and the format of the snapshot.
+pub(super) fn discover(request: &SnapshotRequest) -> Result<(Vec<SourceData>, Format), Problem> {
     let mut files = Vec::new();
     for source in &request.sources {
-        if source.is_dir() {
-            files.extend(files_of(source, request.format)?);
+        if source.path.is_dir() {
+            files.extend(files_of(source)?);
         } else {
             files.push(source.clone());
         }
     }
-    let Some(first) = files.first() else {
+    if files.is_empty() {
         return Err(Problem::new("MLP0700", "the data set has no source files").at("from"));
-    };
-    let unknown = |path: &Path| {
-        Problem::new("MLP0702", format!("the format of `{}` is unknown", path.display()))
-            .help("name the file `.csv`, `.jsonl` or `.ndjson`, or set `format`")
-            .at("format")
-    };
-    let format = request.format.or_else(|| Format::of(first)).ok_or_else(|| unknown(first))?;
-    for file in &files {
-        match request.format.or_else(|| Format::of(file)) {
-            None => return Err(unknown(file)),
-            Some(other) if other != format => {
-                return Err(Problem::new("MLP0702", "the source files have different formats")
-                    .note(format!("`{}` and `{}`", first.display(), file.display()))
-                    .help("make a data set of each format")
-                    .at("from"));
-            }
-            Some(_) => {}
+    }
+    for file in &mut files {
+        file.format = file.format.or_else(|| Format::of(&file.path)).or(request.format);
+        if file.format.is_none() {
+            return Err(unknown_format(&file.label));
         }
     }
-    Ok((files, format))
+    if let Some(format) = request.format.or_else(|| common_format(&files)) {
+        return Ok((files, format));
+    }
+    let named = files.iter().filter_map(|file| Some(format!("`{}` is {}", file.label, file.format?.name())));
+    Err(Problem::new("MLP0702", "the source files have different formats")
+        .with_notes(named.take(5))
+        .help("say with `format` which one the data set is kept in")
+        .at("format"))
+}
+
+/// The format that all files have.
+fn common_format(files: &[SourceData]) -> Option<Format> {
+    let first = files.first()?.format;
+    first.filter(|_| files.iter().all(|file| file.format == first))
 }
 
 /// The data files of a directory, sorted by name: those with the extension of a known format.
-fn files_of(dir: &Path, format: Option<Format>) -> Result<Vec<PathBuf>, Problem> {
+fn files_of(source: &SourceData) -> Result<Vec<SourceData>, Problem> {
+    let dir = &source.path;
     let failed = |error| Problem::io("MLP0700", "list", dir, &error);
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let wanted = Format::of(&path).is_some_and(|own| format.is_none_or(|wanted| wanted == own));
+        let wanted = Format::of(&path).is_some_and(|own| source.format.is_none_or(|wanted| wanted == own));
         if path.is_file() && wanted && !hidden {
-            files.push(path);
+            paths.push(path);
         }
     }
-    if files.is_empty() {
-        let text = format!("there is no `.csv`, `.jsonl` or `.ndjson` file in `{}`", dir.display());
+    if paths.is_empty() {
+        let wanted = match source.format {
+            Some(format) => format!("`.{}`", format.name()),
+            None => "`.csv`, `.jsonl`, `.ndjson` or `.parquet`".to_owned(),
+        };
+        let text = format!("there is no {wanted} file in `{}`", dir.display());
         return Err(Problem::new("MLP0700", text).at("from"));
     }
-    files.sort();
-    Ok(files)
+    paths.sort();
+    Ok(paths.into_iter().map(SourceData::from).collect())
 }
 
 /// Reads the rows of several files as one table.
 pub(super) struct Rows<'a> {
-    files: &'a [PathBuf],
-    format: Format,
+    files: &'a [SourceData],
     columns: Vec<String>,
     table: Option<Table>,
     read: Vec<SourceFile>,
+    /// The type that every file so far gives a column, where all do and agree.
+    types: Vec<Option<DataType>>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(files: &'a [PathBuf], format: Format, columns: Vec<String>) -> Self {
-        Self { files, format, columns, table: None, read: Vec::new() }
+    pub(super) const fn new(files: &'a [SourceData], columns: Vec<String>) -> Self {
+        Self { files, columns, table: None, read: Vec::new(), types: Vec::new() }
     }
 
     pub(super) fn columns(&self) -> &[String] {
@@ -88,25 +99,49 @@ impl<'a> Rows<'a> {
         self.table.as_ref().map_or("", Table::label)
     }
 
+    /// Whether fields of the row that was read last carry no type of their own.
+    pub(super) fn untyped(&self) -> bool {
+        self.table.as_ref().is_some_and(|table| table.format() == Format::Csv)
+    }
+
+    /// Where the row that was read last is of an earlier version of the same data set: the columns masked in it.
+    pub(super) fn earlier(&self) -> Option<&'a [String]> {
+        self.files.get(self.read.len())?.masked.as_deref()
+    }
+
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, Problem> {
         loop {
             if let Some(table) = &mut self.table {
                 if let Some(row) = table.next_row()? {
                     return Ok(Some(row));
                 }
-                let (digest, bytes) = table.digest();
+                let (digest, bytes) = table.digest()?;
                 self.read.push(SourceFile { path: table.label().to_owned(), digest, bytes });
                 self.columns = table.columns().to_vec();
                 self.table = None;
             }
-            let Some(path) = self.files.get(self.read.len()) else { return Ok(None) };
-            self.table = Some(Table::open_like(path, self.format, &self.columns)?);
+            let Some(file) = self.files.get(self.read.len()) else { return Ok(None) };
+            let table = Table::open_source(file, &self.columns)?;
+            self.agree(&table);
+            self.table = Some(table);
         }
     }
 
-    /// The files that were read to their end.
-    pub(super) fn sources(self) -> Vec<SourceFile> {
-        self.read
+    fn agree(&mut self, table: &Table) {
+        let own = table.types();
+        if self.read.is_empty() {
+            self.types = own.into_iter().flatten().map(Some).collect();
+            return;
+        }
+        for (at, known) in self.types.iter_mut().enumerate() {
+            let other = own.as_ref().and_then(|own| own.get(at));
+            *known = known.take().filter(|known| other == Some(known));
+        }
+    }
+
+    /// The files that were read to their end, and the types they agree on.
+    pub(super) fn finish(self) -> (Vec<SourceFile>, Vec<Option<DataType>>) {
+        (self.read, self.types)
     }
 }
 
@@ -130,11 +165,19 @@ impl Selection {
 }
 
 /// The place of a row in the order of a sample: by content and seed, so that it stays where it is when others change.
-pub(super) fn sample_hash(seed: u64, columns: &[String], cells: &[Cell]) -> u64 {
+/// The content is what is written, so that rows of an earlier version keep their places.
+pub(super) fn sample_hash(
+    seed: u64,
+    columns: &[String],
+    cells: &[Cell],
+    protection: &Protection,
+    accepted: bool,
+) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes());
     for (name, cell) in columns.iter().zip(cells).filter(|(_, cell)| !cell.is_null()) {
-        let text = cell.json();
+        let written = if accepted { Cow::Borrowed(cell) } else { protection.written(name, cell) };
+        let text = written.json();
         for part in [name.as_bytes(), text.as_bytes()] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
@@ -145,6 +188,65 @@ pub(super) fn sample_hash(seed: u64, columns: &[String], cells: &[Cell]) -> u64 
     u64::from_le_bytes(first)
 }
 
+/// Leaves out rows that an earlier version has already.
+pub(super) struct Repeats {
+    only_new: bool,
+    known: HashMap<[u8; 16], u32>,
+}
+
+impl Repeats {
+    pub(super) fn new(only_new: bool) -> Self {
+        Self { only_new, known: HashMap::new() }
+    }
+
+    /// Prepares a row of the earlier version, and says of every other whether it is left out.
+    pub(super) fn leave_out(
+        &mut self,
+        columns: &[String],
+        cells: &mut [Cell],
+        protection: &Protection,
+        earlier: Option<&[String]>,
+    ) -> bool {
+        if let Some(masked) = earlier {
+            protection.again(columns, cells, masked);
+        }
+        if !self.only_new {
+            return false;
+        }
+        let print = fingerprint(columns, cells, protection, earlier.is_some());
+        if earlier.is_some() {
+            *self.known.entry(print).or_default() += 1;
+            return false;
+        }
+        match self.known.get_mut(&print).filter(|count| **count > 0) {
+            None => false,
+            Some(count) => {
+                *count -= 1;
+                true
+            }
+        }
+    }
+}
+
+/// What a row holds, whatever notation the format has for it: numbers and times by what they mean.
+fn fingerprint(columns: &[String], cells: &[Cell], protection: &Protection, accepted: bool) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for (name, cell) in columns.iter().zip(cells).filter(|(_, cell)| !cell.is_null()) {
+        let written = if accepted { Cow::Borrowed(cell) } else { protection.written(name, cell) };
+        let text = match scale(&written) {
+            Some(position) => format!("{position}"),
+            None => written.text().into_owned(),
+        };
+        for part in [name.as_bytes(), text.as_bytes()] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    short
+}
+
 /// What the first pass found.
 pub(super) struct Scan {
     pub(super) columns: Vec<String>,
@@ -152,39 +254,59 @@ pub(super) struct Scan {
     pub(super) selection: Selection,
     pub(super) schema_failures: Vec<String>,
     pub(super) quality: Vec<ExpectationResult>,
+    /// The types that the sources themselves give the columns.
+    pub(super) types: Vec<Option<DataType>>,
+    /// The narrowest type of the values of each column.
+    pub(super) kinds: Vec<Kinds>,
 }
 
 /// Checks every row of the sources, before any masking and sampling.
 pub(super) fn scan(
     request: &SnapshotRequest,
-    files: &[PathBuf],
-    format: Format,
+    files: &[SourceData],
     protection: &Protection,
 ) -> Result<Scan, Problem> {
     let mut sampler = Sampler::new(request.sample.as_ref())?;
     let schema = request.schema.as_deref().unwrap_or_default();
     let mut schema_checker = SchemaChecker::new(schema, request.strict, protection)?;
     let mut quality_checker = QualityChecker::new(&request.quality, &request.predicates, protection)?;
-    let mut rows = Rows::new(files, format, Vec::new());
+    let mut kinds: Vec<Kinds> = Vec::new();
+    let mut repeats = Repeats::new(request.only_new);
+    let mut rows = Rows::new(files, Vec::new());
     while let Some(mut row) = rows.next_row()? {
         let columns = rows.columns();
-        sampler.add(columns, &row.cells);
-        if format == Format::Csv {
+        if rows.untyped() {
             schema_checker.coerce(columns, &mut row.cells);
         }
-        schema_checker.check(columns, rows.label(), row.line, &row.cells);
-        quality_checker.check(columns, rows.label(), row.line, &row.cells)?;
+        let earlier = rows.earlier();
+        if repeats.leave_out(columns, &mut row.cells, protection, earlier) {
+            continue;
+        }
+        sampler.add(|seed| sample_hash(seed, columns, &row.cells, protection, earlier.is_some()));
+        kinds.resize_with(columns.len(), Kinds::default);
+        kinds.iter_mut().zip(&row.cells).for_each(|(kinds, cell)| kinds.add(cell));
+        if earlier.is_some() {
+            schema_checker.note(columns, &row.cells);
+            quality_checker.note(columns, &row.cells);
+        } else {
+            let sound = schema_checker.check(columns, rows.label(), row.line, &row.cells);
+            quality_checker.check(columns, (rows.label(), row.line), &row.cells, sound)?;
+        }
     }
     let columns = rows.columns().to_vec();
+    kinds.resize_with(columns.len(), Kinds::default);
     protection.check(&columns)?;
     // Without a declared schema there is nothing columns could be unexpected in.
     let schema_failures = if request.schema.is_some() { schema_checker.finish(&columns) } else { Vec::new() };
+    let (sources, types) = rows.finish();
     Ok(Scan {
         quality: quality_checker.finish(&columns, request.now)?,
-        sources: rows.sources(),
         selection: sampler.finish(),
+        sources,
         schema_failures,
         columns,
+        types,
+        kinds,
     })
 }
 
@@ -220,9 +342,9 @@ impl Sampler {
         }
     }
 
-    fn add(&mut self, columns: &[String], cells: &[Cell]) {
+    fn add(&mut self, hash: impl FnOnce(u64) -> u64) {
         if let Self::Smallest { count, seed, heap, index } = self {
-            heap.push((sample_hash(*seed, columns, cells), *index));
+            heap.push((hash(*seed), *index));
             if heap.len() > *count {
                 heap.pop();
             }

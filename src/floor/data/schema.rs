@@ -26,6 +26,8 @@ pub enum ColumnType {
     Timestamp,
     /// A day, `2026-01-31`.
     Date,
+    /// Whatever it holds.
+    Any,
 }
 
 impl ColumnType {
@@ -39,13 +41,15 @@ impl ColumnType {
             Self::Bool => "bool",
             Self::Timestamp => "timestamp",
             Self::Date => "date",
+            Self::Any => "any",
         }
     }
 
     /// Whether a value that is not null is of the type.
     pub(super) fn accepts(self, cell: &Cell) -> bool {
         match (self, cell) {
-            (Self::String, Cell::Text(_))
+            (Self::Any, _)
+            | (Self::String, Cell::Text(_))
             | (Self::Number, Cell::Number { .. })
             | (Self::Bool, Cell::Bool(_)) => true,
             (Self::Integer, cell) => cell.is_integer(),
@@ -154,7 +158,7 @@ impl<'a> SchemaChecker<'a> {
             }
             let range = bound(column.min.as_ref()).and_then(|min| Ok((min, bound(column.max.as_ref())?)));
             let range = range.map_err(|error| invalid(format!("the range of `{}`: {error}", column.name)))?;
-            let ordered = !matches!(column.kind, ColumnType::String | ColumnType::Bool);
+            let ordered = !matches!(column.kind, ColumnType::String | ColumnType::Bool | ColumnType::Any);
             if !ordered && (range.0.is_some() || range.1.is_some()) {
                 let text = format!("`{}` is a {} and has no range", column.name, column.kind.name());
                 return Err(invalid(text).help("`min` and `max` are for numbers, dates and timestamps"));
@@ -184,17 +188,17 @@ impl<'a> SchemaChecker<'a> {
         }
     }
 
-    /// Checks one row.
-    pub(super) fn check(&mut self, columns: &[String], file: &str, line: u64, cells: &[Cell]) {
+    /// Checks one row, and says whether it is as declared.
+    pub(super) fn check(&mut self, columns: &[String], file: &str, line: u64, cells: &[Cell]) -> bool {
         self.bind(columns);
         let mut broken: Vec<(usize, String, String)> = Vec::new();
         let mut key = KeyHash::default();
         for (at, rule) in self.rules.iter_mut().enumerate() {
             let cell = rule.index.and_then(|index| cells.get(index)).unwrap_or(&Cell::Null);
             if rule.schema.key {
-                key.add(cell);
+                key.add(&self.protection.identity(&rule.schema.name, cell));
             }
-            if let Some(text) = rule.broken_by(cell) {
+            if let Some(text) = rule.broken_by(cell, self.protection) {
                 broken.push((at, text, self.protection.show(&rule.schema.name, cell)));
             }
         }
@@ -205,6 +209,7 @@ impl<'a> SchemaChecker<'a> {
             let text = format!("key ({}) must be unique", names.join(", "));
             broken.push((at[0], text, String::new()));
         }
+        let sound = broken.is_empty();
         for (at, rule, value) in broken {
             let column = self.rules[at].schema.name.clone();
             let entry = self.violations.entry((at, rule.clone()));
@@ -214,6 +219,27 @@ impl<'a> SchemaChecker<'a> {
             if violation.examples.len() < EXAMPLES {
                 violation.examples.push(Example { file: file.to_owned(), line, value });
             }
+        }
+        sound
+    }
+
+    /// Remembers the keys of a row that was accepted in an earlier version.
+    pub(super) fn note(&mut self, columns: &[String], cells: &[Cell]) {
+        self.bind(columns);
+        let mut key = KeyHash::default();
+        for rule in &mut self.rules {
+            let cell = rule.index.and_then(|index| cells.get(index)).unwrap_or(&Cell::Null);
+            if rule.schema.key {
+                key.add(cell);
+            }
+            if rule.schema.unique && !cell.is_null() {
+                let mut hash = KeyHash::default();
+                hash.add(cell);
+                rule.seen.insert(hash.finish());
+            }
+        }
+        if key.complete() {
+            self.keys.insert(key.finish());
         }
     }
 
@@ -240,7 +266,7 @@ impl<'a> SchemaChecker<'a> {
 
 impl ColumnRule {
     /// The first rule a value breaks.
-    fn broken_by(&mut self, cell: &Cell) -> Option<String> {
+    fn broken_by(&mut self, cell: &Cell, protection: &Protection) -> Option<String> {
         let schema = &self.schema;
         if cell.is_null() {
             return (!schema.nullable || schema.key).then(|| "must not be null".to_owned());
@@ -265,7 +291,7 @@ impl ColumnRule {
         }
         if schema.unique {
             let mut hash = KeyHash::default();
-            hash.add(cell);
+            hash.add(&protection.identity(&schema.name, cell));
             return (!self.seen.insert(hash.finish())).then(|| "must be unique".to_owned());
         }
         None
@@ -328,10 +354,11 @@ impl KeyHash {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::Key;
     use super::*;
 
     fn check(schema: &[ColumnSchema], strict: bool, header: &str, rows: &[&str]) -> Vec<String> {
-        let protection = Protection::new(&["secret".into()], &[]).unwrap();
+        let protection = Protection::new(&["secret".into()], Some(&Key::random().unwrap()), &[]).unwrap();
         let columns: Vec<String> = header.split(',').map(str::to_owned).collect();
         let mut checker = SchemaChecker::new(schema, strict, &protection).unwrap();
         for (at, row) in rows.iter().enumerate() {
@@ -405,7 +432,7 @@ mod tests {
 
     #[test]
     fn a_schema_that_contradicts_itself_is_refused() {
-        let protection = Protection::new(&[], &[]).unwrap();
+        let protection = Protection::new(&[], None, &[]).unwrap();
         let text = ColumnSchema { min: Some(1.into()), ..ColumnSchema::new("a", ColumnType::String) };
         assert!(SchemaChecker::new(&[text], false, &protection).is_err());
         let twice = [ColumnSchema::new("a", ColumnType::Bool), ColumnSchema::new("a", ColumnType::Bool)];

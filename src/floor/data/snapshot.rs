@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::ColumnProfile;
 use super::quality::{Expectation, ExpectationResult, RowPredicate};
 use super::schema::ColumnSchema;
+use super::source::SourceData;
 use super::table::Format;
 use crate::Problem;
 
@@ -44,9 +45,13 @@ pub struct SnapshotRequest {
     /// The name of the data set.
     pub name: String,
     /// Files, and directories of files.
-    pub sources: Vec<PathBuf>,
-    /// The format; by default what the files' extensions say.
+    pub sources: Vec<SourceData>,
+    /// The format it is kept in; by default that of the sources.
     pub format: Option<Format>,
+    /// The version whose rows come before those of the sources, as they are: they are not checked and protected again.
+    pub append_to: Option<String>,
+    /// Whether rows of the sources that the earlier version has already are left out.
+    pub only_new: bool,
     /// The declared schema.
     pub schema: Option<Vec<ColumnSchema>>,
     /// Whether columns beyond the schema are an error.
@@ -64,6 +69,8 @@ pub struct SnapshotRequest {
     /// Kinds of text that are replaced wherever they occur in text: `email`, `phone`. A CSV field of digits alone is text
     /// only where the schema says `string`.
     pub redact: Vec<String>,
+    /// Whether it is encrypted, with the key of the store.
+    pub encrypt: bool,
     /// The present, in seconds since 1970.
     pub now: f64,
     /// The present as RFC 3339, for the manifest.
@@ -88,7 +95,7 @@ pub struct Manifest {
     pub format_version: u32,
     /// The name of the data set.
     pub name: String,
-    /// The BLAKE3 digest of the content: the version.
+    /// The BLAKE3 digest of the content, keyed where it is encrypted: the version.
     pub digest: String,
     /// The format of the content.
     pub format: Format,
@@ -110,6 +117,12 @@ pub struct Manifest {
     pub mask: Vec<String>,
     /// The kinds of text that are redacted.
     pub redact: Vec<String>,
+    /// The name of the key that the tokens of masked columns were made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask_key: Option<String>,
+    /// The name of the key it is encrypted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
     /// When the version was made, RFC 3339.
     pub created_at: String,
 }
@@ -159,7 +172,7 @@ pub(super) fn judge(
     let problems: Vec<Problem> = unmet
         .map(|result| {
             let text = format!("the data of `{}` does not meet the expectation {result}", request.name);
-            Problem::new("MLP0704", text).at(format!("quality.{}", result.name))
+            Problem::new("MLP0704", text).at(format!("quality.expect.{}", result.name))
         })
         .collect();
     if request.on_failure == OnFailure::Warn {

@@ -6,31 +6,46 @@
 //! <root>/tmp                         what is being written
 //! ```
 
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::compare::{self, Comparison};
+use super::keys::{Key, Keys};
 use super::protect::Protection;
 use super::scan::{discover, scan};
+use super::seal::{self, Blob, BlobReader, damaged};
 use super::snapshot::{MANIFEST_VERSION, Manifest, Snapshot, SnapshotRequest, judge};
-use super::stage::{Staged, manifest_of};
+use super::source::SourceData;
+use super::stage::{Pass, Staged, manifest_of};
+use super::table::{Table, read_problem};
+use super::writer::DIGEST;
 use crate::digest::digest_file;
-use crate::files::{is_digest, is_plain_name, lock, sync_dir, write_atomic};
+use crate::files::{TempPath, is_digest, is_plain_name, lock, sync_dir, unique_name, write_atomic};
 use crate::{Integrity, Problem};
 
 /// A store of snapshots in a directory. Several processes may use it at the same time.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) root: PathBuf,
+    keys: Keys,
 }
 
 impl Store {
-    /// A store in a directory, which is created when something is first written.
+    /// A store in a directory, which is created when something is first written. Its key is beside what it holds.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        let keys = Keys::new(root.join(".key"));
+        Self { root, keys }
+    }
+
+    /// The same store with its keys elsewhere.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
+        self
     }
 
     /// The directory of the store.
@@ -43,15 +58,87 @@ impl Store {
     /// nothing stays behind when it fails.
     pub fn snapshot(&self, request: &SnapshotRequest) -> Result<Snapshot, Problem> {
         check_name(&request.name)?;
-        let (files, format) = discover(request)?;
-        let protection = Protection::new(&request.mask, &request.redact)?;
-        let mut scan = scan(request, &files, format, &protection)?;
-        let warnings = judge(request, std::mem::take(&mut scan.schema_failures), &scan.quality)?;
-        let staged = self.stage(request, &files, format, &protection, &scan)?;
-        let manifest = manifest_of(request, format, &scan, &staged)?;
+        let mut request = request.clone();
+        if let Some(earlier) = &request.append_to {
+            let masked = self.manifest(&request.name, earlier)?.mask;
+            let earlier = self.source(&request.name, earlier)?.accepted_with(masked);
+            // Without a format of its own it stays what it is.
+            request.format = request.format.or(earlier.format);
+            request.sources.insert(0, earlier);
+        }
+        let (files, format) = discover(&request)?;
+        let mask_key = if request.mask.is_empty() { None } else { Some(self.mask_key(&request.name)?) };
+        let seal = if request.encrypt { Some(self.seal_key(&request.name)?) } else { None };
+        let protection =
+            Protection::new(&request.mask, mask_key.as_ref(), &request.redact)?.keep_secret(request.encrypt);
+        let mut scan = scan(&request, &files, &protection)?;
+        let warnings = judge(&request, std::mem::take(&mut scan.schema_failures), &scan.quality)?;
+        let pass =
+            Pass { request: &request, files: &files, format, protection: &protection, seal: seal.as_ref() };
+        let staged = self.stage(&pass, &scan)?;
+        let manifest = manifest_of(&pass, &scan, &staged, mask_key.as_ref())?;
         let (manifest, created) = self.commit(manifest, &staged)?;
         let object = self.object_path(&manifest.digest);
         Ok(Snapshot { manifest, object, created, quality: scan.quality, warnings })
+    }
+
+    /// The key of masks. One that versions were made with is never replaced by a new one: the same values would get
+    /// other tokens.
+    fn mask_key(&self, name: &str) -> Result<Key, Problem> {
+        self.keys.project_or_new(|| Ok(self.versions(name)?.iter().any(|known| known.mask_key.is_some())))
+    }
+
+    fn seal_key(&self, name: &str) -> Result<Key, Problem> {
+        self.keys.sealing(|| Ok(self.versions(name)?.iter().any(|known| known.sealed.is_some())))
+    }
+
+    /// A version as what another snapshot is read from.
+    pub fn source(&self, name: &str, digest: &str) -> Result<SourceData, Problem> {
+        let manifest = self.manifest(name, digest)?;
+        let key = self.key_of(&manifest)?;
+        let source = SourceData::new(self.object_path(digest), Some(manifest.format));
+        Ok(source.named(format!("{name}@{}", &digest[..12])).opened_with(key))
+    }
+
+    /// The key that a version is read with.
+    fn key_of(&self, manifest: &Manifest) -> Result<Option<Key>, Problem> {
+        manifest.sealed.as_deref().map(|id| self.keys.opening(id)).transpose()
+    }
+
+    /// Opens the rows of a version.
+    pub fn open(&self, name: &str, digest: &str) -> Result<Table, Problem> {
+        Table::open_source(&self.source(name, digest)?, &[])
+    }
+
+    /// A file with the content of a version, for a program to read: the object itself, or where it is encrypted a private
+    /// copy of it in the clear at `copy`, which the caller removes.
+    pub fn readable(&self, name: &str, digest: &str, copy: &Path) -> Result<PathBuf, Problem> {
+        let manifest = self.manifest(name, digest)?;
+        let object = self.object_path(digest);
+        let Some(key) = self.key_of(&manifest)? else { return Ok(object) };
+        let mut input = BlobReader::new(Blob::open(&object, Some(&key))?, 0);
+        let failed = |error: io::Error| write_problem(copy, &error);
+        let dir = copy.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(dir).map_err(failed)?;
+        let path = TempPath(dir.join(unique_name(".clear-")));
+        let mut output =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path.0).map_err(failed)?;
+        let mut hasher = blake3::Hasher::new_keyed(&key.derive(DIGEST));
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let count =
+                input.read(&mut buffer).map_err(|error| read_problem(&object.to_string_lossy(), &error))?;
+            if count == 0 {
+                break;
+            }
+            hasher.update(&buffer[..count]);
+            output.write_all(&buffer[..count]).map_err(failed)?;
+        }
+        if hasher.finalize().to_hex().as_str() != digest {
+            return Err(damaged(&object));
+        }
+        fs::rename(&path.0, copy).map_err(failed)?;
+        Ok(copy.to_owned())
     }
 
     /// Gives the staged content its name, unless it is there already, and describes it.
@@ -130,7 +217,7 @@ impl Store {
     /// Reads the content of a digest and says whether it is still what it was.
     pub fn verify(&self, digest: &str) -> Result<Integrity, Problem> {
         let path = self.object_path(digest);
-        match digest_file(&path) {
+        match content_digest(&path, digest) {
             Ok(actual) if actual == digest => Ok(Integrity::Intact),
             Ok(actual) => Ok(Integrity::Damaged { actual }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Integrity::Missing),
@@ -166,11 +253,16 @@ impl Store {
         Ok(sum)
     }
 
-    /// How the version `to` of a data set differs from the version `from`.
-    pub fn compare(&self, name: &str, from: &str, to: &str) -> Result<Comparison, Problem> {
-        let (from, to) = (self.manifest(name, from)?, self.manifest(name, to)?);
-        let (before, after) = (self.object_path(&from.digest), self.object_path(&to.digest));
-        compare::compare((&from, &before), (&to, &after))
+    /// How the version `to` of a data set differs from the version `from`. Rows are told apart by the key columns, where
+    /// there are some and both versions have them.
+    pub fn compare(&self, name: &str, from: &str, to: &str, keys: &[String]) -> Result<Comparison, Problem> {
+        let side = |digest: &str| {
+            Ok::<_, Problem>(compare::Side {
+                manifest: self.manifest(name, digest)?,
+                source: self.source(name, digest)?,
+            })
+        };
+        compare::compare(&side(from)?, &side(to)?, keys)
     }
 
     fn versions_dir(&self, name: &str) -> PathBuf {
@@ -204,6 +296,20 @@ impl Store {
         fs::create_dir_all(&self.root).map_err(failed)?;
         lock(&self.root.join(".lock")).map_err(failed)
     }
+}
+
+/// The digest a stored object has. Of an encrypted one it is the expected digest where the file is what was written, which
+/// can be said without the key.
+fn content_digest(path: &Path, expected: &str) -> io::Result<String> {
+    if seal::key_of(path)?.is_none() {
+        return digest_file(path);
+    }
+    let (actual, written) = seal::digests(path)?;
+    if actual == written {
+        return Ok(expected.to_owned());
+    }
+    // A file in the clear may begin as an encrypted one does.
+    digest_file(path)
 }
 
 /// Moves written content to its name, read-only and durably.
@@ -261,205 +367,11 @@ pub(super) fn write_problem(path: &Path, error: &io::Error) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::{Check, ColumnSchema, ColumnType, Expectation, OnFailure, Sample};
-
-    const ROWS: &str = "id,age,mail\n1,30,a@b.example\n2,,call +49 151 1234567\n3,41,\n";
-
-    fn setup(content: &str) -> (tempfile::TempDir, Store, SnapshotRequest) {
-        let dir = tempfile::tempdir().unwrap();
-        let source = dir.path().join("people.csv");
-        fs::write(&source, content).unwrap();
-        let store = Store::new(dir.path().join("store"));
-        let request = SnapshotRequest {
-            name: "people".into(),
-            sources: vec![source],
-            created_at: "2026-01-31T12:00:00Z".into(),
-            ..SnapshotRequest::default()
-        };
-        (dir, store, request)
-    }
-
-    fn files_below(dir: &Path) -> usize {
-        list(dir).unwrap().iter().map(|path| if path.is_dir() { files_below(path) } else { 1 }).sum()
-    }
-
-    #[test]
-    fn the_same_content_is_the_same_version() {
-        let (_dir, store, request) = setup(ROWS);
-        let first = store.snapshot(&request).unwrap();
-        assert!(first.created);
-        assert_eq!(first.manifest.rows, 3);
-        assert_eq!(fs::read_to_string(&first.object).unwrap(), ROWS);
-        assert_eq!(fs::metadata(&first.object).unwrap().permissions().mode() & 0o222, 0);
-        let later = SnapshotRequest { created_at: "2027-01-01T00:00:00Z".into(), ..request };
-        let second = store.snapshot(&later).unwrap();
-        assert!(!second.created);
-        assert_eq!(second.manifest, first.manifest);
-        assert_eq!(store.versions("people").unwrap(), std::slice::from_ref(&first.manifest));
-        assert_eq!(store.manifest("people", &first.manifest.digest).unwrap(), first.manifest);
-        assert_eq!(store.size("people").unwrap(), ROWS.len() as u64);
-        assert_eq!(store.names().unwrap(), ["people"]);
-        assert_eq!(files_below(&store.root.join("tmp")), 0);
-    }
-
-    #[test]
-    fn damage_is_seen_and_repaired() {
-        let (_dir, store, request) = setup(ROWS);
-        let snapshot = store.snapshot(&request).unwrap();
-        let digest = snapshot.manifest.digest;
-        fs::set_permissions(&snapshot.object, Permissions::from_mode(0o644)).unwrap();
-        fs::write(&snapshot.object, "id\n").unwrap();
-        assert!(matches!(store.verify(&digest).unwrap(), Integrity::Damaged { .. }));
-        store.snapshot(&request).unwrap();
-        assert_eq!(store.verify(&digest).unwrap(), Integrity::Intact);
-        fs::remove_file(&snapshot.object).unwrap();
-        assert_eq!(store.verify(&digest).unwrap(), Integrity::Missing);
-    }
-
-    #[test]
-    fn content_goes_with_its_last_version() {
-        let (_dir, store, request) = setup(ROWS);
-        let digest = store.snapshot(&request).unwrap().manifest.digest;
-        store.snapshot(&SnapshotRequest { name: "copy".into(), ..request }).unwrap();
-        assert!(store.remove("people", &digest).unwrap());
-        assert_eq!(store.verify(&digest).unwrap(), Integrity::Intact);
-        assert!(store.remove("copy", &digest).unwrap());
-        assert_eq!(store.verify(&digest).unwrap(), Integrity::Missing);
-        assert!(!store.remove("copy", &digest).unwrap());
-        assert_eq!(store.manifest("copy", &digest).unwrap_err().code, "MLP0709");
-        assert!(store.names().unwrap().is_empty());
-    }
-
-    #[test]
-    fn data_that_is_not_as_declared_leaves_nothing() {
-        let (_dir, store, request) = setup(ROWS);
-        let schema =
-            vec![ColumnSchema::new("age", ColumnType::Integer), ColumnSchema::new("no", ColumnType::Bool)];
-        let check = Check::NotNull { columns: vec!["mail".into()] };
-        let quality = vec![Expectation { name: "mail".into(), check, at_least: 1.0 }];
-        let refused = store
-            .snapshot(&SnapshotRequest { schema: Some(schema), quality: quality.clone(), ..request.clone() })
-            .unwrap_err();
-        assert_eq!((refused.code, refused.notes.len()), ("MLP0703", 3), "{refused}");
-        assert_eq!(files_below(&store.root), 0);
-        let blocked =
-            store.snapshot(&SnapshotRequest { quality: quality.clone(), ..request.clone() }).unwrap_err();
-        assert_eq!((blocked.code, blocked.subject.as_deref()), ("MLP0704", Some("quality.mail")));
-        assert_eq!(files_below(&store.root), 0);
-        let warned = SnapshotRequest { quality, on_failure: OnFailure::Warn, ..request };
-        let warned = store.snapshot(&warned).unwrap();
-        assert_eq!(warned.warnings.len(), 1);
-        assert!(!warned.manifest.quality[0].passed);
-    }
-
-    #[test]
-    fn masked_and_redacted_values_never_reach_the_disk() {
-        let (_dir, store, request) = setup(ROWS);
-        let kinds = vec!["email".to_owned(), "phone".to_owned()];
-        let request = SnapshotRequest { mask: vec!["age".into()], redact: kinds, ..request };
-        let snapshot = store.snapshot(&request).unwrap();
-        let text = fs::read_to_string(&snapshot.object).unwrap();
-        let token = &blake3::hash(b"30").to_hex()[..16];
-        let manifest = fs::read_to_string(store.manifest_path("people", &snapshot.manifest.digest)).unwrap();
-        assert!(text.contains(&format!("1,{token},[email]\n2,,call [phone]\n")), "{text}");
-        assert!(!manifest.contains("\"41\"") && !manifest.contains("b.example"), "{manifest}");
-        let unknown = SnapshotRequest { mask: vec!["agee".into()], ..request };
-        assert_eq!(store.snapshot(&unknown).unwrap_err().code, "MLP0706");
-    }
-
-    #[test]
-    fn samples_are_the_same_rows_in_order_for_the_same_seed() {
-        let lines: String = (0..1000).map(|row| format!("{row}\n")).collect();
-        let (_dir, store, request) = setup(&format!("n\n{lines}"));
-        let sample = |rows, fraction, seed| {
-            let sample = Some(Sample { rows, fraction, seed });
-            store.snapshot(&SnapshotRequest { sample, ..request.clone() }).unwrap()
-        };
-        let by_rows = sample(Some(100), None, 1);
-        assert_eq!(by_rows.manifest.rows, 100);
-        assert!(!sample(Some(100), None, 1).created);
-        assert!(sample(Some(100), None, 2).created);
-        let text = fs::read_to_string(by_rows.object).unwrap();
-        let kept: Vec<u32> = text.lines().skip(1).map(|line| line.parse().unwrap()).collect();
-        assert!(kept.is_sorted());
-        let share = sample(None, Some(0.2), 1).manifest.rows;
-        assert!((140..=260).contains(&share), "{share}");
-        assert_eq!(sample(None, Some(1.0), 1).manifest.rows, 1000);
-        let none = SnapshotRequest { sample: Some(Sample::default()), ..request.clone() };
-        assert_eq!(store.snapshot(&none).unwrap_err().code, "MLP0711");
-    }
-
-    #[test]
-    fn a_directory_of_json_lines_is_one_table() {
-        let (dir, store, request) = setup(ROWS);
-        let data = dir.path().join("data");
-        fs::create_dir(&data).unwrap();
-        fs::write(data.join("2.jsonl"), "{\"b\":1.50,\"c\":true}\n").unwrap();
-        fs::write(data.join("1.jsonl"), "{\"a\":\"x\",\"b\":2}\n").unwrap();
-        fs::write(data.join("README.md"), "notes").unwrap();
-        let snapshot = store.snapshot(&SnapshotRequest { sources: vec![data], ..request.clone() }).unwrap();
-        assert_eq!(
-            fs::read_to_string(&snapshot.object).unwrap(),
-            "{\"a\":\"x\",\"b\":2,\"c\":null}\n{\"a\":null,\"b\":1.50,\"c\":true}\n"
-        );
-        assert_eq!(snapshot.manifest.sources.len(), 2);
-        let mixed = vec![dir.path().join("data/1.jsonl"), dir.path().join("people.csv")];
-        assert_eq!(
-            store.snapshot(&SnapshotRequest { sources: mixed, ..request }).unwrap_err().code,
-            "MLP0702"
-        );
-    }
-
-    #[test]
-    fn csv_files_are_joined_by_column_name() {
-        let (dir, store, request) = setup("a,b\n1,2\n");
-        let other = dir.path().join("other.csv");
-        fs::write(&other, "b,a\n4,3\n").unwrap();
-        let sources = vec![request.sources[0].clone(), other.clone()];
-        let request = SnapshotRequest { sources, ..request };
-        let snapshot = store.snapshot(&request).unwrap();
-        assert_eq!(fs::read_to_string(&snapshot.object).unwrap(), "a,b\n1,2\n3,4\n");
-        fs::write(&other, "b,c\n4,3\n").unwrap();
-        let refused = store.snapshot(&request).unwrap_err();
-        assert_eq!(refused.notes, ["missing: `a`", "only here: `c`"]);
-    }
-
-    #[test]
-    fn versions_are_compared_by_rows_and_columns() {
-        let (_dir, store, request) = setup("a,b\n1,x\n1,x\n2,y\n");
-        let from = store.snapshot(&request).unwrap().manifest.digest;
-        fs::write(&request.sources[0], "c,a\n0,2\n0,1\n0,3\n0,4\n").unwrap();
-        let to = store.snapshot(&request).unwrap().manifest.digest;
-        let difference = store.compare("people", &from, &to).unwrap();
-        assert_eq!((difference.rows_added, difference.rows_removed, difference.rows_common), (2, 1, 2));
-        assert_eq!(
-            (difference.columns_added, difference.columns_removed),
-            (vec!["c".into()], vec!["b".into()])
-        );
-    }
-
-    #[test]
-    fn left_overs_of_dead_writers_are_removed_and_names_stay_inside() {
-        let (_dir, store, request) = setup(ROWS);
-        fs::create_dir_all(store.root.join("tmp")).unwrap();
-        fs::write(store.root.join("tmp/object-1-0"), "half").unwrap();
-        store.snapshot(&request).unwrap();
-        assert_eq!(files_below(&store.root.join("tmp")), 0);
-        let outside = SnapshotRequest { name: "../x".into(), ..request };
-        assert_eq!(store.snapshot(&outside).unwrap_err().code, "MLP0710");
-    }
-
-    #[test]
-    fn writers_at_the_same_time_make_one_version() {
-        let (_dir, store, request) = setup(ROWS);
-        let created: usize = std::thread::scope(|scope| {
-            let runs: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| store.snapshot(&request).unwrap().created)).collect();
-            runs.into_iter().map(|run| usize::from(run.join().unwrap())).sum()
-        });
-        assert_eq!(created, 1);
-        assert_eq!(store.versions("people").unwrap().len(), 1);
-    }
-}
+#[path = "format_tests.rs"]
+mod format_tests;
+#[cfg(test)]
+#[path = "secret_tests.rs"]
+mod secret_tests;
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

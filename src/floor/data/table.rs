@@ -1,16 +1,21 @@
-//! Tables in files: CSV with a header (RFC 4180) and JSON Lines of objects, read row by row.
+//! Tables in files: CSV with a header (RFC 4180), JSON Lines of objects and Parquet, read row by row.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
+
+use arrow_schema::DataType;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::cell::Cell;
+use super::parquet_read::ParquetRows;
+use super::seal::{Blob, BlobReader, damaged};
+use super::source::SourceData;
 use crate::Problem;
 
 /// The format of a table's file.
@@ -21,15 +26,39 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     JsonLines,
+    /// Apache Parquet.
+    Parquet,
 }
 
 impl Format {
-    /// The format a file's extension stands for: `.csv`; `.jsonl` or `.ndjson`.
+    /// The format a file's extension stands for: `.csv`; `.jsonl` or `.ndjson`; `.parquet`.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Self::Csv),
             "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "parquet" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+
+    /// Its name in a specification.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::JsonLines => "jsonl",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// The format of this name in a specification.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "csv" => Some(Self::Csv),
+            "jsonl" => Some(Self::JsonLines),
+            "parquet" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -38,7 +67,7 @@ impl Format {
 /// One row: where it starts and its cells, in the order of [`Table::columns`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The line the row starts on, from 1.
+    /// The line the row starts on, from 1; in Parquet the number of the row.
     pub line: u64,
     /// The cells; as many as the table has columns so far.
     pub cells: Vec<Cell>,
@@ -47,6 +76,7 @@ pub struct Row {
 /// A table that is read row by row.
 pub struct Table {
     label: String,
+    format: Format,
     columns: Vec<String>,
     source: Source,
 }
@@ -54,26 +84,42 @@ pub struct Table {
 enum Source {
     Csv { reader: csv::Reader<HashingReader>, record: csv::StringRecord, order: Vec<usize> },
     Json { reader: BufReader<HashingReader>, line: u64, index: HashMap<String, usize> },
+    Parquet { rows: Box<ParquetRows>, order: Vec<usize>, blob: Arc<Blob> },
 }
 
 impl Table {
-    /// Opens a table. A CSV file's header is read at once; the columns of JSON Lines are found row by row.
+    /// Opens a table. The columns of a CSV or Parquet file are read at once; those of JSON Lines are found row by row.
     pub fn open(path: &Path, format: Format) -> Result<Self, Problem> {
-        Self::open_like(path, format, &[])
+        Self::open_source(&SourceData::new(path, Some(format)), &[])
     }
 
-    /// Opens a table whose columns are given in the order of another one: a CSV file must have the same columns,
-    /// JSON Lines may add some. No columns given accepts any.
-    pub(super) fn open_like(path: &Path, format: Format, columns: &[String]) -> Result<Self, Problem> {
-        let label = path.display().to_string();
-        let file = File::open(path).map_err(|error| Problem::io("MLP0700", "open", path, &error))?;
-        let input = HashingReader { file, hasher: blake3::Hasher::new(), bytes: 0, ends_in_crlf: None };
+    /// Opens a table whose columns are given in the order of another one: a CSV or Parquet file must have the same
+    /// columns, JSON Lines may add some. No columns given accepts any.
+    pub(super) fn open_source(source: &SourceData, columns: &[String]) -> Result<Self, Problem> {
+        let label = source.label.clone();
+        let Some(format) = source.format.or_else(|| Format::of(&source.path)) else {
+            return Err(unknown_format(&label));
+        };
+        let blob = Blob::open(&source.path, source.key.as_ref())?;
+        let input = || HashingReader {
+            input: BlobReader::new(Arc::clone(&blob), 0),
+            hasher: blake3::Hasher::new(),
+            bytes: 0,
+            ends_in_crlf: None,
+        };
         match format {
-            Format::Csv => Self::open_csv(label, input, columns),
+            Format::Csv => Self::open_csv(label, input(), columns),
             Format::JsonLines => {
                 let index = columns.iter().cloned().enumerate().map(|(at, name)| (name, at)).collect();
-                let reader = BufReader::with_capacity(128 * 1024, input);
-                Ok(Self { label, columns: columns.to_vec(), source: Source::Json { reader, line: 0, index } })
+                let reader = BufReader::with_capacity(128 * 1024, input());
+                let source = Source::Json { reader, line: 0, index };
+                Ok(Self { label, format, columns: columns.to_vec(), source })
+            }
+            Format::Parquet => {
+                let rows = Box::new(ParquetRows::open(Arc::clone(&blob), &label)?);
+                let columns = if columns.is_empty() { rows.columns() } else { columns }.to_vec();
+                let order = order_of(&label, rows.columns(), &columns)?;
+                Ok(Self { label, format, columns, source: Source::Parquet { rows, order, blob } })
             }
         }
     }
@@ -87,7 +133,24 @@ impl Table {
         check_header(&label, &header)?;
         let columns = if columns.is_empty() { header.clone() } else { columns.to_vec() };
         let order = order_of(&label, &header, &columns)?;
-        Ok(Self { label, columns, source: Source::Csv { reader, record: csv::StringRecord::new(), order } })
+        let source = Source::Csv { reader, record: csv::StringRecord::new(), order };
+        Ok(Self { label, format: Format::Csv, columns, source })
+    }
+
+    /// The format of the file.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The types of the columns as the file itself declares them; none where it does not.
+    pub(super) fn types(&self) -> Option<Vec<DataType>> {
+        match &self.source {
+            Source::Parquet { rows, order, .. } => {
+                Some(order.iter().map(|at| rows.types()[*at].clone()).collect())
+            }
+            _ => None,
+        }
     }
 
     /// The names of the columns found so far.
@@ -121,22 +184,46 @@ impl Table {
             Source::Json { reader, line, index } => {
                 next_json_row(&self.label, reader, line, index, &mut self.columns)
             }
+            Source::Parquet { rows, order, .. } => {
+                Ok(rows.next_row(order)?.map(|(line, cells)| Row { line, cells }))
+            }
         }
     }
 
     /// The digest and size of what has been read; of the whole file once [`Self::next_row`] gave none.
-    pub(super) fn digest(&self) -> (String, u64) {
+    pub(super) fn digest(&self) -> Result<(String, u64), Problem> {
         let input = match &self.source {
             Source::Csv { reader, .. } => reader.get_ref(),
             Source::Json { reader, .. } => reader.get_ref(),
+            Source::Parquet { blob, .. } => {
+                let mut hasher = blake3::Hasher::new();
+                io::copy(&mut BlobReader::new(Arc::clone(blob), 0), &mut hasher)
+                    .map_err(|error| read_problem(&self.label, &error))?;
+                return Ok((hasher.finalize().to_hex().to_string(), blob.len()));
+            }
         };
-        (input.hasher.finalize().to_hex().to_string(), input.bytes)
+        Ok((input.hasher.finalize().to_hex().to_string(), input.bytes))
     }
+}
+
+/// What is said when reading fails; encrypted content that does not open is data that is not what it was.
+pub(super) fn read_problem(label: &str, error: &io::Error) -> Problem {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return damaged(Path::new(label));
+    }
+    Problem::new("MLP0700", format!("cannot read `{label}`: {error}"))
+}
+
+/// What is said of a file whose format nothing tells.
+pub(super) fn unknown_format(label: &str) -> Problem {
+    Problem::new("MLP0702", format!("the format of `{label}` is unknown"))
+        .help("name the file `.csv`, `.jsonl`, `.ndjson` or `.parquet`, or set `format`")
+        .at("format")
 }
 
 /// A file that is digested while it is read.
 struct HashingReader {
-    file: File,
+    input: BlobReader,
     hasher: blake3::Hasher,
     bytes: u64,
     /// Whether the first line ends in `\r\n`; none before its end has been read.
@@ -145,7 +232,7 @@ struct HashingReader {
 
 impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
+        let count = self.input.read(buffer)?;
         let read = &buffer[..count];
         self.hasher.update(read);
         if self.ends_in_crlf.is_none()
@@ -210,7 +297,7 @@ fn start_line(reader: &csv::Reader<HashingReader>, record: &csv::StringRecord) -
 fn csv_problem(label: &str, columns: &[String], behind: u64, error: &csv::Error) -> Problem {
     let line = |at: &Option<csv::Position>| at.as_ref().map_or(1, csv::Position::line) + behind;
     match error.kind() {
-        csv::ErrorKind::Io(error) => Problem::new("MLP0700", format!("cannot read `{label}`: {error}")),
+        csv::ErrorKind::Io(error) => read_problem(label, error),
         csv::ErrorKind::Utf8 { pos, err } => {
             let column =
                 columns.get(err.field()).map_or_else(String::new, |name| format!(", column `{name}`"));
@@ -235,9 +322,7 @@ fn next_json_row(
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
-        let count = reader
-            .read_until(b'\n', &mut buffer)
-            .map_err(|error| Problem::new("MLP0700", format!("cannot read `{label}`: {error}")))?;
+        let count = reader.read_until(b'\n', &mut buffer).map_err(|error| read_problem(label, &error))?;
         if count == 0 {
             return Ok(None);
         }
@@ -330,7 +415,10 @@ mod tests {
         while let Some(row) = table.next_row()? {
             rows.push(row);
         }
-        assert_eq!(table.digest(), (blake3::hash(content).to_hex().to_string(), content.len() as u64));
+        assert_eq!(
+            table.digest().unwrap(),
+            (blake3::hash(content).to_hex().to_string(), content.len() as u64)
+        );
         Ok((table.columns().to_vec(), rows))
     }
 

@@ -1,7 +1,7 @@
 //! `dataset`.
 
 use crate::phrases::{ENCRYPT, FORMAT, SAMPLE};
-use crate::schema::{Attribute, Kind, Output, Scope, Ty};
+use crate::schema::{Attribute, Kind, Member, Output, Scope, Ty};
 
 /// One column.
 const COLUMN: &[Attribute] = &[
@@ -23,8 +23,16 @@ const COLUMN: &[Attribute] = &[
 /// How contents are protected.
 const PROTECTION: &[Attribute] = &[
     Attribute::new("encrypt", ENCRYPT, "Whether it is encrypted at rest, and with whose key."),
-    Attribute::new("mask", Ty::List(&Ty::Text), "Columns whose values are masked for readers."),
-    Attribute::new("redact", Ty::List(&Ty::Text), "What is removed from free text before it is stored."),
+    Attribute::new(
+        "mask",
+        Ty::List(&Ty::Text),
+        "Columns whose values are replaced by tokens before anything is written.",
+    ),
+    Attribute::new(
+        "redact",
+        Ty::List(&Ty::Text),
+        "What is replaced in texts before anything is written: `email`, `phone`.",
+    ),
     Attribute::new("retain", Ty::Duration, "How long it is kept."),
     Attribute::new("legal_basis", Ty::Text, "Why it may be processed."),
 ];
@@ -72,7 +80,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new(
         "schema",
         Ty::OneOf(&[Ty::Path, Ty::Map(&Ty::OneOf(&[Ty::Text, Ty::Object(COLUMN)]))]),
-        "Its columns, in place or in a file.",
+        "Its columns, in place or in a file: Avro, JSON Schema, or JSON as in place.",
     ),
     Attribute::new("classification", Ty::List(&Ty::Text), "What is sensitive about it."),
     Attribute::new("protection", Ty::Object(PROTECTION), "How its contents are protected."),
@@ -87,7 +95,7 @@ pub const KIND: Kind = Kind {
     labels: &["name"],
     attributes: ATTRIBUTES,
     open: false,
-    members: &[],
+    members: &[Member { word: "version", names_from: "", is: "dataset" }],
     outputs: &[
         Output { name: "version", ty: Ty::Text, doc: "The version that was made or found." },
         Output { name: "rows", ty: Ty::Number, doc: "How many rows that version has." },

@@ -183,7 +183,7 @@ mod tests {
                     let found = attributes.iter().find(|attribute| attribute.name == name);
                     attributes = match found.map(|attribute| attribute.ty) {
                         Some(Ty::Object(list) | Ty::Labelled(list) | Ty::MaybeLabelled(list)) => list,
-                        Some(Ty::List(_)) => &[],
+                        Some(Ty::List(_) | Ty::Map(_) | Ty::OneOf(_)) => &[],
                         _ => panic!("{}: no {}", kind.name, member.names_from),
                     };
                 }

@@ -1,14 +1,18 @@
 //! `source`.
 
 use crate::phrases::FORMAT;
-use crate::schema::{Attribute, Kind, Ty};
+use crate::schema::{Attribute, Kind, Member, Ty};
 
 /// How one table is read.
-const TABLE: &[Attribute] = &[Attribute::new(
-    "cursor",
-    Ty::Text,
-    "The column to read on from: the largest value seen is remembered.",
-)];
+const TABLE: &[Attribute] = &[
+    Attribute::new("cursor", Ty::Text, "The column to read on from: the largest value seen is remembered."),
+    Attribute::new(
+        "key",
+        Ty::List(&Ty::Text),
+        "The columns that identify a row; by default the table's primary key, and without one the whole row.",
+    ),
+    Attribute::new("query", Ty::Text, "A `SELECT` to read instead of the table of that name."),
+];
 
 /// What a reader should know.
 const CATALOG: &[Attribute] = &[
@@ -25,12 +29,24 @@ const CATALOG: &[Attribute] = &[
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::new(
         "kind",
-        Ty::Enum(&["file", "http", "object", "postgres", "mysql", "kafka"]),
+        Ty::Enum(&["file", "http", "object", "postgres", "mysql", "sqlite", "kafka"]),
         "The kind of system.",
     )
     .required(),
-    Attribute::new("uri", Ty::Text, "Where it is; for a file, a path of the project.").required(),
+    Attribute::new(
+        "uri",
+        Ty::Text,
+        "Where it is; for a file, a path of the project, in which `*` and `?` may stand for several.",
+    )
+    .required(),
     Attribute::new("secret", Ty::Ref(&["secret"]), "The credentials it is read with."),
+    Attribute::new(
+        "auth",
+        Ty::Enum(&["bearer", "basic"]),
+        "How the secret is shown to a web server: as a token, or as `user:password`; by default as a token.",
+    ),
+    Attribute::new("headers", Ty::Map(&Ty::Text), "Further header lines of a request, never secret ones."),
+    Attribute::new("timeout", Ty::Duration, "How long it may be silent while it is read."),
     Attribute::new("format", FORMAT, "The format of its data."),
     Attribute::new("mode", Ty::Enum(&["batch", "cdc", "stream"]), "How it is read.").default("\"batch\""),
     Attribute::new(
@@ -53,7 +69,7 @@ pub const KIND: Kind = Kind {
     labels: &["name"],
     attributes: ATTRIBUTES,
     open: false,
-    members: &[],
+    members: &[Member { word: "table", names_from: "tables", is: "source" }],
     outputs: &[],
     common: true,
     partial: true,
