@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mlp_floor::data::{Format, SourceData};
-use mlp_floor::launch::{RunReport, StepStatus};
+use mlp_floor::launch::{RunReport, StepStatus, is_parquet};
 use mlp_provider::RunSummary;
 use serde_json::Value as Json;
 
@@ -64,8 +64,11 @@ impl Written<'_> {
                 "{address}: nothing is appended, the step's result is that of an earlier run"
             )]);
         }
-        let is_json = self.path.extension().is_some_and(|end| end == "jsonl");
-        let format = if is_json { Format::JsonLines } else { Format::Csv };
+        let format = match self.path.extension() {
+            _ if is_parquet(self.path) => Format::Parquet,
+            Some(end) if end == "jsonl" => Format::JsonLines,
+            _ => Format::Csv,
+        };
         let source = SourceData::new(self.path, Some(format)).named(&self.label);
         let mut request = dataset::request(&document.config, vec![source])?;
         request.append_to = dataset::version_of(&document).filter(|_| grows).map(str::to_owned);
