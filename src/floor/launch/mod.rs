@@ -8,11 +8,16 @@ mod cache;
 mod check;
 mod code;
 mod command;
+mod guard;
 mod ignore;
 mod leftovers;
+mod lockfile;
 mod log;
+mod machine;
 mod process;
 mod report;
+mod reserve;
+mod runtime;
 mod schedule;
 mod spec;
 mod step;
@@ -21,11 +26,14 @@ mod tests;
 
 pub use check::check;
 pub use code::{CodeSnapshot, check_out, load_snapshot, scan_code, snapshot_code};
+pub use lockfile::{LockFormat, Loose, loose_lines};
+pub use machine::Machine;
 pub use report::{
     Artifact, Event, EventSink, Failure, RunReport, RunStatus, Runner, StepReport, StepStatus, log_path,
 };
+pub use runtime::{Builder, LockFile, Runtime, RuntimeSpec, joint_digest, lock_digest};
 pub use schedule::{close_abandoned, run_pipeline};
 pub use spec::{
-    ArtifactType, CacheSpec, Capacity, CodeRef, InputBinding, Interpreter, OutputSpec, PipelineRun, Retry,
-    SecretEnv, Segment, StepSpec, TableFormat, default_grace, default_log_limit,
+    ArtifactType, CacheKey, CacheSpec, Capacity, CodeRef, InputBinding, Interpreter, OutputSpec, PipelineRun,
+    Retry, SecretEnv, Segment, StepSpec, TableFormat, default_grace, default_log_limit,
 };

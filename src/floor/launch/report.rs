@@ -155,6 +155,12 @@ pub struct Failure {
     /// What to do about it.
     #[serde(default)]
     pub help: Option<String>,
+    /// The attribute it is about (`step.fit.timeout`).
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The end of the step's log.
+    #[serde(default)]
+    pub log_tail: Vec<String>,
 }
 
 impl From<&Problem> for Failure {
@@ -164,6 +170,8 @@ impl From<&Problem> for Failure {
             message: problem.message.clone(),
             notes: problem.notes.clone(),
             help: problem.help.clone(),
+            subject: problem.subject.clone(),
+            log_tail: Vec::new(),
         }
     }
 }

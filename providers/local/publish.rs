@@ -1,0 +1,79 @@
+//! Datasets that the steps of a run wrote: when every step and check ended well, their outputs become versions.
+
+use std::path::Path;
+
+use mlp_floor::data::{Format, SourceData, Table};
+use mlp_floor::launch::{RunReport, StepStatus};
+use mlp_provider::RunSummary;
+use serde_json::{Map, Value as Json};
+
+use crate::documents::Document;
+use crate::fault::{Fallible, fault};
+use crate::mlp_value::KnownValue;
+use crate::resources::{Ground, local_dataset};
+use crate::run::text;
+use crate::{batch, dataset};
+
+/// Makes the versions; what goes wrong fails the run, and leaves the dataset as it was.
+pub(crate) fn all(ground: &Ground, document: &Document, report: &RunReport, summary: &mut RunSummary) {
+    if summary.status != "succeeded" {
+        return;
+    }
+    let steps = document.config.field("step").and_then(KnownValue::as_object);
+    for (name, step) in steps.into_iter().flat_map(|steps| steps.iter()) {
+        let writes = step.field("writes").and_then(KnownValue::as_object);
+        let Some(done) = report.steps.get(name.as_ref()) else { continue };
+        for (output, target) in writes.into_iter().flat_map(|writes| writes.iter()) {
+            let Some(artifact) = done.outputs.get(output.as_ref()) else { continue };
+            let target = format!("datasets/{}", target.as_text().unwrap_or_default());
+            let cached = done.status == StepStatus::Cached;
+            match one(ground, &target, &artifact.path, cached, &summary.run) {
+                Ok(made) => summary.results.push(made),
+                Err(error) => {
+                    let mut found = *error.diagnostic;
+                    found.notes.insert(0, format!("step `{name}` of {} wrote it", document.address()));
+                    summary.problems.push(found);
+                    summary.status = "failed".to_owned();
+                }
+            }
+        }
+    }
+}
+
+fn one(ground: &Ground, identity: &str, path: &Path, cached: bool, run: &str) -> Fallible<String> {
+    let document = ground.place.get(identity)?;
+    let address = document.address().to_owned();
+    let format =
+        if path.extension().is_some_and(|end| end == "jsonl") { Format::JsonLines } else { Format::Csv };
+    if text(&document.config, "version") == Some("append-only") {
+        if cached {
+            return Ok(format!(
+                "{address}: nothing is appended, the step's result is that of an earlier run"
+            ));
+        }
+        return batch::write(ground, identity, &rows(path, format, &address)?, true, run);
+    }
+    let request = dataset::request(&document.config, vec![SourceData::new(path, Some(format))])?;
+    let made =
+        ground.place.store(&document.config).snapshot(&request).map_err(|found| fault(&found, &address))?;
+    let mut resolved = local_dataset::resolved(&made);
+    resolved["run"] = Json::from(run);
+    ground
+        .place
+        .put(identity, &Document::new(&ground.target, &document.kind, document.config.clone(), resolved))?;
+    Ok(format!("{address} has {} rows in version {}", made.manifest.rows, &made.manifest.digest[..12]))
+}
+
+fn rows(path: &Path, format: Format, address: &str) -> Fallible<Vec<Map<String, Json>>> {
+    let failed = |found: mlp_floor::Problem| fault(&found, address);
+    let mut table = Table::open(path, format).map_err(failed)?;
+    let mut rows = Vec::new();
+    while let Some(row) = table.next_row().map_err(failed)? {
+        let value = |cell: &mlp_floor::data::Cell| {
+            serde_json::from_str(&cell.json()).unwrap_or_else(|_| Json::from(cell.text().into_owned()))
+        };
+        let columns = table.columns().iter().zip(&row.cells);
+        rows.push(columns.map(|(name, cell)| (name.clone(), value(cell))).collect());
+    }
+    Ok(rows)
+}
