@@ -10,6 +10,7 @@ mod files;
 pub mod launch;
 mod problem;
 pub mod registry;
+pub mod schedule;
 pub mod serve;
 
 pub use files::Integrity;
