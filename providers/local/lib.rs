@@ -7,18 +7,25 @@
 
 mod batch;
 mod codes;
+mod collect;
+mod describe;
 mod documents;
 mod fault;
 mod gate;
+mod holds;
 mod lower;
 mod register;
 mod resources;
+mod retention;
+mod rollback;
 mod run;
+mod runs;
 mod session;
 mod status;
 mod supervisor;
 mod support;
 mod time;
+mod triggers;
 
 use std::sync::Arc;
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mlp_provider::{
-    Call, CallKind, Desired, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter,
-    RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
+    Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owner, ProviderError,
+    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, StatusEntry,
+    Target, Told,
 };
 
 use crate::codes;
@@ -63,6 +64,7 @@ impl Local {
     }
 
     fn change(&self, call: &Call, reporter: &dyn Reporter) -> Fallible<()> {
+        let _lock = crate::holds::changing(&self.ground.place)?;
         let handler = Self::handler(&call.resource)?;
         let before = match self.ground.place.find(&call.identity)? {
             Found::Document(document) => Some(document),
@@ -82,7 +84,7 @@ impl Local {
         let resolved = handler.realise(&self.ground, before.as_deref(), &config, reporter)?;
         let document = Document::new(&self.ground.target, &call.resource, config, resolved);
         self.ground.place.put(&call.identity, &document)?;
-        if call.resource == "local_endpoint" {
+        if call.resource == "local_endpoint" || has_triggers(&document.config) {
             client::ensure(&self.ground.target)?;
             self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
         }
@@ -127,6 +129,11 @@ impl Local {
     }
 }
 
+/// Whether something is started by itself, so that somebody has to watch.
+fn has_triggers(config: &KnownValue) -> bool {
+    config.field("trigger").and_then(KnownValue::as_object).is_some_and(|triggers| !triggers.is_empty())
+}
+
 /// The models that something serves, as they stand in its fields.
 fn models(config: &KnownValue) -> Vec<KnownValue> {
     let variants = config.field("variant").and_then(KnownValue::as_object);
@@ -169,13 +176,32 @@ impl Session for Local {
     }
 
     async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError> {
-        match request.resource.as_str() {
-            "local_pipeline" => crate::run::run(&self.ground, request, reporter).await,
-            "local_batch_endpoint" => crate::batch::run(&self.ground, request, reporter).await,
-            other => {
-                Err(wrong(codes::RUN, format!("a `{other}` cannot be run"), &request.id.to_string(), ""))
-            }
+        crate::runs::carry_out(&self.ground, request, "", reporter).await
+    }
+
+    async fn runs(&self, address: Option<&str>, limit: u32) -> Result<Option<Vec<RunEntry>>, ProviderError> {
+        crate::runs::list(&self.ground, address, limit).map(Some)
+    }
+
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Told>, ProviderError> {
+        if request.resource != "local_model" {
+            return Ok(None);
         }
+        let told = crate::rollback::rollback(&self.ground, request)?;
+        self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
+        Ok(Some(told))
+    }
+
+    async fn describe(&self, resource: &str, identity: &str) -> Result<Option<Told>, ProviderError> {
+        if resource != "local_model" {
+            return Ok(None);
+        }
+        let record = self.ground.place.get(identity)?;
+        crate::describe::model(&self.ground, &record).map(Some)
+    }
+
+    async fn collect(&self, request: &CollectRequest) -> Result<Option<Collected>, ProviderError> {
+        crate::collect::collect(&self.ground, request).map(Some)
     }
 
     async fn status(

@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod codes;
+mod commit;
 pub mod data;
 pub mod digest;
 mod files;
@@ -13,5 +14,6 @@ pub mod registry;
 pub mod schedule;
 pub mod serve;
 
+pub use commit::commit;
 pub use files::Integrity;
 pub use problem::Problem;

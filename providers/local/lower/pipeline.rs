@@ -6,6 +6,7 @@ use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::Builder;
 use super::step::{self, Steps};
+use super::trigger;
 use crate::codes;
 use crate::mlp_eval::{PlanValue, Quoted, reference_of};
 use crate::mlp_value::Value;
@@ -37,6 +38,12 @@ const SERVED: &[&str] = &[
     "step.*.evidence",
     "step.*.runtime.**",
     "defaults.runtime.**",
+    "trigger.*.cron",
+    "trigger.*.timezone",
+    "trigger.*.catch_up",
+    "trigger.*.dataset",
+    "trigger.*.rows",
+    "trigger.*.cooldown",
 ];
 
 pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
@@ -75,6 +82,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
     if !checks.is_empty() {
         config.insert("checks", Value::object(checks));
     }
+    trigger::lower(&mut builder, &mut config);
     let desired = builder.resource("local_pipeline", "pipelines", false, config);
     builder.finish(vec![desired])
 }

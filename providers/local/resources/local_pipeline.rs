@@ -10,6 +10,7 @@ use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, fault};
 use crate::mlp_value::KnownValue;
+use crate::triggers;
 
 pub(super) struct Pipeline;
 
@@ -28,6 +29,12 @@ impl Handler for Pipeline {
             Field::optional("params", "Its parameters."),
             Field::required("step", "Its steps, resolved."),
             Field::optional("checks", "What must hold before a version is registered."),
+            Field::optional("trigger", "What starts it by itself."),
+            Field::optional(
+                "paused",
+                "Whether triggers only look: in the development mode nothing starts by itself.",
+            ),
+            Field::computed("scheduled", "`yes`, or `no` while nobody watches its triggers."),
         ]);
         ResourceKind::new("local_pipeline", "The definition of a pipeline that runs as processes.", fields)
     }
@@ -53,6 +60,7 @@ impl Handler for Pipeline {
             by_directory.insert(directory, digest.clone());
             kept.insert(name.to_string(), digest);
         }
+        triggers::prepare(ground, config)?;
         Ok(serde_json::json!({ "code": kept }))
     }
 
@@ -61,11 +69,13 @@ impl Handler for Pipeline {
         let missing = kept.into_iter().flatten().any(|(_, digest)| {
             !digest.as_str().is_some_and(|digest| ground.place.code().join(digest).is_dir())
         });
-        Ok(seen(if missing { "the snapshot of its code is missing" } else { "yes" }))
+        let mut seen = seen(if missing { "the snapshot of its code is missing" } else { "yes" });
+        seen.computed.insert("scheduled", triggers::watched(ground, &document.config));
+        Ok(seen)
     }
 
-    fn remove(&self, _: &Ground, _: &Document) -> Fallible<()> {
-        Ok(())
+    fn remove(&self, ground: &Ground, document: &Document) -> Fallible<()> {
+        triggers::forget(&ground.place, document)
     }
 
     fn removal(&self, _: &Ground, _: &Document) -> Fallible<Option<Removal>> {

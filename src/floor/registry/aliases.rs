@@ -164,6 +164,18 @@ impl Registry {
         })
     }
 
+    /// The version that a rollback of an alias would go back to, where there is one.
+    ///
+    /// # Errors
+    /// There is no such model, or the registry cannot be read.
+    pub fn previous(&self, model: &str, alias: &str) -> Result<Option<u32>, Problem> {
+        self.read(|tx| {
+            models::known(tx, model)?;
+            let Some(found) = find(tx, model, alias)? else { return Ok(None) };
+            Ok(before(tx, model, alias, found.version).ok())
+        })
+    }
+
     /// Holds an alias where it is, until it is released. Says whether that is new.
     pub fn hold(&self, model: &str, alias: &str, by: &AliasMove) -> Result<bool, Problem> {
         refuse_latest(alias)?;
@@ -396,6 +408,8 @@ mod tests {
         assert_eq!(registry.rollback("churn", "champion", Some(3), &by("bo")).unwrap().to, 3);
         assert_eq!(registry.rollback("churn", "champion", Some(9), &by("bo")).unwrap_err().code, "MLP0744");
         assert_eq!(registry.rollback("churn", "other", None, &by("bo")).unwrap_err().code, "MLP0747");
+        assert_eq!(registry.previous("churn", "champion").unwrap(), Some(2));
+        assert_eq!(registry.previous("churn", "other").unwrap(), None);
         assert!(registry.release("churn", "champion", &by("cy")).unwrap());
         let acts: Vec<Act> =
             registry.alias_history("churn", "champion").unwrap().iter().map(|change| change.act).collect();
