@@ -11,6 +11,8 @@ mod collect;
 mod describe;
 mod documents;
 mod fault;
+#[cfg(test)]
+mod fixture;
 mod gate;
 mod holds;
 mod lower;

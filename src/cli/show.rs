@@ -1,12 +1,14 @@
-//! `mlp show`: the state, or a plan file, rendered anywhere.
+//! `mlp show`: the state, a plan file rendered anywhere, or all that is known of a model.
 
 use std::path::PathBuf;
 
 use mlp_diag::{Diagnostic, SourceMap};
 use mlp_plan::{Plan, RenderOptions, render_json, render_text};
+use mlp_state::Record;
 
 use super::exit::Exit;
 use super::project::{Project, VariableArgs};
+use super::run::applied;
 use super::{Globals, report};
 use crate::engine::session_for;
 use crate::host::{files, terminal};
@@ -14,8 +16,9 @@ use crate::host::{files, terminal};
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A plan written by `mlp plan -out`; the state when left out
-    plan: Option<PathBuf>,
+    /// A plan written by `mlp plan -out`, or an address (`model.churn`); the state when left out
+    #[arg(value_name = "PLAN|ADDRESS")]
+    what: Option<PathBuf>,
     /// Show what was shortened
     #[arg(long)]
     verbose: bool,
@@ -23,9 +26,56 @@ pub struct Args {
 
 /// Shows it.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
-    match &args.plan {
-        Some(path) => plan_file(path, args.verbose, globals),
+    match &args.what {
+        Some(path) => match address(path) {
+            Some(address) => object(&address, globals),
+            None => plan_file(path, args.verbose, globals),
+        },
         None => state(globals),
+    }
+}
+
+/// What is no file and could be an address is one.
+fn address(path: &std::path::Path) -> Option<String> {
+    let text = path.to_str()?;
+    let address: mlp_value::Address = text.parse().ok()?;
+    let known = mlp_platform::kinds::KINDS.iter().any(|kind| kind.name == &*address.kind);
+    (known && !path.exists()).then(|| text.to_owned())
+}
+
+fn object(address: &str, globals: &Globals) -> Exit {
+    let compiled = match Project::read(globals, &VariableArgs::default()).compile(globals) {
+        Ok(compiled) => compiled,
+        Err((diagnostics, sources)) => return report::diagnostics(&diagnostics, &sources, globals),
+    };
+    let asked = report::runtime().map_err(|diagnostic| vec![*diagnostic]).and_then(|runtime| {
+        runtime.block_on(async {
+            let (session, _, loaded) =
+                session_for(&compiled.platform, &*compiled.provider, &compiled.directory).await?;
+            let record = applied(&loaded.state, address).map_err(|diagnostic| vec![*diagnostic])?.clone();
+            let told = session.describe(&record.kind, &record.identity).await;
+            told.map(|told| (record, told)).map_err(|error| vec![*error.diagnostic])
+        })
+    });
+    match asked {
+        Ok((_, Some(told))) => report::told(&told, globals),
+        Ok((record, None)) if globals.json => {
+            report::data(&format!("{}\n", serde_json::json!(record)));
+            Exit::Success
+        }
+        Ok((record, None)) => {
+            print(&record);
+            Exit::Success
+        }
+        Err(diagnostics) => report::diagnostics(&diagnostics, &compiled.sources, globals),
+    }
+}
+
+fn print(record: &Record) {
+    let place = record.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
+    report::data(&format!("{}  {}  {}{place}\n", record.id, record.kind, record.identity));
+    for (name, value) in record.outputs.as_object().into_iter().flatten() {
+        report::data(&format!("    {name} = {}\n", value.to_plain_json()));
     }
 }
 
@@ -71,12 +121,6 @@ fn state(globals: &Globals) -> Exit {
         report::data(&format!("{}\n", serde_json::json!(state)));
         return Exit::Success;
     }
-    for record in state.resources.values() {
-        let place = record.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
-        report::data(&format!("{}  {}  {}{place}\n", record.id, record.kind, record.identity));
-        for (name, value) in record.outputs.as_object().into_iter().flatten() {
-            report::data(&format!("    {name} = {}\n", value.to_plain_json()));
-        }
-    }
+    state.resources.values().for_each(print);
     Exit::Success
 }

@@ -261,6 +261,9 @@ fn finish(work: &Work, run: Option<String>, outcome: String) -> Fallible<()> {
     record.write(place, identity)
 }
 
+#[cfg(test)]
+mod tests;
+
 /// Tells the supervisor's log.
 struct Said {
     cause: String,
