@@ -41,17 +41,24 @@ fn named(project: &Project, alias: &str) -> u64 {
 
 /// Ends the supervisor as a crash or a reboot would, and lets it have been away for long.
 fn absence(project: &Project) {
+    absence_from(project, &[(RECORD, "yearly")]);
+}
+
+/// The same for triggers of these records and labels.
+fn absence_from(project: &Project, triggers: &[(&str, &str)]) {
     let status = fs::read(project.directory().join(".mlp/supervisor/status.json")).unwrap();
     let status: Json = serde_json::from_slice(&status).unwrap();
     processes::kill(u32::try_from(status["pid"].as_u64().unwrap()).unwrap());
-    let path = project.home("local").join(RECORD);
-    let mut record: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let year = 366 * 24 * 3_600_000;
-    let memory = &mut record["schedules"]["yearly"];
-    memory["until"] = json!(u64::try_from(now).unwrap() - year);
-    memory["answered"] = json!([]);
-    fs::write(&path, record.to_string()).unwrap();
+    for (path, label) in triggers {
+        let path = project.home("local").join(path);
+        let mut record: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let memory = &mut record["schedules"][label];
+        memory["until"] = json!(u64::try_from(now).unwrap() - year);
+        memory["answered"] = json!([]);
+        fs::write(&path, record.to_string()).unwrap();
+    }
 }
 
 /// The runs that the trigger started and that ended.
@@ -112,6 +119,8 @@ fn the_supervisor_retrains_and_a_rollback_survives_it() {
         &project,
         "  trigger \"yearly\" {\n    cron     = \"0 3 1 1 *\"\n    timezone = \"Europe/Berlin\"\n    catch_up = \"last\"\n  }",
     );
+    let batch = "  trigger = { cron = \"@yearly\", catch_up = \"last\" }";
+    project.edit("  input  = dataset.customers", &format!("{batch}\n  input  = dataset.customers"));
     project.mlp(&["up", "-e", "local", "--auto-approve"]).ended(0).says("yearly (0 3 1 1 * Europe/Berlin)");
     let first = named(&project, "champion");
     eventually("a record of the trigger", || project.home("local").join(RECORD).exists());
@@ -138,9 +147,16 @@ fn the_supervisor_retrains_and_a_rollback_survives_it() {
     eventually("the endpoint goes back", || served(&project, first));
     project.mlp(&["status", "-e", "local"]).ended(0).says("champion is at version").says("complaints");
 
-    absence(&project);
+    absence_from(&project, &[(RECORD, "yearly"), ("triggers/batch/churn_nightly.json", "")]);
     project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
     eventually("another run without a command", || triggered(&project) == 2);
+    eventually("a batch without a command", || {
+        let runs = json(&project, &["runs", "endpoint.churn_nightly"])["runs"].clone();
+        runs.as_array()
+            .unwrap()
+            .iter()
+            .any(|run| run["cause"].as_str().unwrap().contains("@yearly") && run["status"] == "succeeded")
+    });
     assert_eq!(named(&project, "champion"), first);
     assert!(named(&project, "challenger") > second);
     project.mlp(&["show", "model.churn", "-e", "local"]).ended(0).says("the alias is held").says("back");

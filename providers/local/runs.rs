@@ -171,3 +171,83 @@ fn seconds(ms: u64) -> f64 {
     let seconds = ms as f64 / 1000.0;
     seconds
 }
+
+#[cfg(test)]
+mod tests {
+    use mlp_provider::Session;
+
+    use super::*;
+    use crate::fixture::{Deaf, Fixture, PIPELINE};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_run_whose_process_is_gone_is_recognised() {
+        let fixture = Fixture::new(json!({})).await;
+        let whole = carry_out(&fixture.ground, &fixture.request(), "", &Deaf).await.unwrap();
+        let path = fixture.ground.place.runs().join("20260101T000000Z-dead");
+        std::fs::create_dir_all(&path).unwrap();
+        let mut report = serde_json::to_value(
+            RunReport::read(&fixture.ground.place.runs().join(&whole.run)).unwrap().unwrap(),
+        )
+        .unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        report["run_id"] = json!("20260101T000000Z-dead");
+        report["status"] = json!("running");
+        report["runner"] = json!({ "pid": child.id(), "started_ticks": 1 });
+        child.wait().unwrap();
+        std::fs::write(path.join("run.json"), report.to_string()).unwrap();
+        assert!(!is_running(&fixture.ground, "pipeline.train"));
+        let statuses = || {
+            let runs = list(&fixture.ground, Some("pipeline.train"), 10).unwrap();
+            runs.into_iter().map(|run| (run.run, run.status)).collect::<BTreeMap<_, _>>()
+        };
+        let expected = BTreeMap::from([
+            ("20260101T000000Z-dead".to_owned(), "interrupted".to_owned()),
+            (whole.run.clone(), "succeeded".to_owned()),
+        ]);
+        assert_eq!(statuses(), expected);
+        recover(&fixture.ground).unwrap();
+        assert_eq!(statuses(), expected);
+        let kept = fixture.registry().run("20260101T000000Z-dead").unwrap().unwrap();
+        assert_eq!(kept.status, "interrupted");
+        let entry = list(&fixture.ground, None, 10).unwrap().into_iter().find(|run| run.run == whole.run);
+        assert_eq!(entry.unwrap().who, "ana");
+        assert_eq!(list(&fixture.ground, None, 1).unwrap().len(), 1);
+        assert!(list(&fixture.ground, Some("pipeline.other"), 10).unwrap().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_triggered_run_learns_from_the_data_of_its_day_or_does_not_begin() {
+        let fixture = Fixture::new(json!({})).await;
+        let data = fixture.project().join("d.csv");
+        std::fs::write(&data, "id,x\n1,2\n").unwrap();
+        let config = json!({
+            "address": "dataset.d", "version": "content", "sources": [{ "path": "d.csv" }],
+            "schema": { "id": { "type": "integer" }, "x": { "type": "integer", "min": 0 } },
+        });
+        fixture.put("local_dataset", "datasets/d", KnownValue::from_json(&config).unwrap()).await;
+        let mut pipeline = fixture.ground.place.get(PIPELINE).unwrap();
+        let step = json!({ "a": { "inputs": { "data": { "dataset": "d", "type": "table" } } } });
+        let config = json!({ "address": "pipeline.train", "step": step });
+        pipeline.config = KnownValue::from_json(&config).unwrap();
+        fixture.ground.place.put(PIPELINE, &pipeline).unwrap();
+        let dataset = || fixture.ground.place.get("datasets/d").unwrap();
+        let first = dataset();
+        refresh(&fixture.ground, PIPELINE, &Deaf).unwrap();
+        assert_eq!(dataset().resolved, first.resolved, "the same data is the same version");
+
+        std::fs::write(&data, "id,x\n1,2\n2,3\n").unwrap();
+        refresh(&fixture.ground, PIPELINE, &Deaf).unwrap();
+        let second = dataset();
+        assert_ne!(second.resolved["version"], first.resolved["version"]);
+        assert_eq!(second.resolved["rows"], 2);
+        assert!(second.is_untouched());
+        let digest = second.config.field("source_digest").and_then(KnownValue::as_text);
+        assert_eq!(digest, second.resolved["source_digest"].as_str(), "a plan finds it as the data is");
+
+        std::fs::write(&data, "id,x\n1,-2\n").unwrap();
+        let refused = refresh(&fixture.ground, PIPELINE, &Deaf).unwrap_err();
+        assert_eq!(refused.diagnostic.subject.as_ref().unwrap().address, "dataset.d");
+        assert_eq!(dataset(), second, "nothing half-made");
+        assert!(fixture.session.runs(None, 10).await.unwrap().unwrap().is_empty());
+    }
+}

@@ -273,6 +273,10 @@ impl Local {
         if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
             said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
         }
+        // Nothing is started or held any more where nothing is left.
+        for folder in ["triggers", "holds"] {
+            let _ = std::fs::remove_dir_all(home.join(folder));
+        }
         for (name, why) in STAYS {
             let bytes = size(&home.join(name));
             if bytes > 0 {
