@@ -46,9 +46,7 @@ fn absence(project: &Project) {
 
 /// The same for triggers of these records and labels.
 fn absence_from(project: &Project, triggers: &[(&str, &str)]) {
-    let status = fs::read(project.directory().join(".mlp/supervisor/status.json")).unwrap();
-    let status: Json = serde_json::from_slice(&status).unwrap();
-    processes::kill(u32::try_from(status["pid"].as_u64().unwrap()).unwrap());
+    processes::kill(supervisor(project));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let year = 366 * 24 * 3_600_000;
     for (path, label) in triggers {
@@ -110,6 +108,47 @@ fn a_development_environment_pauses_what_it_would_start() {
     let line = text[start..].lines().next().unwrap().to_owned();
     project.edit(&line, &format!("{line}\n  mode = \"development\""));
     assert!(plan(&project).contains("\"paused\":true"));
+}
+
+/// The process of the supervisor.
+fn supervisor(project: &Project) -> u32 {
+    let status = fs::read(project.directory().join(".mlp/supervisor/status.json")).unwrap();
+    let status: Json = serde_json::from_slice(&status).unwrap();
+    u32::try_from(status["pid"].as_u64().unwrap()).unwrap()
+}
+
+#[test]
+fn a_supervisor_that_dies_in_the_middle_of_a_run_leaves_it_to_the_next() {
+    let project = Project::churn();
+    let trigger = "  trigger \"yearly\" {\n    cron     = \"0 3 1 1 *\"\n    catch_up = \"last\"\n  }";
+    with_line(&project, trigger);
+    project.mlp(&["up", "-e", "local", "--auto-approve"]).ended(0);
+    eventually("a record of the trigger", || project.home("local").join(RECORD).exists());
+    let go = project.directory().join("go");
+    let wait = format!("until [ -e {} ]; do sleep 0.1; done; python3 fit_stumps.py --train", go.display());
+    project.edit("python3 fit_stumps.py --train", &wait);
+    project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
+    absence(&project);
+    project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
+    let waiting = || -> Vec<u32> {
+        let all = project.running().into_iter();
+        all.filter(|one| one.command.contains("until [ -e")).map(|one| one.pid).collect()
+    };
+    eventually("a run without a command", || !waiting().is_empty());
+    let (before, steps) = (supervisor(&project), waiting());
+    processes::kill(before);
+    project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
+    eventually("another attempt, and nothing of the first", || {
+        let now = waiting();
+        !now.is_empty() && now.iter().all(|pid| !steps.contains(pid))
+    });
+    assert_ne!(supervisor(&project), before);
+    fs::write(go, "").unwrap();
+    eventually("the end of the run", || triggered(&project) == 1);
+    let runs = json(&project, &["runs", "pipeline.train"])["runs"].clone();
+    let statuses: Vec<&str> =
+        runs.as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["succeeded", "interrupted", "succeeded"]);
 }
 
 #[test]

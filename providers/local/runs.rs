@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use mlp_floor::launch::{RunReport, RunStatus, close_abandoned};
 use mlp_floor::registry::{Origin, Registry, RunRecord};
-use mlp_provider::{Reporter, RunEntry, RunRequest, RunSummary};
-use serde_json::json;
+use mlp_provider::{ProviderError, Reporter, RunEntry, RunRequest, RunSummary, StepSummary};
+use serde_json::{Value as Json, json};
 
 use crate::documents::{Document, Found};
 use crate::fault::{Fallible, fault, wrong};
@@ -36,6 +36,45 @@ pub(crate) async fn carry_out(
         .record_origin(&summary.run, &origin)
         .map_err(|problem| fault(&problem, &request.id.to_string()))?;
     Ok(summary)
+}
+
+/// The step that stands for what comes before all steps.
+const BEGIN: &str = "begin";
+
+/// Remembers a run that could not begin, from when it was to, and why.
+pub(crate) fn record_failure(
+    ground: &Ground,
+    request: &RunRequest,
+    cause: &str,
+    (began, error): (u64, &ProviderError),
+) -> Fallible<()> {
+    let failed = |problem: mlp_floor::Problem| fault(&problem, &request.id.to_string());
+    let step =
+        StepSummary { status: "failed".to_owned(), reason: error.diagnostic.headline.clone(), seconds: 0.0 };
+    let record = RunRecord {
+        id: crate::run::run_id(began),
+        pipeline: request.id.to_string(),
+        status: "failed".to_owned(),
+        started: time::rfc3339(began),
+        ended: Some(time::rfc3339(time::now_ms())),
+        params: json!({}),
+        metrics: json!({}),
+        steps: json!({ BEGIN: step }),
+    };
+    let origin = Origin { who: request.who.clone(), cause: cause.to_owned() };
+    let registry = registry(ground)?;
+    registry.record_run(&record).and_then(|()| registry.record_origin(&record.id, &origin)).map_err(failed)
+}
+
+/// Why a run failed: the reason of its first step that did.
+fn why(run: &RunRecord) -> String {
+    let steps = run.steps.as_object().into_iter().flatten();
+    let failed = steps.filter(|(_, step)| step.get("status").is_some_and(|status| status == "failed"));
+    let reason = |(name, step): (&String, &Json)| {
+        let reason = step.get("reason").and_then(Json::as_str).unwrap_or_default();
+        if name == BEGIN { reason.to_owned() } else { format!("{name}: {reason}") }
+    };
+    failed.map(reason).next().unwrap_or_default()
 }
 
 fn registry(ground: &Ground) -> Fallible<Registry> {
@@ -136,6 +175,7 @@ pub(crate) fn list(ground: &Ground, address: Option<&str>, limit: u32) -> Fallib
             status: status.to_owned(),
             started: time::rfc3339(report.started),
             seconds: seconds(until.saturating_sub(report.started)),
+            why: String::new(),
             who: String::new(),
             cause: String::new(),
         };
@@ -148,6 +188,7 @@ pub(crate) fn list(ground: &Ground, address: Option<&str>, limit: u32) -> Fallib
             let ended = run.ended.as_deref().and_then(time::parse);
             let took = ended.zip(time::parse(&run.started)).map(|(end, start)| end.saturating_sub(start));
             let entry = RunEntry {
+                why: why(&run),
                 run: run.id.clone(),
                 id: run.pipeline,
                 status: run.status,

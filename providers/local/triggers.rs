@@ -23,6 +23,8 @@ const FORMAT_VERSION: u32 = 1;
 const REMEMBERED: usize = 50;
 /// How often a firing is begun that a crash cut short.
 const MOST_ATTEMPTS: u32 = 3;
+/// How long what one supervisor leaves to the next is not late: an upgrade takes no longer.
+const SUCCESSION_MS: u64 = 600_000;
 /// The folders of what may have triggers.
 const FOLDERS: &[(&str, &str)] = &[("local_batch_endpoint", "batch"), ("local_pipeline", "pipelines")];
 
@@ -135,6 +137,9 @@ pub(crate) struct Firing {
     /// The run, once it ended.
     #[serde(default)]
     pub(crate) run: Option<String>,
+    /// When a supervisor that was told to end left it to the next.
+    #[serde(default)]
+    pub(crate) handed: Option<u64>,
     /// `succeeded`, `failed: …`, `interrupted`.
     #[serde(default)]
     pub(crate) outcome: Option<String>,
@@ -261,6 +266,7 @@ impl Record {
             started: None,
             ended: None,
             run: None,
+            handed: None,
             outcome: None,
         });
     }
@@ -279,16 +285,26 @@ impl Record {
         self.queue.retain(|firing| firing.state == State::Running || known(&firing.trigger));
     }
 
-    /// What an earlier supervisor began and did not end: begun again, or given up, as its trigger says.
+    /// The one that runs is stopped because its supervisor ends; the next begins it again.
+    pub(crate) fn hand_over(&mut self, now: u64) {
+        if let Some(first) = self.queue.first_mut().filter(|first| first.state == State::Running) {
+            first.state = State::Waiting;
+            // That was no failure of its own.
+            first.attempts = first.attempts.saturating_sub(1);
+            first.handed = Some(now);
+        }
+    }
+
+    /// What an earlier supervisor began and did not end: begun again, or given up, as its trigger says. What it handed over
+    /// in order is begun again in any case, unless much time went by.
     pub(crate) fn recover(&mut self, triggers: &[Trigger], now: u64) {
         for mut firing in std::mem::take(&mut self.queue) {
-            if firing.state != State::Running {
-                self.queue.push(firing);
-                continue;
-            }
             let trigger = triggers.iter().find(|trigger| trigger.label == firing.trigger);
             let again = trigger.is_some_and(|trigger| trigger.catch_up() != CatchUp::None);
-            if again && firing.attempts < MOST_ATTEMPTS {
+            let late = firing.handed.is_some_and(|handed| now.saturating_sub(handed) >= SUCCESSION_MS);
+            if firing.state == State::Waiting && (again || !late) {
+                self.queue.push(firing);
+            } else if again && firing.attempts < MOST_ATTEMPTS {
                 firing.state = State::Waiting;
                 self.queue.push(firing);
             } else {

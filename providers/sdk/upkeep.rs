@@ -54,6 +54,8 @@ pub struct RunEntry {
     pub started: String,
     /// Seconds it took, or has taken so far.
     pub seconds: f64,
+    /// Why it failed; empty where it did not.
+    pub why: String,
     /// Who asked; empty where that was not recorded.
     pub who: String,
     /// What caused it: empty for a command, else the trigger.

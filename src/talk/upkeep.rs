@@ -15,9 +15,11 @@ pub fn runs_lines(runs: &[RunEntry]) -> Vec<String> {
             "{:run$}  {:id$}  {:status$}  {}  {:>7.1} s  {from}",
             entry.run, entry.id, entry.status, entry.started, entry.seconds
         );
-        text.trim_end().to_owned()
+        let text = text.trim_end().to_owned();
+        let why = (!entry.why.is_empty()).then(|| format!("    {}", entry.why));
+        std::iter::once(text).chain(why)
     };
-    runs.iter().map(line).collect()
+    runs.iter().flat_map(line).collect()
 }
 
 /// What went, what it freed, what stayed.
@@ -65,12 +67,19 @@ mod tests {
             status: "failed".into(),
             started: "2026-01-01T00:00:00Z".into(),
             seconds: 1.25,
+            why: "fit: ended with exit status 1".into(),
             who: "ana@host".into(),
             cause: String::new(),
         };
-        let other = RunEntry { id: "endpoint.x".into(), cause: "trigger".into(), ..entry.clone() };
+        let other = RunEntry {
+            id: "endpoint.x".into(),
+            cause: "trigger".into(),
+            why: String::new(),
+            ..entry.clone()
+        };
         let lines = runs_lines(&[entry, other]);
         assert!(lines[0].ends_with("failed  2026-01-01T00:00:00Z      1.2 s  ana@host"), "{}", lines[0]);
-        assert!(lines[1].contains("endpoint.x      failed") && lines[1].ends_with("trigger"), "{}", lines[1]);
+        assert!(lines[2].contains("endpoint.x      failed") && lines[2].ends_with("trigger"), "{}", lines[2]);
+        assert_eq!((lines[1].as_str(), lines.len()), ("    fit: ended with exit status 1", 3));
     }
 }

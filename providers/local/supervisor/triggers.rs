@@ -20,6 +20,9 @@ use crate::resources::Ground;
 use crate::triggers::{self, Firing, Record, Trigger};
 use crate::{codes, runs, time};
 
+/// The status of a run that was stopped.
+const CANCELLED: &str = "cancelled";
+
 /// An environment's home and what is run in it.
 type Key = (PathBuf, String);
 
@@ -43,8 +46,18 @@ pub(super) struct Real;
 #[async_trait::async_trait]
 impl Runner for Real {
     async fn run(&self, work: &Work, reporter: &dyn Reporter) -> Fallible<RunSummary> {
-        runs::refresh(&work.ground, &work.request.identity, reporter)?;
-        runs::carry_out(&work.ground, &work.request, &work.cause, reporter).await
+        let began = time::now_ms();
+        let came = match runs::refresh(&work.ground, &work.request.identity, reporter) {
+            Ok(()) => runs::carry_out(&work.ground, &work.request, &work.cause, reporter).await,
+            Err(error) => Err(error),
+        };
+        // Nobody reads what a command would have printed: it stands among the runs.
+        came.inspect_err(|error| {
+            let kept = runs::record_failure(&work.ground, &work.request, &work.cause, (began, error));
+            if let Err(error) = kept {
+                eprintln!("{}: {}", work.cause, error.diagnostic.headline);
+            }
+        })
     }
 }
 
@@ -194,14 +207,17 @@ impl Triggers {
             let said = Said { cause: work.cause.clone(), cancel: stop };
             said.line("begins");
             let came = runner.run(&work, &said).await;
-            // One that was stopped with the supervisor is found as it is by the next, and begun again or given up.
-            if said.cancelled() {
-                return said.line("was stopped");
-            }
+            // One that ended before it heard that it is to stop has ended.
+            let stopped =
+                said.cancelled() && came.as_ref().map_or(true, |summary| summary.status == CANCELLED);
             let (run, outcome) = outcome(came);
             said.line(&outcome);
             let _records = held(&records);
-            if let Err(error) = finish(&work, run, outcome) {
+            let written = settle(&work, |record, now| match stopped {
+                true => record.hand_over(now),
+                false => record.finish(run, outcome, now),
+            });
+            if let Err(error) = written {
                 said.line(&error.diagnostic.headline);
             }
         });
@@ -250,10 +266,11 @@ fn outcome(came: Fallible<RunSummary>) -> (Option<String>, String) {
     }
 }
 
-fn finish(work: &Work, run: Option<String>, outcome: String) -> Fallible<()> {
+/// Writes down what became of a run.
+fn settle(work: &Work, change: impl FnOnce(&mut Record, u64)) -> Fallible<()> {
     let (place, identity) = (&work.ground.place, &work.request.identity);
     let mut record = Record::read(place, identity)?;
-    record.finish(run, outcome, time::now_ms());
+    change(&mut record, time::now_ms());
     // Its pipeline may be gone by now, and its triggers with it.
     if matches!(place.find(identity)?, Found::Absent) {
         return triggers::forget_identity(place, identity);

@@ -84,7 +84,7 @@ impl Runner for Slow {
         Ok(RunSummary {
             run: "r".into(),
             id: work.request.id.clone(),
-            status: "succeeded".into(),
+            status: if reporter.cancelled() { CANCELLED.into() } else { "succeeded".into() },
             started: String::new(),
             seconds: 0.0,
             steps: BTreeMap::new(),
@@ -189,9 +189,7 @@ async fn what_a_crash_cut_short_is_begun_again_or_given_up() {
         crashed.tick(START);
         let record = crashed.tick(START + 3 * HOUR);
         assert_eq!(record.queue[0].state, State::Running);
-        crashed.triggers.stop(None).await;
-        let record = crashed.record();
-        assert_eq!((record.queue[0].state, record.history.len()), (State::Running, 0), "it did not end");
+        held(&crashed.triggers.jobs).values().for_each(|job| job.task.abort());
 
         let next = Clock::new(&fixture, Arc::new(Real));
         let record = next.until_ended(1, START + 3 * HOUR + 30_000).await;
@@ -200,6 +198,47 @@ async fn what_a_crash_cut_short_is_begun_again_or_given_up() {
         assert_eq!(record.history[0].attempts, if again { 2 } else { 1 });
         assert_eq!(fixture.alias("champion"), again.then_some(1));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_that_ends_in_order_hands_its_work_over() {
+    for (pause, outcome) in [(30_000, "succeeded"), (HOUR, "interrupted")] {
+        let fixture = Fixture::new(nightly("none")).await;
+        let first = Clock::new(&fixture, Arc::new(Slow::default()));
+        first.tick(START);
+        first.tick(START + 3 * HOUR);
+        first.triggers.stop(None).await;
+        let record = first.record();
+        assert_eq!((record.queue[0].state, record.queue[0].attempts), (State::Waiting, 0));
+        // The hand-over is dated by the real clock.
+        let handed = record.queue[0].handed.unwrap();
+        let next = Clock::new(&fixture, Arc::new(Real));
+        let record = next.until_ended(1, handed + pause).await;
+        let came = record.history[0].outcome.clone().unwrap();
+        assert!(came.starts_with(outcome), "{came}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_not_as_expected_ends_the_run_before_it_begins() {
+    let fixture = Fixture::new(nightly("none")).await;
+    let clock = Clock::new(&fixture, Arc::new(Real));
+    clock.tick(START);
+    // A source that is gone.
+    let config = json!({ "address": "dataset.d", "version": "content", "sources": [{ "path": "gone.csv" }] });
+    let config = KnownValue::from_json(&config).unwrap();
+    let dataset = Document::new(&fixture.ground.target, "local_dataset", config, json!({}));
+    fixture.ground.place.put("datasets/d", &dataset).unwrap();
+    let mut pipeline = fixture.ground.place.get(PIPELINE).unwrap();
+    let mut json = pipeline.config.to_plain_json();
+    json["step"]["fit"]["inputs"] = json!({ "data": { "dataset": "d", "type": "table" } });
+    pipeline.config = KnownValue::from_json(&json).unwrap();
+    fixture.ground.place.put(PIPELINE, &pipeline).unwrap();
+    let record = clock.until_ended(1, START + 3 * HOUR).await;
+    assert_eq!(record.history[0].outcome.as_deref(), Some("failed: `gone.csv` does not exist"));
+    let runs = fixture.session.runs(None, 10).await.unwrap().unwrap();
+    assert_eq!((runs[0].status.as_str(), runs[0].why.as_str()), ("failed", "`gone.csv` does not exist"));
+    assert!(runs[0].cause.contains("nightly"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
