@@ -117,3 +117,66 @@ fn followers(ground: &Ground, model: &str, alias: &str) -> Fallible<Vec<String>>
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Deaf, Fixture};
+    use crate::runs::carry_out;
+
+    fn request(alias: Option<&str>, act: RollbackAct) -> RollbackRequest {
+        RollbackRequest {
+            resource: "local_model".into(),
+            identity: "models/m".into(),
+            alias: alias.map(str::to_owned),
+            act,
+            who: "ana".into(),
+            why: Some("complaints".into()),
+        }
+    }
+
+    fn refused(fixture: &Fixture, request: &RollbackRequest) -> Diagnostic {
+        *rollback(&fixture.ground, request).unwrap_err().diagnostic
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_cannot_go_back_is_refused_with_a_way_out() {
+        let fixture = Fixture::new(json!({})).await;
+        let nothing = refused(&fixture, &request(None, RollbackAct::Back));
+        assert_eq!(nothing.code, codes::ROLLBACK);
+        assert!(nothing.headline.contains("no alias") && nothing.help.is_some());
+        carry_out(&fixture.ground, &fixture.request(), "", &Deaf).await.unwrap();
+        // The gate leads to `champion`, which is meant, and which was nowhere before.
+        let first = refused(&fixture, &request(None, RollbackAct::Back));
+        assert_eq!((first.code.as_str(), first.subject.unwrap().address.as_str()), ("MLP0752", "model.m"));
+        assert_eq!(refused(&fixture, &request(Some("latest"), RollbackAct::To(1))).code, "MLP0751");
+        assert_eq!(refused(&fixture, &request(Some("other"), RollbackAct::To(1))).code, "MLP0747");
+        assert_eq!(refused(&fixture, &request(None, RollbackAct::To(7))).code, "MLP0744");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_follows_is_named_and_what_is_pinned_is_not() {
+        let fixture = Fixture::new(json!({})).await;
+        for score in ["0.8", "0.9"] {
+            fixture.score(score);
+            carry_out(&fixture.ground, &fixture.request(), "", &Deaf).await.unwrap();
+        }
+        for (name, follow) in [("a", "auto"), ("b", "plan")] {
+            let config = json!({
+                "address": format!("endpoint.{name}"), "follow": follow,
+                "variant": { "v": { "model": "m", "address": "model.m", "alias": "champion" } },
+            });
+            let config = KnownValue::from_json(&config).unwrap();
+            let document = Document::new(&fixture.ground.target, "local_endpoint", config, json!(null));
+            fixture.ground.place.put(&format!("endpoints/{name}"), &document).unwrap();
+        }
+        let told = rollback(&fixture.ground, &request(None, RollbackAct::Back)).unwrap();
+        assert_eq!(told.detail["followed_by"], json!(["endpoint.a"]));
+        let hold = fixture.registry().aliases("m").unwrap().into_iter().find_map(|alias| alias.hold).unwrap();
+        assert_eq!((hold.who.as_str(), hold.why.as_str()), ("ana", "complaints"));
+        let told = rollback(&fixture.ground, &request(None, RollbackAct::Release)).unwrap();
+        assert_eq!((&told.detail["alias"], &told.detail["released"]), (&json!("champion"), &json!(true)));
+        let told = rollback(&fixture.ground, &request(None, RollbackAct::Release)).unwrap();
+        assert_eq!(told.detail["released"], false);
+    }
+}
