@@ -34,7 +34,7 @@ fn json(project: &Project, arguments: &[&str]) -> Json {
 /// The version an alias names.
 fn named(project: &Project, alias: &str) -> u64 {
     let shown = json(project, &["show", "model.churn"]);
-    shown["detail"]["aliases"][alias]["now"]["version"]
+    shown["shown"]["aliases"][alias]["now"]["version"]
         .as_u64()
         .unwrap_or_else(|| panic!("no {alias} in {shown}"))
 }

@@ -2,19 +2,28 @@
 //! what gates decided.
 
 use mlp_floor::registry::{Act, Alias, AliasChange, Decision, ModelVersion, Outcome, Registry};
-use mlp_provider::Told;
+use mlp_provider::{ShowQuery, Shown};
 use serde_json::{Value as Json, json};
 
+use crate::codes;
 use crate::documents::Document;
-use crate::fault::{Fallible, fault};
+use crate::fault::{Fallible, fault, wrong};
 use crate::resources::{Ground, model_name};
 use crate::run::scalars;
 
 /// Decisions that are shown.
 const DECISIONS: u32 = 20;
 
-/// What is known of the model of a record.
-pub(crate) fn model(ground: &Ground, record: &Document) -> Fallible<Told> {
+/// What is known of a model.
+pub(crate) fn model(ground: &Ground, query: &ShowQuery) -> Fallible<Shown> {
+    let record = &ground.place.get(&query.identity)?;
+    if query.compare.is_some() {
+        let text = format!("the versions of `{}` are not compared row by row", record.address());
+        let mut error = wrong(codes::NO_VERSION, text, record.address(), "");
+        error.diagnostic.help =
+            Some("leave `--compare` out: their metrics stand beside each other".to_owned());
+        return Err(error);
+    }
     let failed = |problem: mlp_floor::Problem| fault(&problem, record.address());
     let registry = Registry::open(&ground.place.registry()).map_err(failed)?;
     let name = model_name(&record.config);
@@ -49,7 +58,7 @@ pub(crate) fn model(ground: &Ground, record: &Document) -> Fallible<Told> {
         "aliases": histories,
         "decisions": decisions,
     });
-    Ok(Told { lines, detail })
+    Ok(Shown { lines, detail })
 }
 
 fn card(record: &Document) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mlp_floor::registry::{AliasMove, Registry};
-use mlp_provider::{ErrorClass, ProviderError, RollbackAct, RollbackRequest, Told};
+use mlp_provider::{ErrorClass, ProviderError, RollbackAct, RollbackRequest, Shown};
 use serde_json::json;
 
 use crate::codes;
@@ -17,7 +17,7 @@ use crate::run::text;
 use crate::time;
 
 /// Does what is asked, and says what came of it.
-pub(crate) fn rollback(ground: &Ground, request: &RollbackRequest) -> Fallible<Told> {
+pub(crate) fn rollback(ground: &Ground, request: &RollbackRequest) -> Fallible<Shown> {
     let record = ground.place.get(&request.identity)?;
     let address = record.address();
     let failed = |problem: mlp_floor::Problem| fault(&problem, address);
@@ -41,7 +41,7 @@ pub(crate) fn rollback(ground: &Ground, request: &RollbackRequest) -> Fallible<T
                 format!("{address} alias {alias} was not held")
             };
             let detail = json!({ "model": address, "alias": alias, "released": was });
-            return Ok(Told { lines: vec![line], detail });
+            return Ok(Shown { lines: vec![line], detail });
         }
         RollbackAct::Back => None,
         RollbackAct::To(version) => Some(version),
@@ -56,7 +56,7 @@ pub(crate) fn rollback(ground: &Ground, request: &RollbackRequest) -> Fallible<T
     let detail = json!({
         "model": address, "alias": alias, "from": moved.from, "to": moved.to, "held": true, "followed_by": endpoints,
     });
-    Ok(Told { lines, detail })
+    Ok(Shown { lines, detail })
 }
 
 /// The alias that is meant where none is named: the one that is held, for a release; else the one that gates lead to,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mlp_provider::{
     Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owner, ProviderError,
-    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, StatusEntry,
-    Target, Told,
+    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, ShowQuery,
+    Shown, StatusEntry, Target,
 };
 
 use crate::codes;
@@ -183,7 +183,7 @@ impl Session for Local {
         crate::runs::list(&self.ground, address, limit).map(Some)
     }
 
-    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Told>, ProviderError> {
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Shown>, ProviderError> {
         if request.resource != "local_model" {
             return Ok(None);
         }
@@ -192,12 +192,11 @@ impl Session for Local {
         Ok(Some(told))
     }
 
-    async fn describe(&self, resource: &str, identity: &str) -> Result<Option<Told>, ProviderError> {
-        if resource != "local_model" {
-            return Ok(None);
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        match query.resource.as_str() {
+            "local_model" => crate::describe::model(&self.ground, query).map(Some),
+            _ => Ok(None),
         }
-        let record = self.ground.place.get(identity)?;
-        crate::describe::model(&self.ground, &record).map(Some)
     }
 
     async fn collect(&self, request: &CollectRequest) -> Result<Option<Collected>, ProviderError> {

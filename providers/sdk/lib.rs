@@ -16,9 +16,9 @@ pub use desired::{Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
 pub use fields::{Change, Equality, Field, Ownership, Presence, ResourceKind};
 pub use session::{
     ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,
-    RunSummary, Seen, Session, StatusEntry, StepSummary, Target,
+    RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, StepSummary, Target,
 };
-pub use upkeep::{CollectRequest, Collected, Garbage, RollbackAct, RollbackRequest, RunEntry, Told};
+pub use upkeep::{CollectRequest, Collected, Garbage, RollbackAct, RollbackRequest, RunEntry};
 
 use std::sync::Arc;
 

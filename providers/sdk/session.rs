@@ -6,7 +6,7 @@ use mlp_diag::Diagnostic;
 use mlp_value::{KnownValue, ResourceId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, CollectRequest, Collected, Desired, RollbackRequest, RunEntry, Told};
+use crate::{Call, CollectRequest, Collected, Desired, RollbackRequest, RunEntry};
 
 /// Where a session works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +199,26 @@ pub struct LogQuery {
     pub follow: bool,
 }
 
+/// What is to be shown of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShowQuery {
+    /// Native kind.
+    pub resource: String,
+    /// Identity.
+    pub identity: String,
+    /// How the second version differs from the first, instead of the list of versions.
+    pub compare: Option<(String, String)>,
+}
+
+/// What an object consists of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// For people, a line each.
+    pub lines: Vec<String>,
+    /// The same for programs.
+    pub detail: serde_json::Value,
+}
+
 /// Something that happened, for whoever watches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -292,6 +312,15 @@ pub trait Session: Send + Sync {
         resources: &[(ResourceId, String, String)],
     ) -> Result<Vec<StatusEntry>, ProviderError>;
 
+    /// The versions of an object, or how two of them differ; nothing where it has none.
+    ///
+    /// # Errors
+    /// There is no such version, or it cannot be read.
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        let _ = query;
+        Ok(None)
+    }
+
     /// Logs, as `Line` events.
     ///
     /// # Errors
@@ -317,17 +346,8 @@ pub trait Session: Send + Sync {
     ///
     /// # Errors
     /// There is nothing to go back to, or the target did not answer.
-    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Told>, ProviderError> {
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Shown>, ProviderError> {
         let _ = request;
-        Ok(None)
-    }
-
-    /// Everything that is known of an object: versions, aliases, history; none where there is no more than its state.
-    ///
-    /// # Errors
-    /// The target did not answer.
-    async fn describe(&self, resource: &str, identity: &str) -> Result<Option<Told>, ProviderError> {
-        let _ = (resource, identity);
         Ok(None)
     }
 

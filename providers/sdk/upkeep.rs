@@ -32,15 +32,6 @@ pub enum RollbackAct {
     Release,
 }
 
-/// Something said of an object, for people and for programs.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Told {
-    /// For people, a line each.
-    pub lines: Vec<String>,
-    /// The same for programs.
-    pub detail: serde_json::Value,
-}
-
 /// One run of a pipeline or batch endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunEntry {

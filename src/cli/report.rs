@@ -56,7 +56,7 @@ pub fn count(number: usize, word: &str) -> String {
 }
 
 /// Shows what a target said of something.
-pub fn told(told: &mlp_provider::Told, globals: &Globals) -> Exit {
+pub fn told(told: &mlp_provider::Shown, globals: &Globals) -> Exit {
     if globals.json {
         data(&format!("{}\n", json!({ "format_version": FORMAT_VERSION, "detail": told.detail })));
     } else {

@@ -1,7 +1,7 @@
 //! `mlp rollback`: an alias of a model goes back to an earlier version and stays there.
 
 use mlp_diag::Diagnostic;
-use mlp_provider::{RollbackAct, RollbackRequest, Told};
+use mlp_provider::{RollbackAct, RollbackRequest, Shown};
 
 use super::exit::Exit;
 use super::project::{Compiled, Project, VariableArgs};
@@ -43,7 +43,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     }
 }
 
-fn ask(args: &Args, compiled: &Compiled) -> Result<Told, Vec<Diagnostic>> {
+fn ask(args: &Args, compiled: &Compiled) -> Result<Shown, Vec<Diagnostic>> {
     let act = match (args.release, args.to) {
         (true, _) => RollbackAct::Release,
         (false, Some(version)) => RollbackAct::To(version),

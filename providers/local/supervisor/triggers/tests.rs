@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mlp_floor::registry::Outcome;
-use mlp_provider::{RollbackAct, RollbackRequest, Session};
+use mlp_provider::{RollbackAct, RollbackRequest, Session, ShowQuery};
 use serde_json::{Value as Json, json};
 use tokio::sync::Notify;
 
@@ -147,7 +147,8 @@ async fn a_trigger_retrains_the_gate_decides_and_a_rollback_survives_the_next_ru
     let runs = fixture.session.runs(Some("pipeline.train"), 10).await.unwrap().unwrap();
     assert_eq!(runs.len(), 5);
     assert!(runs[0].cause.contains("nightly"), "{runs:?}");
-    let told = fixture.session.describe("local_model", "models/m").await.unwrap().unwrap();
+    let query = ShowQuery { resource: "local_model".into(), identity: "models/m".into(), compare: None };
+    let told = fixture.session.show(&query).await.unwrap().unwrap();
     let text = told.lines.join("\n");
     for words in ["5 (challenger, champion, latest)", "back 3 → 1, held", "refused version 2", "team=risk"]
     {
