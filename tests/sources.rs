@@ -133,7 +133,10 @@ fn what_is_wrong_with_a_source_is_said_at_its_line_by_the_plan() {
     project.edit("[source.shop.table.events]", "[source.shop]");
     plan(&project).ended(1).says("none is named `log`").says("source.shop.table.");
     for kind in ["kafka", "object", "mysql"] {
-        let other = support::Project::of(&[("main.mlp", &project.text().replace("\"sqlite\"", &format!("\"{kind}\"")))]);
+        let other = support::Project::of(&[(
+            "main.mlp",
+            &project.text().replace("\"sqlite\"", &format!("\"{kind}\"")),
+        )]);
         plan(&other)
             .ended(1)
             .says(&format!("a source of kind `{kind}` is not served"))

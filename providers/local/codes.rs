@@ -23,6 +23,9 @@ pub const CODES: crate::mlp_diag::CodeList = &[
     (METRIC_MISSING, "a gate or check names a metric that is not there"),
     (RUN, "a run failed"),
     (NO_LOGS, "there are no such logs"),
+    (TRIGGER, "a trigger is not possible as it is written"),
+    (ROLLBACK, "a rollback is not possible"),
+    (COLLECT, "garbage cannot be collected"),
 ];
 
 pub(crate) const REFUSED: &str = "MLP0801";
@@ -46,3 +49,6 @@ pub(crate) const GATE_REFUSED: &str = "MLP0831";
 pub(crate) const METRIC_MISSING: &str = "MLP0832";
 pub(crate) const RUN: &str = "MLP0840";
 pub(crate) const NO_LOGS: &str = "MLP0841";
+pub(crate) const TRIGGER: &str = "MLP0850";
+pub(crate) const ROLLBACK: &str = "MLP0851";
+pub(crate) const COLLECT: &str = "MLP0852";

@@ -8,15 +8,23 @@
 mod batch;
 mod checks;
 mod codes;
+mod collect;
 mod dataset;
+mod describe;
 mod documents;
 mod fault;
+#[cfg(test)]
+mod fixture;
 mod gate;
+mod holds;
 mod lower;
 mod publish;
 mod register;
 mod resources;
+mod retention;
+mod rollback;
 mod run;
+mod runs;
 mod runtimes;
 mod session;
 mod show;
@@ -26,6 +34,7 @@ mod steps;
 mod supervisor;
 mod support;
 mod time;
+mod triggers;
 
 use std::sync::Arc;
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mlp_provider::{
-    Call, CallKind, Desired, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter,
-    RunRequest, RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, Target,
+    Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owner, ProviderError,
+    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, ShowQuery,
+    Shown, StatusEntry, Target,
 };
 
 use crate::codes;
@@ -64,6 +65,7 @@ impl Local {
     }
 
     fn change(&self, call: &Call, reporter: &dyn Reporter) -> Fallible<()> {
+        let _lock = crate::holds::changing(&self.ground.place)?;
         let handler = Self::handler(&call.resource)?;
         let before = match self.ground.place.find(&call.identity)? {
             Found::Document(document) => Some(document),
@@ -83,7 +85,7 @@ impl Local {
         let resolved = handler.realise(&self.ground, before.as_deref(), &config, reporter)?;
         let document = Document::new(&self.ground.target, &call.resource, config, resolved);
         self.ground.place.put(&call.identity, &document)?;
-        if call.resource == "local_endpoint" {
+        if call.resource == "local_endpoint" || has_triggers(&document.config) {
             client::ensure(&self.ground.target)?;
             self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
         }
@@ -128,6 +130,11 @@ impl Local {
     }
 }
 
+/// Whether something is started by itself, so that somebody has to watch.
+fn has_triggers(config: &KnownValue) -> bool {
+    config.field("trigger").and_then(KnownValue::as_object).is_some_and(|triggers| !triggers.is_empty())
+}
+
 /// The models that something serves, as they stand in its fields.
 fn models(config: &KnownValue) -> Vec<KnownValue> {
     let variants = config.field("variant").and_then(KnownValue::as_object);
@@ -170,13 +177,32 @@ impl Session for Local {
     }
 
     async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError> {
-        match request.resource.as_str() {
-            "local_pipeline" => crate::run::run(&self.ground, request, reporter).await,
-            "local_batch_endpoint" => crate::batch::run(&self.ground, request, reporter).await,
-            other => {
-                Err(wrong(codes::RUN, format!("a `{other}` cannot be run"), &request.id.to_string(), ""))
-            }
+        crate::runs::carry_out(&self.ground, request, "", reporter).await
+    }
+
+    async fn runs(&self, address: Option<&str>, limit: u32) -> Result<Option<Vec<RunEntry>>, ProviderError> {
+        crate::runs::list(&self.ground, address, limit).map(Some)
+    }
+
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Shown>, ProviderError> {
+        if request.resource != "local_model" {
+            return Ok(None);
         }
+        let told = crate::rollback::rollback(&self.ground, request)?;
+        self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
+        Ok(Some(told))
+    }
+
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        match query.resource.as_str() {
+            "local_dataset" => crate::show::dataset(&self.ground, query).map(Some),
+            "local_model" => crate::describe::model(&self.ground, query).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn collect(&self, request: &CollectRequest) -> Result<Option<Collected>, ProviderError> {
+        crate::collect::collect(&self.ground, request).map(Some)
     }
 
     async fn status(
@@ -187,13 +213,6 @@ impl Session for Local {
             .iter()
             .map(|(id, resource, identity)| crate::status::entry(&self.ground, id, resource, identity))
             .collect()
-    }
-
-    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
-        match query.resource.as_str() {
-            "local_dataset" => crate::show::dataset(&self.ground, query).map(Some),
-            _ => Ok(None),
-        }
     }
 
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
@@ -259,6 +278,10 @@ impl Local {
         let freed = size_of(&cache);
         if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
             said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
+        }
+        // Nothing is started or held any more where nothing is left.
+        for folder in ["triggers", "holds"] {
+            let _ = std::fs::remove_dir_all(home.join(folder));
         }
         for (name, why) in STAYS {
             let bytes = size_of(&home.join(name));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mlp_floor::launch::RunReport;
-use mlp_floor::registry::Registry;
+use mlp_floor::registry::{Outcome, Registry};
 use mlp_floor::serve::ReplicaState;
 use mlp_provider::{LogQuery, StatusEntry};
 use serde_json::{Value as Json, json};
@@ -38,7 +38,18 @@ pub(crate) fn entry(
     match resource {
         "local_endpoint" => endpoint(ground, &document, &made),
         "local_model" => model(ground, identity, &document, &made),
-        "local_pipeline" | "local_batch_endpoint" => runs(ground, id, &document, &made),
+        "local_pipeline" | "local_batch_endpoint" => {
+            let mut entry = runs(ground, id, &document, &made)?;
+            let (lines, triggers) = crate::triggers::describe(ground, &document, crate::time::now_ms())?;
+            entry.lines.extend(lines);
+            if entry.detail.is_null() && !triggers.is_null() {
+                entry.detail = json!({});
+            }
+            if let (Some(detail), false) = (entry.detail.as_object_mut(), triggers.is_null()) {
+                detail.insert("triggers".to_owned(), triggers);
+            }
+            Ok(entry)
+        }
         "local_dataset" => {
             let version = document.resolved.get("version").and_then(Json::as_str);
             let rows = document.resolved.get("rows").and_then(Json::as_u64).unwrap_or(0);
@@ -133,7 +144,19 @@ fn model(ground: &Ground, identity: &str, document: &Document, made: Make<'_>) -
     if lines.is_empty() {
         lines.push("no version yet".to_owned());
     }
-    Ok(made("ready", lines, json!({ "versions": detail })))
+    for alias in aliases.iter().filter(|alias| alias.held) {
+        lines.push(format!(
+            "{} is at version {}{}",
+            alias.alias,
+            alias.version,
+            crate::describe::held(alias)
+        ));
+    }
+    let decided = registry.decisions(name, 1).map_err(failed)?;
+    let refused = decided.iter().filter(|decision| decision.outcome != Outcome::Passed);
+    lines.extend(refused.map(crate::describe::decision_line));
+    let held: Vec<_> = aliases.iter().filter(|alias| alias.held).collect();
+    Ok(made("ready", lines, json!({ "versions": detail, "held": held, "decided": decided })))
 }
 
 fn runs(ground: &Ground, id: &ResourceId, document: &Document, made: Make<'_>) -> Fallible<StatusEntry> {

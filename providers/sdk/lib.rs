@@ -6,6 +6,7 @@ mod calls;
 mod desired;
 mod fields;
 mod session;
+mod upkeep;
 
 // What the contract is written in, so that a provider needs no edge of its own to it.
 pub use {mlp_diag, mlp_eval, mlp_platform, mlp_value};
@@ -17,6 +18,7 @@ pub use session::{
     ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,
     RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, StepSummary, Target,
 };
+pub use upkeep::{CollectRequest, Collected, Garbage, RollbackAct, RollbackRequest, RunEntry};
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::{Builder, object_name};
+use super::trigger;
 use super::versioned;
 use crate::codes;
 use crate::mlp_eval::PlanValue;
@@ -30,7 +31,20 @@ const ONLINE: &[&str] = &[
     "limits.per",
     "limits.requests",
 ];
-const BATCH: &[&str] = &["kind", "model", "input", "output.to", "output.mode", "serve"];
+const BATCH: &[&str] = &[
+    "kind",
+    "model",
+    "input",
+    "output.to",
+    "output.mode",
+    "serve",
+    "trigger.*.cron",
+    "trigger.*.timezone",
+    "trigger.*.catch_up",
+    "trigger.*.dataset",
+    "trigger.*.rows",
+    "trigger.*.cooldown",
+];
 /// All of the traffic, in basis points.
 const WHOLE: i64 = 10_000;
 
@@ -292,6 +306,7 @@ fn batch(input: &LowerInput<'_>) -> Lowered {
         }
     }
     config.insert("mode", Value::text(builder.text("output.mode").unwrap_or("append")));
+    trigger::lower(&mut builder, &mut config);
     let mut desired = builder.resource("local_batch_endpoint", "batch", false, config);
     desired.from.insert(Path::of(&["mode"]), Path::of(&["output", "mode"]));
     desired.deferred = builder.deferral(&models);

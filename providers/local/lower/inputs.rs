@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::builder::{Builder, object_name};
-use super::versioned;
 use super::step::{Steps, Written};
+use super::versioned;
 use crate::codes;
 use crate::mlp_diag::one_of;
 use crate::mlp_eval::{PlanValue, Reference, reference_of};

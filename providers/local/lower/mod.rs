@@ -18,6 +18,7 @@ mod served;
 mod source;
 mod step;
 mod storage;
+mod trigger;
 mod upstream;
 mod versioned;
 mod writes;
@@ -28,8 +29,8 @@ use crate::codes;
 use crate::mlp_diag::Diagnostic;
 
 pub(crate) use builder::{combined_digest, object_name};
-pub(crate) use upstream::{held, recipe, written};
 pub(crate) use params::fits;
+pub(crate) use upstream::{held, recipe, written};
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
 
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "inputs", "params", "served", "step", "writes"];
+        let helpers = ["mod", "builder", "inputs", "params", "served", "step", "trigger", "writes"];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

@@ -24,10 +24,8 @@ const COMMON: &[&str] = &[
 
 /// Why some attributes are not served, where that is worth a line.
 const REASONS: &[(&str, &str)] = &[
-    (
-        "trigger",
-        "triggers are run by the loop, which is not available in this version; start a run with `mlp run`",
-    ),
+    ("monitor", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
+    ("breaches", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
     ("encrypt", "it needs the local provider's encryption, which is not available"),
     ("accelerator", "endpoints run on the processors of this machine"),
     ("nodes", "there is one node: this machine"),

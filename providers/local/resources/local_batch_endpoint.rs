@@ -7,6 +7,7 @@ use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::Fallible;
 use crate::mlp_value::KnownValue;
+use crate::triggers;
 
 pub(super) struct BatchEndpoint;
 
@@ -19,6 +20,12 @@ impl Handler for BatchEndpoint {
             Field::optional("pinned", "The version of it that is read, or the moment it is of."),
             Field::required("mode", "Whether it appends."),
             Field::optional("serve", "The class that predicts, instead of the version's own."),
+            Field::optional("trigger", "What starts it by itself."),
+            Field::optional(
+                "paused",
+                "Whether triggers only look: in the development mode nothing starts by itself.",
+            ),
+            Field::computed("scheduled", "`yes`, or `no` while nobody watches its triggers."),
         ]);
         ResourceKind::new(
             "local_batch_endpoint",
@@ -27,16 +34,25 @@ impl Handler for BatchEndpoint {
         )
     }
 
-    fn realise(&self, _: &Ground, _: Option<&Document>, _: &KnownValue, _: &dyn Reporter) -> Fallible<Json> {
+    fn realise(
+        &self,
+        ground: &Ground,
+        _: Option<&Document>,
+        config: &KnownValue,
+        _: &dyn Reporter,
+    ) -> Fallible<Json> {
+        triggers::prepare(ground, config)?;
         Ok(Json::Null)
     }
 
-    fn observe(&self, _: &Ground, _: &Document) -> Fallible<Observation> {
-        Ok(seen("yes"))
+    fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {
+        let mut seen = seen("yes");
+        seen.computed.insert("scheduled", triggers::watched(ground, &document.config));
+        Ok(seen)
     }
 
-    fn remove(&self, _: &Ground, _: &Document) -> Fallible<()> {
-        Ok(())
+    fn remove(&self, ground: &Ground, document: &Document) -> Fallible<()> {
+        triggers::forget(&ground.place, document)
     }
 
     fn removal(&self, _: &Ground, _: &Document) -> Fallible<Option<Removal>> {

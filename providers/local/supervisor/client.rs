@@ -81,6 +81,21 @@ pub(crate) fn status(target: &Target) -> Fallible<Option<Status>> {
     Ok(ask(Path::new(&target.directory), Ask::Status)?.and_then(|answer| answer.status))
 }
 
+/// What a supervisor last wrote down of what runs: for those that may be the supervisor themselves and cannot ask.
+pub(crate) fn last_status(target: &Target) -> Status {
+    let path = folder(Path::new(&target.directory)).join("status.json");
+    std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+/// Whether a supervisor runs that keeps the environment.
+pub(crate) fn keeps(target: &Target) -> bool {
+    let directory = Path::new(&target.directory);
+    let homes = std::fs::read(folder(directory).join("homes.json")).ok();
+    let homes: std::collections::BTreeSet<std::path::PathBuf> =
+        homes.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    homes.contains(Path::new(&target.home)) && ask(directory, Ask::Hello).ok().flatten().is_some()
+}
+
 /// What is known of the endpoint of a record.
 pub(crate) fn endpoint(target: &Target, document: &Document) -> Fallible<Option<EndpointReport>> {
     let name = document.address().parse().map(|address| object_name(&address)).unwrap_or_default();

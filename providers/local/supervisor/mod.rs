@@ -5,6 +5,7 @@ pub(crate) mod client;
 mod process;
 pub(crate) mod protocol;
 mod spec;
+mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -48,6 +49,7 @@ struct Supervisor {
     homes: Mutex<BTreeSet<PathBuf>>,
     /// Ports that endpoints chose, so that they keep them.
     ports: Mutex<BTreeMap<Key, u16>>,
+    triggers: triggers::Triggers,
     wake: Notify,
     end: watch::Sender<bool>,
 }
@@ -89,6 +91,7 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
         reports: Mutex::default(),
         homes: Mutex::new(read(&folder.join("homes.json"))),
         ports: Mutex::new(ports.collect()),
+        triggers: triggers::Triggers::default(),
         wake: Notify::new(),
         end,
         folder,
@@ -98,6 +101,7 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
     let mut terminate = signal(tokio::signal::unix::SignalKind::terminate());
     while !*ended.borrow() {
         supervisor.reconcile();
+        supervisor.triggers.tick(&held(&supervisor.homes).clone(), crate::time::now_ms());
         supervisor.write_status();
         let told = async {
             match &mut terminate {
@@ -112,6 +116,7 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
             _ = told => break,
         }
     }
+    supervisor.triggers.stop(None).await;
     supervisor.stop(|_| true).await;
     supervisor.write_status();
     let _ = fs::remove_file(&socket);
@@ -300,6 +305,7 @@ impl Supervisor {
             Ask::StopEndpoint { home, name } => self.stop(|key| *key == (home.clone(), name.clone())).await,
             Ask::Forget { home } => {
                 self.change_homes(response, |homes| homes.remove(&home));
+                self.triggers.stop(Some(&home)).await;
                 self.stop(|key| key.0 == home).await;
                 return held(&self.homes).is_empty();
             }

@@ -214,7 +214,9 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn current() -> Self {
+    /// This process.
+    #[must_use]
+    pub fn current() -> Self {
         let pid = std::process::id();
         Self { pid, started_ticks: super::leftovers::start_ticks(pid).unwrap_or(0) }
     }
