@@ -21,6 +21,7 @@ mod tests;
 
 pub use check::check;
 pub use code::{CodeSnapshot, check_out, load_snapshot, scan_code, snapshot_code};
+pub(crate) use report::rfc3339;
 pub use report::{
     Artifact, Event, EventSink, Failure, RunReport, RunStatus, Runner, StepReport, StepStatus, log_path,
 };
