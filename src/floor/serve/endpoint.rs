@@ -86,7 +86,7 @@ impl Endpoint {
             Arc::new(Surroundings { settings: RwLock::new(settings(&spec)), client: client.clone(), events });
         let staged = stage(&spec, None, &surroundings, &worker);
         let variants = ready(staged).await?;
-        let limiter = spec.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
+        let limiter = spec.limits.rate.as_ref().map(|rate| Arc::new(Limiter::new(rate)));
         let grace = drain_time(&spec);
         let routing = Arc::new(Routing::new(spec, variants, limiter, capture));
         let router = Arc::new(Router::new(routing, client));
@@ -200,11 +200,11 @@ fn open_capture(spec: &EndpointSpec) -> Result<Option<Arc<Capture>>, Problem> {
 
 /// A limit that did not change goes on counting.
 fn next_limiter(spec: &EndpointSpec, old: &Routing) -> Option<Arc<Limiter>> {
-    let limits = spec.limits.as_ref()?;
-    let same_keys = limits.per == LimitScope::All || spec.auth == old.spec.auth;
+    let rate = spec.limits.rate.as_ref()?;
+    let same_keys = rate.per == LimitScope::All || spec.auth == old.spec.auth;
     match &old.limiter {
-        Some(limiter) if limiter.spec == *limits && same_keys => Some(Arc::clone(limiter)),
-        _ => Some(Arc::new(Limiter::new(limits))),
+        Some(limiter) if limiter.spec == *rate && same_keys => Some(Arc::clone(limiter)),
+        _ => Some(Arc::new(Limiter::new(rate))),
     }
 }
 

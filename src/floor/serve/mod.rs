@@ -8,7 +8,9 @@ mod access;
 mod batch;
 mod capture;
 mod client;
+mod compose;
 mod endpoint;
+mod graph;
 mod inference;
 mod metrics;
 mod process;
@@ -17,15 +19,18 @@ mod replica;
 mod router;
 mod routing;
 mod server;
+mod shadow;
 mod spec;
 mod spread;
 #[cfg(test)]
 mod tests;
 
 pub use batch::{BatchSpec, BatchWorker, predict_batch};
+pub use capture::sealed_captures;
 pub use endpoint::{Endpoint, EndpointStatus, VariantStatus};
+pub use graph::{Feed, GraphSpec, Pick};
 pub use replica::{EndpointEvent, Events, ReplicaState, ReplicaStatus};
 pub use spec::{
     AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
-    VariantSpec, WHOLE,
+    RequestRate, SloSpec, VariantSpec, WHOLE,
 };

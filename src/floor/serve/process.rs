@@ -124,6 +124,9 @@ impl Recipe {
             Launch::PythonClass { interpreter, class, .. } => {
                 (interpreter.into(), vec![self.worker.clone().into(), class.into()])
             }
+            Launch::Mlmodel { interpreter, .. } => {
+                (interpreter.into(), vec![self.worker.clone().into(), "--mlmodel".into()])
+            }
             Launch::Command { argv, .. } => {
                 let mut words = argv.iter().map(OsString::from);
                 (words.next().unwrap_or_default(), words.collect())
@@ -141,7 +144,9 @@ impl Recipe {
     fn path_variable(&self) -> OsString {
         let inherited = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         match &self.launch {
-            Launch::PythonClass { interpreter, .. } if interpreter.is_absolute() => {
+            Launch::PythonClass { interpreter, .. } | Launch::Mlmodel { interpreter, .. }
+                if interpreter.is_absolute() =>
+            {
                 let own = interpreter.parent().map(Path::to_path_buf);
                 let all = own.into_iter().chain(std::env::split_paths(&inherited));
                 std::env::join_paths(all).unwrap_or(inherited)

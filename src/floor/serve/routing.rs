@@ -67,8 +67,17 @@ impl Routing {
         Some((variant, variant.target(None)?))
     }
 
+    /// A ready replica of a node of the graph.
+    pub(super) fn node(&self, name: &str) -> Option<(&Variant, Target)> {
+        let variant = self.variants.iter().find(|variant| variant.spec.name == name)?;
+        Some((variant, variant.target(None)?))
+    }
+
     /// Whether any request can be served.
     pub(super) fn ready(&self) -> bool {
+        if self.spec.graph.is_some() {
+            return self.variants.iter().all(|variant| variant.ready() > 0);
+        }
         self.variants.iter().any(|variant| variant.spec.weight > 0 && variant.ready() > 0)
     }
 }

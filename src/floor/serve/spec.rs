@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::graph::GraphSpec;
 use crate::Problem;
 
 /// The whole of the traffic in basis points: the weights of the variants sum to it.
@@ -42,9 +43,15 @@ pub struct EndpointSpec {
     /// Who may ask; everyone when absent.
     #[serde(default)]
     pub auth: Option<AuthSpec>,
-    /// How much may be asked; no limit when absent.
+    /// How much may be asked.
     #[serde(default)]
-    pub limits: Option<LimitSpec>,
+    pub limits: LimitSpec,
+    /// How the variants answer together, each a node; without it they share the traffic.
+    #[serde(default)]
+    pub graph: Option<GraphSpec>,
+    /// What is promised, as metrics measure it.
+    #[serde(default)]
+    pub slo: Vec<SloSpec>,
     /// The folder of the logs of the replicas.
     pub log_dir: PathBuf,
 }
@@ -118,6 +125,15 @@ pub enum Launch {
         /// The model directory.
         model_dir: PathBuf,
     },
+    /// A model directory of MLflow behind the shipped worker.
+    Mlmodel {
+        /// The python program, which has `mlflow`.
+        interpreter: PathBuf,
+        /// The folder of the code, first on the module path and the working directory.
+        code_dir: PathBuf,
+        /// The model directory, with its file `MLmodel`.
+        model_dir: PathBuf,
+    },
 }
 
 /// How replicas are checked.
@@ -137,11 +153,11 @@ impl Default for HealthSpec {
     }
 }
 
-/// Where requests and predictions are recorded: one JSON line a request.
+/// Where requests and predictions are recorded: one JSON line a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CaptureSpec {
-    /// The file that is appended to.
-    pub path: PathBuf,
+    /// The folder of the files.
+    pub folder: PathBuf,
     /// Whether the rows are recorded.
     #[serde(default = "yes")]
     pub inputs: bool,
@@ -151,6 +167,21 @@ pub struct CaptureSpec {
     /// The fraction of the requests that is recorded, 0 to 1.
     #[serde(default = "whole")]
     pub sample: f64,
+    /// Columns whose values are replaced by tokens before they are written.
+    #[serde(default)]
+    pub mask: Vec<String>,
+    /// Kinds of text that are replaced before it is written.
+    #[serde(default)]
+    pub redact: Vec<String>,
+    /// The size at which a file is sealed.
+    #[serde(default = "segment")]
+    pub segment_bytes: u64,
+    /// The age at which a file is sealed.
+    #[serde(default = "five_seconds")]
+    pub seal_after_ms: u64,
+    /// How many sealed files may wait; beyond it lines are dropped and counted.
+    #[serde(default = "segments")]
+    pub segments: usize,
 }
 
 /// The keys that are accepted as `Authorization: Bearer` or `X-API-Key`.
@@ -170,11 +201,45 @@ impl fmt::Debug for AuthSpec {
 /// How much may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitSpec {
-    /// The requests that are answered in a minute.
-    pub requests_per_minute: u32,
+    /// How often; no limit when absent.
+    #[serde(default)]
+    pub rate: Option<RequestRate>,
+    /// The longest body of a request in bytes.
+    #[serde(default = "body")]
+    pub body: u64,
+    /// How many requests may be under way; more are refused at once, before they cost anything.
+    #[serde(default = "in_flight")]
+    pub in_flight: u32,
+}
+
+impl Default for LimitSpec {
+    fn default() -> Self {
+        Self { rate: None, body: body(), in_flight: in_flight() }
+    }
+}
+
+/// How often may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRate {
+    /// The requests that are answered in a window.
+    pub requests: u64,
+    /// The length of a window.
+    pub window_ms: u64,
     /// Who shares the limit.
     #[serde(default)]
     pub per: LimitScope,
+}
+
+/// One promise: the share of the answers that may break it is what an error budget is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SloSpec {
+    /// Its name in metrics (`p99`).
+    pub name: String,
+    /// The share of the answers that has to keep it, 0 to 1.
+    pub share: f64,
+    /// What an answer has to be faster than; without it, it must not fail.
+    #[serde(default)]
+    pub within_ms: Option<u64>,
 }
 
 /// Who shares a limit.
@@ -222,13 +287,30 @@ fn yes() -> bool {
 fn whole() -> f64 {
     1.0
 }
+fn segment() -> u64 {
+    8 * 1024 * 1024
+}
+fn segments() -> usize {
+    16
+}
+fn five_seconds() -> u64 {
+    5_000
+}
+fn body() -> u64 {
+    16 * 1024 * 1024
+}
+fn in_flight() -> u32 {
+    1_024
+}
 
 impl Launch {
     /// The model directory.
     #[must_use]
     pub fn model_dir(&self) -> &PathBuf {
         match self {
-            Self::PythonClass { model_dir, .. } | Self::Command { model_dir, .. } => model_dir,
+            Self::PythonClass { model_dir, .. }
+            | Self::Command { model_dir, .. }
+            | Self::Mlmodel { model_dir, .. } => model_dir,
         }
     }
 
@@ -236,7 +318,9 @@ impl Launch {
     #[must_use]
     pub fn code_dir(&self) -> &PathBuf {
         match self {
-            Self::PythonClass { code_dir, .. } | Self::Command { code_dir, .. } => code_dir,
+            Self::PythonClass { code_dir, .. }
+            | Self::Command { code_dir, .. }
+            | Self::Mlmodel { code_dir, .. } => code_dir,
         }
     }
 
@@ -251,6 +335,13 @@ impl Launch {
             if !path.is_dir() {
                 return Err(refused(format!("the {what} `{}` does not exist", path.display())));
             }
+        }
+        if let Self::Mlmodel { model_dir, .. } = self
+            && !model_dir.join("MLmodel").is_file()
+        {
+            return Err(refused(format!("there is no file `MLmodel` in `{}`", model_dir.display()))
+                .help("name a class with `serve = \"module:Class\"`, or a command")
+                .at("serve"));
         }
         Ok(())
     }
@@ -280,7 +371,10 @@ impl EndpointSpec {
                 return Err(refused(format!("two variants are called `{}`", variant.name)).at("variant"));
             }
         }
-        self.validate_weights()?;
+        match &self.graph {
+            Some(graph) => self.validate_graph(graph)?,
+            None => self.validate_weights()?,
+        }
         self.validate_access()?;
         let durations =
             [self.health.interval_ms, self.health.timeout_ms, self.start_timeout_ms, self.request_timeout_ms];
@@ -293,6 +387,17 @@ impl EndpointSpec {
                     .at("capture.sample"))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn validate_graph(&self, graph: &GraphSpec) -> Result<(), Problem> {
+        graph.validate()?;
+        let variants: BTreeSet<&String> = self.variants.iter().map(|variant| &variant.name).collect();
+        match graph.nodes.keys().find(|name| !variants.contains(name)) {
+            Some(name) => {
+                Err(refused(format!("node `{name}` has no model")).at(format!("graph.node.{name}")))
+            }
+            None => Ok(()),
         }
     }
 
@@ -319,11 +424,14 @@ impl EndpointSpec {
         {
             return Err(refused("the list of keys is empty or has an empty key").at("auth"));
         }
-        match &self.limits {
-            Some(limit) if limit.requests_per_minute == 0 => {
-                Err(refused("a limit of no request a minute answers nothing").at("limits"))
+        if self.limits.body == 0 || self.limits.in_flight == 0 {
+            return Err(refused("a limit of nothing answers nothing").at("limits"));
+        }
+        match &self.limits.rate {
+            Some(rate) if rate.requests == 0 || rate.window_ms == 0 => {
+                Err(refused("a limit of no request answers nothing").at("limits.requests"))
             }
-            Some(LimitSpec { per: LimitScope::Key, .. }) if self.auth.is_none() => {
+            Some(RequestRate { per: LimitScope::Key, .. }) if self.auth.is_none() => {
                 Err(refused("a limit per key needs keys").help("add `auth`").at("limits"))
             }
             _ => Ok(()),
@@ -379,7 +487,7 @@ mod tests {
     #[test]
     fn what_could_never_work_is_refused() {
         let mut limited = spec(&[WHOLE]);
-        limited.limits = Some(LimitSpec { requests_per_minute: 5, per: LimitScope::Key });
+        limited.limits.rate = Some(RequestRate { requests: 5, window_ms: 60_000, per: LimitScope::Key });
         assert!(limited.validate().is_err());
         limited.auth = Some(AuthSpec { keys: vec!["k".into()] });
         assert_eq!(limited.validate(), Ok(()));
