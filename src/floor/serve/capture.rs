@@ -171,7 +171,7 @@ fn known(captured: &Captured<'_>) -> serde_json::Result<Line> {
     let mut put = |name: &str, value: Box<RawValue>| line.insert(format!("mlp_{name}"), value);
     put("at", to_raw_value(&rfc3339(captured.at))?);
     put("request", to_raw_value(captured.request_id)?);
-    put("variant", to_raw_value(spec.map_or("graph", |spec| spec.name.as_str()))?);
+    put("variant", to_raw_value(spec.map_or("graph", VariantSpec::shown))?);
     put("model", to_raw_value(&spec.map(|spec| spec.model.address.as_str()))?);
     put("version", to_raw_value(&spec.map(|spec| spec.model.version))?);
     put("shadow", to_raw_value(&shadow)?);

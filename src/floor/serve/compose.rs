@@ -72,9 +72,9 @@ async fn predictions(
     };
     let body = serde_json::to_vec(&BTreeMap::from([("rows", rows)]))
         .map_err(|error| Refusal::new(500, "bad_rows", error.to_string()))?;
-    let (variant, outcome) = send(client, routing, variant, target, body.into()).await;
+    let (_, ticket, outcome) = send(client, routing, variant, target, body.into()).await;
     let outcome = read_predictions(outcome, rows.len());
     let status = outcome.as_ref().map_or_else(|refusal| refusal.status, |_| 200);
-    variant.metrics.count(status, started.elapsed(), &[]);
+    ticket.answered(status, started.elapsed());
     outcome
 }

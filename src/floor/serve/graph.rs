@@ -200,7 +200,7 @@ impl GraphSpec {
 }
 
 fn refused(message: impl Into<String>) -> Problem {
-    Problem::new("MLP0786", message)
+    Problem::new("MLP0787", message)
 }
 
 #[cfg(test)]
@@ -242,7 +242,7 @@ mod tests {
             (graph(&[("a", Feed::Request), ("b", Feed::Request)], "b"), "graph.node.a"),
         ] {
             let problem = graph.validate().unwrap_err();
-            assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0786", Some(place)), "{problem}");
+            assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0787", Some(place)), "{problem}");
         }
     }
 

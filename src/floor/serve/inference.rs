@@ -86,7 +86,13 @@ fn version(routing: &Routing, variant: Option<&Variant>) -> String {
     let node = |variant: &Variant| format!("{}={}", variant.spec.name, number(variant));
     match variant {
         Some(variant) => number(variant),
-        None => routing.variants.iter().map(node).collect::<Vec<_>>().join(","),
+        None => routing
+            .variants
+            .iter()
+            .filter(|variant| variant.spec.of.is_none())
+            .map(node)
+            .collect::<Vec<_>>()
+            .join(","),
     }
 }
 
@@ -112,7 +118,7 @@ async fn infer(
     let mut answer = json!({
         "model_name": routing.spec.name,
         "model_version": version(routing, served.variant),
-        "parameters": served.variant.map_or_else(|| json!({}), |variant| json!({"variant": variant.spec.name})),
+        "parameters": served.variant.map_or_else(|| json!({}), |variant| json!({"variant": variant.spec.shown()})),
         "outputs": outputs(&predictions),
     });
     if let Some(caller_id) = caller_id {

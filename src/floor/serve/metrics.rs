@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::routing::Routing;
 use super::spec::SloSpec;
+use super::window::Window;
 
 /// What all nodes of a graph are called together.
 const GRAPH: &str = "(graph)";
@@ -18,6 +19,8 @@ const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 #[derive(Debug, Default)]
 pub(super) struct VariantMetrics {
     answered: Mutex<Answered>,
+    /// What it did lately.
+    pub(super) window: Window,
     /// Requests of its share that others served, since no replica was ready.
     pub(super) rerouted: AtomicU64,
     /// Copies it answered.
@@ -25,8 +28,6 @@ pub(super) struct VariantMetrics {
     /// Predictions for copies that were as those that were given, and those that were not.
     pub(super) shadow_agreed: AtomicU64,
     pub(super) shadow_differed: AtomicU64,
-    /// Requests that its replicas are working on.
-    pub(super) in_flight: InFlight,
     /// Copies it did not answer, or that were not sent because too many were under way.
     pub(super) shadow_failed: AtomicU64,
 }
@@ -88,27 +89,27 @@ impl Counts {
 }
 
 impl VariantMetrics {
-    /// Counts a request as one that is worked on.
-    pub(super) fn busy(&self) -> Option<Busy<'_>> {
-        self.in_flight.enter(u64::MAX)
-    }
-
-    pub(super) fn count(&self, status: u16, latency: Duration, slo: &[SloSpec]) {
+    pub(super) fn count(&self, status: u16, latency: Duration) {
         let seconds = latency.as_secs_f64();
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         *answered.by_status.entry(status).or_default() += 1;
         if let Some(bucket) = BOUNDS.iter().position(|bound| seconds <= *bound) {
             answered.buckets[bucket] += 1;
         }
+        answered.count += 1;
+        answered.seconds += seconds;
+    }
+
+    /// Counts the promises that an answer broke.
+    pub(super) fn promised(&self, slo: &[SloSpec], status: u16, latency: Duration) {
         let broken = slo.iter().filter(|promise| match promise.within_ms {
             Some(most) => status < 400 && latency > Duration::from_millis(most),
             None => status >= 500,
         });
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         for promise in broken {
             *answered.broken.entry(promise.name.clone()).or_default() += 1;
         }
-        answered.count += 1;
-        answered.seconds += seconds;
     }
 
     /// Requests answered, and those of them that failed on our side.
@@ -170,7 +171,7 @@ pub(super) fn exposition(routing: &Routing, counts: &Counts) -> String {
             v.metrics.shadow_differed.load(Ordering::Relaxed)
         }),
         ("mlp_variant_in_flight", "gauge", "Requests that its replicas are working on.", |v| {
-            v.metrics.in_flight.now()
+            v.metrics.window.under_way()
         }),
         ("mlp_replicas_ready", "gauge", "Replicas that serve.", |v| v.ready()),
     ];
@@ -254,9 +255,10 @@ mod tests {
             share: 0.99,
             within_ms,
         });
-        metrics.count(200, Duration::from_millis(2), &slo);
-        metrics.count(200, Duration::from_millis(1), &slo);
-        metrics.count(504, Duration::from_secs(60), &slo);
+        for (status, ms) in [(200, 2), (200, 1), (504, 60_000)] {
+            metrics.count(status, Duration::from_millis(ms));
+            metrics.promised(&slo, status, Duration::from_millis(ms));
+        }
         assert_eq!(metrics.answered().broken.into_iter().map(|(_, count)| count).collect::<Vec<_>>(), [1, 1]);
         assert_eq!(metrics.totals(), (3, 1));
         let mut text = String::new();

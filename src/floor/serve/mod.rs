@@ -12,6 +12,8 @@ mod compose;
 mod endpoint;
 mod graph;
 mod inference;
+mod keeper;
+mod keeping;
 mod metrics;
 mod process;
 mod refusal;
@@ -24,13 +26,17 @@ mod spec;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use batch::{BatchSpec, BatchWorker, predict_batch};
 pub use capture::sealed_captures;
 pub use endpoint::{Endpoint, EndpointStatus, VariantStatus};
 pub use graph::{Feed, GraphSpec, Pick};
+pub use keeper::{Keeper, View};
+pub use keeping::keep;
 pub use replica::{EndpointEvent, Events, ReplicaState, ReplicaStatus};
 pub use spec::{
     AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
     RequestRate, SloSpec, VariantSpec, WHOLE,
 };
+pub use window::Reading;

@@ -26,6 +26,7 @@ use super::replica::unix_ms;
 use super::routing::{Routing, Target, Variant};
 use super::shadow::{Original, Shadows};
 use super::spec::{ModelLabel, Protocol};
+use super::window::{Ticket, Window};
 
 /// How much of a refused body is read.
 const DISCARD: usize = 64 * 1024 * 1024;
@@ -89,10 +90,11 @@ impl<'a> By<'a> {
         match variant {
             Some(Variant { spec, .. }) => {
                 let Label { model, version } = label(&spec.model);
-                Self::Variant { variant: &spec.name, model, version }
+                Self::Variant { variant: spec.shown(), model, version }
             }
             None => {
-                let nodes = routing.variants.iter().map(|v| (v.spec.name.as_str(), label(&v.spec.model)));
+                let own = routing.variants.iter().filter(|variant| variant.spec.of.is_none());
+                let nodes = own.map(|variant| (variant.spec.name.as_str(), label(&variant.spec.model)));
                 Self::Graph { nodes: nodes.collect() }
             }
         }
@@ -243,11 +245,12 @@ impl Router {
             return Err(self.counted(refusal));
         };
         let copies = self.shadows.copy(routing, &Original { serving: variant, body: &body, id });
-        let (variant, outcome) = send(&self.client, routing, variant, target, body).await;
+        let (variant, ticket, outcome) = send(&self.client, routing, variant, target, body).await;
         let outcome = read_predictions(outcome, rows.len());
         let asked = Asked { origin: Origin::Variant(&variant.spec), id, started };
         let status = asked.record(routing, rows, &outcome);
-        variant.metrics.count(status, started.elapsed(), &routing.spec.slo);
+        variant.metrics.promised(&routing.spec.slo, status, started.elapsed());
+        ticket.answered(status, started.elapsed());
         let predictions = outcome?;
         copies.compare(&predictions);
         Ok(Served { variant: Some(variant), predictions })
@@ -264,7 +267,8 @@ impl Router {
         let outcome = compose(&self.client, routing, graph, rows).await;
         let asked = Asked { origin: Origin::Graph, id, started };
         let status = asked.record(routing, rows, &outcome);
-        self.counts.graph.count(status, started.elapsed(), &routing.spec.slo);
+        self.counts.graph.count(status, started.elapsed());
+        self.counts.graph.promised(&routing.spec.slo, status, started.elapsed());
         Ok(Served { variant: None, predictions: outcome? })
     }
 
@@ -405,25 +409,30 @@ pub(super) async fn send<'r>(
     variant: &'r Variant,
     target: Target,
     body: Bytes,
-) -> (&'r Variant, Result<(u16, Bytes), CallError>) {
-    let _busy = variant.metrics.busy();
+) -> (&'r Variant, Ticket<'r>, Result<(u16, Bytes), CallError>) {
+    let ticket = Window::enter(&variant.metrics);
     let timeout = Duration::from_millis(routing.spec.request_timeout_ms);
     let first = client.predict(target.port, body.clone(), timeout).await;
     if !matches!(first, Err(CallError::Transport(_))) {
-        return (variant, first);
+        return (variant, ticket, first);
     }
     target.replica.suspect(target.port);
     let other = variant.target(Some(target.port)).map(|target| (variant, target));
     // The nodes of a graph are no substitutes for each other.
-    let elsewhere = || if routing.spec.graph.is_some() { None } else { routing.choose_ready() };
-    let Some((variant, target)) = other.or_else(elsewhere) else {
-        return (variant, first);
+    let elsewhere = || match routing.spec.graph {
+        Some(_) => routing.node(variant.spec.shown()),
+        None => routing.choose_ready(),
     };
+    let Some((variant, target)) = other.or_else(elsewhere) else {
+        return (variant, ticket, first);
+    };
+    ticket.lost();
+    let ticket = Window::enter(&variant.metrics);
     let second = client.predict(target.port, body, timeout).await;
     if matches!(second, Err(CallError::Transport(_))) {
         target.replica.suspect(target.port);
     }
-    (variant, second)
+    (variant, ticket, second)
 }
 
 /// Refuses another method than the one that is meant.

@@ -20,6 +20,7 @@ use super::*;
 
 mod forms;
 mod graph;
+mod keeping;
 mod load;
 
 const CODE: &str = r#"
@@ -87,6 +88,7 @@ impl Bench {
         fs::write(model_dir.join("model.json"), json!({"value": value}).to_string()).unwrap();
         VariantSpec {
             name: name.into(),
+            of: None,
             weight,
             shadow: 0.0,
             replicas: 1,
