@@ -9,6 +9,7 @@ mod batch;
 mod codes;
 mod documents;
 mod fault;
+mod forms;
 mod gate;
 mod lower;
 mod register;

@@ -307,21 +307,22 @@ fn retry_of(retry: &KnownValue, backoff_seconds: f64) -> Retry {
 fn interpreter(step: &KnownValue) -> (Interpreter, BTreeMap<String, String>) {
     let Some(runtime) = step.field("runtime") else { return (Interpreter::default(), BTreeMap::new()) };
     let mut label = format!("python {}", text(runtime, "version").unwrap_or_default());
-    let mut variables = BTreeMap::new();
-    for (name, value) in
-        runtime.field("env").and_then(KnownValue::as_object).into_iter().flat_map(|env| env.iter())
-    {
-        if let Some(value) = value.as_text() {
-            label.push_str(&format!(" {name}={value}"));
-            variables.insert(name.to_string(), value.to_owned());
-        }
+    let variables = variables(runtime);
+    for (name, value) in &variables {
+        label.push_str(&format!(" {name}={value}"));
     }
     let program = text(runtime, "program").map(PathBuf::from);
     let bin_dir = program.and_then(|program| program.parent().map(std::path::Path::to_path_buf));
     (Interpreter { bin_dir, label }, variables)
 }
 
-fn secrets(
+/// The environment variables of a runtime.
+pub(crate) fn variables(runtime: &KnownValue) -> BTreeMap<String, String> {
+    let written = runtime.field("env").and_then(KnownValue::as_object).into_iter().flat_map(|env| env.iter());
+    written.filter_map(|(name, value)| Some((name.to_string(), value.as_text()?.to_owned()))).collect()
+}
+
+pub(crate) fn secrets(
     ground: &Ground,
     written: &crate::mlp_value::Object<crate::mlp_value::Never>,
     document: &Document,

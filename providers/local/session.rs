@@ -11,9 +11,10 @@ use mlp_provider::{
 use crate::codes;
 use crate::documents::{Document, Found, Place};
 use crate::fault::{Fallible, io, wrong};
+use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::{Ground, Handler, handler};
-use crate::supervisor::{client, find_version, protocol::Ask};
+use crate::supervisor::{Variables, client, find_version, protocol::Ask, take_captured};
 
 /// A session on this machine.
 pub(crate) struct Local {
@@ -84,7 +85,8 @@ impl Local {
         self.ground.place.put(&call.identity, &document)?;
         if call.resource == "local_endpoint" {
             client::ensure(&self.ground.target)?;
-            self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
+            let variables = Variables::asked_for(&self.ground.place);
+            self.tell(Ask::Reconcile { home: self.ground.place.home.clone(), variables })?;
         }
         Ok(())
     }
@@ -96,9 +98,22 @@ impl Local {
         self.ground.place.remove(&call.identity)?;
         if call.resource == "local_endpoint" {
             let name = call.identity.rsplit('/').next().unwrap_or_default().to_owned();
-            self.tell(Ask::StopEndpoint { home: self.ground.place.home.clone(), name })?;
+            self.tell(Ask::StopEndpoint { home: self.ground.place.home.clone(), name: name.clone() })?;
+            self.take_rest(&name, before)?;
         }
         Ok(())
+    }
+
+    /// What an endpoint that has ended recorded last.
+    fn take_rest(&self, name: &str, before: Option<&Document>) -> Fallible<()> {
+        if let Some(document) = before {
+            take_captured(&self.ground.place, name, document)?;
+        }
+        let folder = self.ground.place.captured(name);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &folder, &error)),
+            _ => Ok(()),
+        }
     }
 
     fn tell(&self, ask: Ask) -> Fallible<()> {
@@ -116,14 +131,23 @@ impl Local {
         Ok(match report.error {
             Some(found) => {
                 let headline = found.headline.clone();
-                let mut never =
-                    crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline).on(document.address(), "");
+                let mut never = crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline);
+                never.subject = found.subject.map(|subject| declared(&document, subject));
                 never.notes = found.notes;
                 never.help = found.help;
                 Ready::Never(Box::new(never))
             }
             None => Ready::Yes,
         })
+    }
+}
+
+/// The place in the declaration that a native one comes from: the nodes of a graph are variants of its endpoint.
+fn declared(document: &Document, subject: Subject) -> Subject {
+    let name = subject.path.strip_prefix("variant.").map(str::to_owned);
+    match name.filter(|_| document.config.field("graph").is_some()) {
+        Some(name) => Subject { path: format!("graph.node.{name}"), ..subject },
+        None => subject,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mlp_floor::launch::RunReport;
 use mlp_floor::registry::Registry;
-use mlp_floor::serve::ReplicaState;
+use mlp_floor::serve::{ReplicaState, sealed_captures};
 use mlp_provider::{LogQuery, StatusEntry};
 use serde_json::{Value as Json, json};
 
@@ -14,6 +14,13 @@ use crate::fault::{Fallible, fault, wrong};
 use crate::mlp_value::ResourceId;
 use crate::resources::Ground;
 use crate::supervisor::client;
+
+/// More files of recorded requests than wait while they are taken in time.
+const MANY_FILES: usize = 4;
+
+fn object_name_of(document: &Document) -> String {
+    document.address().parse().map(|address| crate::lower::object_name(&address)).unwrap_or_default()
+}
 
 /// One object for `mlp status`.
 pub(crate) fn entry(
@@ -62,7 +69,7 @@ fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<St
     let mut all_ready = true;
     if let Some(state) = &report.state {
         lines.push(format!("http://{}:{}", state.host, state.port));
-        if let Some(curl) = curl(ground, state) {
+        if let Some(curl) = curl(ground, document, state) {
             detail["curl"] = curl.into();
         }
         for variant in &state.variants {
@@ -81,6 +88,11 @@ fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<St
             ));
         }
     }
+    let waiting =
+        sealed_captures(&ground.place.captured(&object_name_of(document))).unwrap_or_default().len();
+    if waiting > MANY_FILES {
+        lines.push(format!("{waiting} files of recorded requests wait: see `.mlp/supervisor/log`"));
+    }
     lines.extend(report.error.iter().map(|error| error.headline.clone()));
     let state = match (&report.state, &report.error) {
         (None, _) => "stopped",
@@ -90,9 +102,11 @@ fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<St
     Ok(made(state, lines, detail))
 }
 
-/// A line that asks the endpoint about the first row its model was trained on.
-fn curl(ground: &Ground, state: &mlp_floor::serve::EndpointStatus) -> Option<String> {
-    let variant = state.variants.first()?;
+/// A line that asks the endpoint about the first row its model was trained on; of a graph, one that takes the request.
+fn curl(ground: &Ground, document: &Document, state: &mlp_floor::serve::EndpointStatus) -> Option<String> {
+    let inputs = document.config.field("graph").and_then(|graph| graph.field("input")?.as_object());
+    let takes_requests = |name: &str| !inputs.is_some_and(|inputs| inputs.contains_key(name));
+    let variant = state.variants.iter().find(|variant| takes_requests(&variant.name))?;
     let registry = Registry::open(&ground.place.registry()).ok()?;
     let model = variant.model.address.rsplit('.').next()?;
     let number = u32::try_from(variant.model.version).ok()?;

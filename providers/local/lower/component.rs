@@ -12,6 +12,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         "runtime.env.**",
         "code",
         "run",
+        "serve",
         "inputs.**",
         "params.**",
         "outputs.**",

@@ -5,12 +5,14 @@ mod check;
 mod component;
 mod dataset;
 mod endpoint;
+mod graph;
 mod model;
 mod pipeline;
 mod registry;
 mod runtime;
 mod secret;
 mod served;
+mod serving;
 mod source;
 mod step;
 mod storage;
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "served", "step"];
+        let helpers = ["mod", "builder", "graph", "served", "serving", "step"];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

@@ -35,7 +35,10 @@ const REASONS: &[(&str, &str)] = &[
     ("lock", "the interpreter of this machine is used with the packages it has"),
     ("image", "processes are started without containers"),
     ("rollout", "a new version takes over at once, when its replicas are ready"),
-    ("capture", "requests are not recorded in this version"),
+    ("tokens", "the router does not know what a token is"),
+    ("ttft_p95", "the router does not know what a token is"),
+    ("tpot_p95", "the router does not know what a token is"),
+    ("callers", "there are no accounts on this machine; give keys with `auth.keys_from`"),
     ("override", "native fields of the local provider are not overridden"),
 ];
 

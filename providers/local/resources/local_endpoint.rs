@@ -6,6 +6,7 @@ use mlp_floor::serve::ReplicaState;
 use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::{Value as Json, json};
 
+use super::local_pipeline::keep_code;
 use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, io};
@@ -21,6 +22,12 @@ pub(crate) fn secret_lines(project: &Path, reference: &str) -> Fallible<Vec<Stri
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
+/// Keeps the code of what serves instead of the versions' own; gives its digest.
+pub(super) fn keep_server(ground: &Ground, config: &KnownValue) -> Fallible<Option<String>> {
+    let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
+    config.field("code").map(|code| keep_code(ground, code, address, "serve")).transpose()
+}
+
 impl Handler for Endpoint {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
@@ -29,7 +36,15 @@ impl Handler for Endpoint {
             Field::required("protocol", "What it answers beside `/v1/predict`."),
             Field::required("follow", "Whether it follows aliases by itself."),
             Field::required("variant", "The models and their shares of the traffic, in basis points."),
-            Field::optional("serve", "The class that serves, instead of the version's own."),
+            Field::optional("serve", "What serves, instead of what the version says."),
+            Field::optional("code", "The code of what serves, instead of the version's own."),
+            Field::optional("runtime", "The interpreter that serves, instead of the version's own."),
+            Field::optional("secrets", "Where the secrets of the replicas are, by variable."),
+            Field::optional("graph", "What each node takes, and what is answered."),
+            Field::optional("timeout_ms", "How long an answer may take."),
+            Field::optional("start_timeout_ms", "How long a replica may take to become ready."),
+            Field::optional("slo", "What is promised, as the router measures it."),
+            Field::optional("capture", "What is recorded, and the dataset it becomes."),
             Field::optional("auth", "Where the accepted keys are."),
             Field::optional("limits", "How much may be asked."),
             Field::computed("running", "`yes` while every variant has its replicas."),
@@ -50,7 +65,9 @@ impl Handler for Endpoint {
         } else {
             Json::Null
         };
-        Ok(json!({ "pinned": pinned, "directory": ground.target.directory }))
+        Ok(
+            json!({ "pinned": pinned, "directory": ground.target.directory, "code": keep_server(ground, config)? }),
+        )
     }
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {

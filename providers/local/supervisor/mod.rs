@@ -2,9 +2,11 @@
 //! of their models say. It outlives the command and the terminal that started it.
 
 pub(crate) mod client;
+mod ingest;
 mod process;
 pub(crate) mod protocol;
 mod spec;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,8 +24,11 @@ use crate::documents::{Document, Found, Place, write_json};
 use crate::fault;
 use crate::mlp_diag::{Blame, Diagnostic};
 use protocol::{Ask, EndpointReport, PROTOCOL, Request, Response, Status, VERSION};
+use vault::Vault;
 
-pub(crate) use spec::{find_version, launch, pin, version};
+pub(crate) use ingest::take as take_captured;
+pub(crate) use spec::{environment, find_version, graph_of, launch, pin, version};
+pub(crate) use vault::Variables;
 
 /// How often aliases and records are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,8 +51,11 @@ struct Supervisor {
     slots: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Slot>>>>,
     reports: Mutex<BTreeMap<Key, EndpointReport>>,
     homes: Mutex<BTreeSet<PathBuf>>,
+    /// What the records of each environment read from variables.
+    variables: Mutex<BTreeMap<PathBuf, Variables>>,
     /// Ports that endpoints chose, so that they keep them.
     ports: Mutex<BTreeMap<Key, u16>>,
+    pace: Arc<tokio::sync::Mutex<ingest::Pace>>,
     wake: Notify,
     end: watch::Sender<bool>,
 }
@@ -88,7 +96,9 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
         slots: Mutex::default(),
         reports: Mutex::default(),
         homes: Mutex::new(read(&folder.join("homes.json"))),
+        variables: Mutex::default(),
         ports: Mutex::new(ports.collect()),
+        pace: Arc::default(),
         wake: Notify::new(),
         end,
         folder,
@@ -98,6 +108,7 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
     let mut terminate = signal(tokio::signal::unix::SignalKind::terminate());
     while !*ended.borrow() {
         supervisor.reconcile();
+        supervisor.ingest();
         supervisor.write_status();
         let told = async {
             match &mut terminate {
@@ -142,6 +153,22 @@ impl Supervisor {
         }
     }
 
+    /// Makes versions of what was recorded, unless that is under way.
+    fn ingest(&self) {
+        let Ok(mut pace) = Arc::clone(&self.pace).try_lock_owned() else { return };
+        if !pace.is_due() {
+            return;
+        }
+        let homes = held(&self.homes).clone();
+        tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            for problem in homes.iter().flat_map(|home| ingest::take_all(home)) {
+                eprintln!("recorded requests wait: {problem}");
+            }
+            pace.took(began.elapsed());
+        });
+    }
+
     async fn settle(self: Arc<Self>, key: Key, mut slot: tokio::sync::OwnedMutexGuard<Slot>) {
         let place = Place::new(&key.0);
         let document = match place.find(&format!("endpoints/{}", key.1)) {
@@ -152,7 +179,8 @@ impl Supervisor {
             Ok(Found::Broken(_)) | Err(_) => return,
         };
         let port = held(&self.ports).get(&key).copied();
-        let spec = match spec::build(&place, &document, port) {
+        let variables = held(&self.variables).get(&key.0).cloned().unwrap_or_default();
+        let spec = match spec::build(&place, &document, port, &Vault::of(variables)) {
             Ok(spec) => spec,
             Err(error) => return self.report(&key, &document, &slot, Some(*error.diagnostic)),
         };
@@ -289,7 +317,8 @@ impl Supervisor {
         match ask {
             Ask::Hello => {}
             Ask::Status => response.status = Some(self.status()),
-            Ask::Reconcile { home } => {
+            Ask::Reconcile { home, variables } => {
+                held(&self.variables).insert(home.clone(), variables);
                 self.change_homes(response, |homes| homes.insert(home));
                 held(&self.slots)
                     .values()

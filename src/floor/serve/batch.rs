@@ -64,6 +64,7 @@ impl BatchWorker {
         let timeout = Duration::from_millis(spec.request_timeout_ms);
         let recipe = Recipe {
             label: spec.name.clone(),
+            place: String::new(),
             launch: spec.launch.clone(),
             env: spec.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             worker,

@@ -32,6 +32,8 @@ const TAIL_LINES: usize = 20;
 pub(super) struct Recipe {
     /// Who it is: `endpoint/variant-0`.
     pub(super) label: String,
+    /// The attribute that problems are about; empty for the whole.
+    pub(super) place: String,
     pub(super) launch: Launch,
     pub(super) env: Vec<(String, String)>,
     pub(super) worker: PathBuf,
@@ -118,6 +120,7 @@ impl Recipe {
         let name = format!("{}-{index}", variant.name);
         Self {
             label: format!("{endpoint}/{name}"),
+            place: format!("variant.{}", variant.shown()),
             launch: variant.launch.clone(),
             env: variant.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             worker: worker.to_path_buf(),
@@ -301,6 +304,7 @@ mod tests {
     fn recipe(folder: &Path, script: &str) -> Recipe {
         Recipe {
             label: "e/v-0".into(),
+            place: String::new(),
             launch: Launch::Command {
                 argv: vec!["/bin/sh".into(), "-c".into(), script.into()],
                 code_dir: folder.into(),

@@ -187,6 +187,24 @@ pub struct CaptureSpec {
     pub segments: usize,
 }
 
+impl CaptureSpec {
+    /// All of every request, in files of this folder.
+    #[must_use]
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            inputs: true,
+            outputs: true,
+            sample: whole(),
+            mask: Vec::new(),
+            redact: Vec::new(),
+            segment_bytes: segment(),
+            seal_after_ms: five_seconds(),
+            segments: segments(),
+        }
+    }
+}
+
 /// The keys that are accepted as `Authorization: Bearer` or `X-API-Key`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthSpec {

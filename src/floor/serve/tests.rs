@@ -335,6 +335,7 @@ async fn a_variant_that_does_not_start_changes_nothing() {
     let problem = endpoint.apply(broken.clone()).await.unwrap_err();
     assert_eq!(problem.code, "MLP0782");
     assert!(problem.message.contains("exit code 3"), "{problem}");
+    assert_eq!(problem.subject.as_deref(), Some("variant.stable"));
     assert!(problem.notes.iter().any(|line| line.contains("has no class `Missing`")), "{problem}");
     assert_eq!((endpoint.spec(), pids(&endpoint)), before);
     assert_eq!(bench.predict(&endpoint, json!({})).await.0, 200);
