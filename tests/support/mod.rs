@@ -164,7 +164,8 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let name = entry.file_name();
         // What a run by hand left there is not part of the example.
-        if [".mlp", "__pycache__", "customers.csv"].iter().any(|skip| name == *skip) {
+        let made = ["customers.csv", "recordings.csv", "pairs.csv", "tickets.csv"];
+        if [".mlp", "__pycache__"].iter().chain(&made).any(|skip| name == *skip) {
             continue;
         }
         if entry.file_type().unwrap().is_dir() {
@@ -184,6 +185,7 @@ pub fn free_port() -> u16 {
 /// A copy of an example in a directory of its own. When it goes, everything that it started goes too.
 pub struct Project {
     scratch: tempfile::TempDir,
+    name: &'static str,
     /// The port of each environment's endpoint.
     pub ports: [u16; 2],
     used: Mutex<BTreeSet<String>>,
@@ -192,18 +194,23 @@ pub struct Project {
 impl Project {
     /// Copies `examples/churn`; its endpoints listen on free ports.
     pub fn churn() -> Self {
-        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
-        copy(&folder("examples/churn"), &scratch.path().join("churn"));
-        std::fs::create_dir(scratch.path().join("home")).unwrap();
-        let project = Self { scratch, ports: [free_port(), free_port()], used: Mutex::default() };
+        let project = Self::of("churn");
         project.edit("port = 8090", &format!("port = {}", project.ports[0]));
         project.edit("port = 8091", &format!("port = {}", project.ports[1]));
         project
     }
 
+    /// Copies an example as it is.
+    pub fn of(name: &'static str) -> Self {
+        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
+        copy(&folder("examples").join(name), &scratch.path().join(name));
+        std::fs::create_dir(scratch.path().join("home")).unwrap();
+        Self { scratch, name, ports: [free_port(), free_port()], used: Mutex::default() }
+    }
+
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
-        self.scratch.path().join("churn")
+        self.scratch.path().join(self.name)
     }
 
     /// Its specification.
