@@ -208,6 +208,20 @@ impl Project {
         Self { scratch, name, ports: [free_port(), free_port()], used: Mutex::default() }
     }
 
+    /// A project of these files.
+    pub fn written(files: &[(&str, &str)]) -> Self {
+        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("home")).unwrap();
+        let project =
+            Self { scratch, name: "written", ports: [free_port(), free_port()], used: Mutex::default() };
+        for (path, text) in files {
+            let path = project.directory().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        project
+    }
+
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
         self.scratch.path().join(self.name)
@@ -234,10 +248,16 @@ impl Project {
 
     /// Runs the program in the project's directory.
     pub fn mlp(&self, arguments: &[&str]) -> Output {
+        self.mlp_with(arguments, &[])
+    }
+
+    /// Runs the program with variables in its environment.
+    pub fn mlp_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         if let Some(at) = arguments.iter().position(|word| *word == "-e") {
             self.used.lock().unwrap().insert(arguments[at + 1].to_owned());
         }
         let mut command = program(&self.scratch.path().join("home"));
+        command.envs(variables.iter().copied());
         run(command.args(arguments).current_dir(self.directory()))
     }
 
