@@ -116,7 +116,7 @@ fn rate(builder: &mut Builder<'_>, limits: &mut Fields, requests: &str, has_keys
     if scope == "key" && !has_keys {
         builder.error(
             codes::VALUE,
-            "limits.per",
+            "limits.requests",
             format!("without `auth` nobody can tell one {per} from another"),
             "add `auth`, or use `per = \"endpoint\"`",
         );

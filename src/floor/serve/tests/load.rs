@@ -37,6 +37,27 @@ async fn load_beyond_the_limit_is_shed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_variant_that_answers_garbage_fails_no_request_of_another() {
+    let bench = Bench::new();
+    let mut spec = bench.spec(vec![bench.variant("good", 5_000, 1), bench.variant("bad", 5_000, 2)]);
+    spec.variants[1].launch = Launch::Command {
+        argv: vec!["python3".into(), "-c".into(), GARBAGE.into()],
+        code_dir: bench.path().into(),
+        model_dir: bench.path().into(),
+    };
+    let endpoint = bench.start(spec).await;
+    let mut statuses = BTreeMap::<u16, u64>::new();
+    for _ in 0..40 {
+        *statuses.entry(bench.predict(&endpoint, json!({})).await.0).or_default() += 1;
+    }
+    let status = endpoint.status();
+    let counts: Vec<_> = status.variants.iter().map(|variant| (variant.requests, variant.errors)).collect();
+    assert_eq!(counts, [(statuses[&200], 0), (statuses[&502], statuses[&502])]);
+    assert_eq!(statuses.values().sum::<u64>(), 40);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shadows_are_compared_and_recorded_apart() {
     let bench = Bench::new();
     let mut spec = bench.spec(vec![
