@@ -49,6 +49,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0783", "a batch prediction failed"),
     ("MLP0784", "the folder of an endpoint's logs cannot be written"),
     ("MLP0785", "the capture file cannot be opened"),
+    ("MLP0786", "the process of an endpoint does not answer"),
 ];
 
 #[cfg(test)]

@@ -153,6 +153,7 @@ fn variants(place: &Place, document: &Document) -> Fallible<Vec<VariantSpec>> {
         let shadow = number(variant, "shadow").unwrap_or(0) as f64;
         found.push(VariantSpec {
             name: name.to_string(),
+            of: None,
             weight: number(variant, "weight").and_then(|weight| u32::try_from(weight).ok()).unwrap_or(0),
             shadow,
             replicas: number(variant, "replicas").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),

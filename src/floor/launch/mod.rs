@@ -10,6 +10,7 @@ mod code;
 mod command;
 mod ignore;
 mod leftovers;
+pub(crate) use leftovers::{is_alive, start_ticks};
 mod log;
 mod process;
 mod report;

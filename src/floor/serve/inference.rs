@@ -99,7 +99,7 @@ async fn infer(
     let mut answer = json!({
         "model_name": routing.spec.name,
         "model_version": served.variant.spec.model.version.to_string(),
-        "parameters": {"variant": served.variant.spec.name},
+        "parameters": {"variant": served.variant.spec.shown()},
         "outputs": outputs(&predictions),
     });
     if let Some(caller_id) = caller_id {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::routing::Routing;
+use super::window::Window;
 
 /// Upper bounds of the latency histogram, in seconds.
 const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -15,6 +16,8 @@ const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 #[derive(Debug, Default)]
 pub(super) struct VariantMetrics {
     answered: Mutex<Answered>,
+    /// What it did lately.
+    pub(super) window: Window,
     /// Requests of its share that others served, since no replica was ready.
     pub(super) rerouted: AtomicU64,
     /// Copies it answered.

@@ -10,6 +10,8 @@ mod capture;
 mod client;
 mod endpoint;
 mod inference;
+mod keeper;
+mod keeping;
 mod metrics;
 mod process;
 mod refusal;
@@ -21,11 +23,15 @@ mod spec;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use batch::{BatchSpec, BatchWorker, predict_batch};
 pub use endpoint::{Endpoint, EndpointStatus, VariantStatus};
+pub use keeper::{Keeper, View};
+pub use keeping::keep;
 pub use replica::{EndpointEvent, Events, ReplicaState, ReplicaStatus};
 pub use spec::{
     AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
     VariantSpec, WHOLE,
 };
+pub use window::Reading;

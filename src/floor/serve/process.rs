@@ -8,12 +8,13 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::replica::unix_ms;
 use super::spec::{Launch, VariantSpec};
 use crate::Problem;
 
@@ -54,6 +55,12 @@ pub(super) struct Process {
 /// Ports given to replicas of this process, so that two that start together never get the same.
 static LEASED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 static STARTED: AtomicU64 = AtomicU64::new(0);
+static BORN: OnceLock<u64> = OnceLock::new();
+
+/// What all replicas of this process carry in their environment, and those of no other.
+pub(super) fn mark() -> String {
+    format!("{}.{}", std::process::id(), BORN.get_or_init(unix_ms))
+}
 
 #[derive(Debug)]
 struct Lease(u16);
@@ -155,7 +162,7 @@ impl Recipe {
         let port = Lease::take()?;
         let (log, log_from) = open_log(&self.log)?;
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let marker = format!("MLP_REPLICA={}/{}-{number}", self.label, std::process::id());
+        let marker = format!("MLP_REPLICA={}/{}-{number}", self.label, mark());
         let code_dir = std::path::absolute(self.launch.code_dir())?;
         let (program, arguments) = self.argv();
         let mut command = Command::new(program);
@@ -231,7 +238,7 @@ impl Process {
         drop(self.lifeline.take());
         // What left the group still carries the marker in its environment.
         let marker = std::mem::take(&mut self.marker);
-        let _ = tokio::task::spawn_blocking(move || kill_marked(&marker)).await;
+        let _ = tokio::task::spawn_blocking(move || kill_marked(|found| found == marker.as_bytes())).await;
     }
 
     /// Closes the lifeline, as the end of this program would.
@@ -258,14 +265,13 @@ fn describe(status: ExitStatus) -> String {
 }
 
 /// Kills the processes that carry a variable in their environment, where the system shows environments.
-fn kill_marked(marker: &str) {
+pub(super) fn kill_marked(meant: impl Fn(&[u8]) -> bool) {
     let Ok(entries) = fs::read_dir("/proc") else { return };
     for entry in entries.flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         let Some(pid) = pid else { continue };
-        let carries = fs::read(entry.path().join("environ")).is_ok_and(|environ| {
-            environ.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
-        });
+        let carries = fs::read(entry.path().join("environ"))
+            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(&meant));
         if carries {
             let _ = kill_process(pid, Signal::KILL);
         }

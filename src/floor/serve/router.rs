@@ -22,6 +22,7 @@ use super::metrics::exposition;
 use super::refusal::Refusal;
 use super::replica::unix_ms;
 use super::routing::{Routing, Target, Variant};
+use super::window::{Ticket, Window};
 use super::{capture::Captured, spec::Protocol};
 
 /// The longest request body.
@@ -157,7 +158,7 @@ impl Router {
             StatusCode::OK,
             &PredictAnswer {
                 predictions: &served.predictions,
-                variant: &spec.name,
+                variant: spec.shown(),
                 model: &spec.model.address,
                 version: spec.model.version,
             },
@@ -199,11 +200,11 @@ impl Router {
             return Err(self.counted(refusal));
         };
         self.shadow(routing, variant, &body);
-        let (variant, outcome) = self.send(routing, variant, target, body).await;
+        let (variant, ticket, outcome) = self.send(routing, variant, target, body).await;
         let outcome = read_predictions(outcome, rows.len());
         let latency = started.elapsed();
         let status = outcome.as_ref().map_or_else(|refusal| refusal.status, |_| 200);
-        variant.metrics.count(status, latency);
+        ticket.answered(status, latency);
         record(routing, variant, id, status, latency, rows, outcome.as_ref().ok().map(Vec::as_slice));
         Ok(Served { variant, predictions: outcome? })
     }
@@ -215,22 +216,25 @@ impl Router {
         variant: &'r Variant,
         target: Target,
         body: Bytes,
-    ) -> (&'r Variant, Result<(u16, Bytes), CallError>) {
+    ) -> (&'r Variant, Ticket<'r>, Result<(u16, Bytes), CallError>) {
+        let ticket = Window::enter(&variant.metrics);
         let timeout = Duration::from_millis(routing.spec.request_timeout_ms);
         let first = self.client.predict(target.port, body.clone(), timeout).await;
         if !matches!(first, Err(CallError::Transport(_))) {
-            return (variant, first);
+            return (variant, ticket, first);
         }
         target.replica.suspect(target.port);
         let other = variant.target(Some(target.port)).map(|target| (variant, target));
         let Some((variant, target)) = other.or_else(|| routing.choose_ready()) else {
-            return (variant, first);
+            return (variant, ticket, first);
         };
+        ticket.lost();
+        let ticket = Window::enter(&variant.metrics);
         let second = self.client.predict(target.port, body, timeout).await;
         if matches!(second, Err(CallError::Transport(_))) {
             target.replica.suspect(target.port);
         }
-        (variant, second)
+        (variant, ticket, second)
     }
 
     /// Copies a request to the shadows of others. The picture is held until the copy is answered.
@@ -364,7 +368,7 @@ fn record(
     capture.record(&Captured {
         at: unix_ms(),
         request_id: id,
-        variant: &variant.spec.name,
+        variant: variant.spec.shown(),
         model: &variant.spec.model.address,
         version: variant.spec.model.version,
         status,

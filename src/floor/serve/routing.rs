@@ -63,8 +63,17 @@ impl Routing {
     pub(super) fn choose_ready(&self) -> Option<(&Variant, Target)> {
         let weights: Vec<u32> =
             self.variants.iter().map(|v| if v.ready() > 0 { v.spec.weight } else { 0 }).collect();
-        let variant = &self.variants[self.reroute.pick(weights.iter().copied())?];
+        let variant = match self.reroute.pick(weights.iter().copied()) {
+            Some(index) => &self.variants[index],
+            None => self.replaced()?,
+        };
         Some((variant, variant.target(None)?))
+    }
+
+    /// A variant that can serve and gets nothing, since its next version has taken its whole share: it is kept for this.
+    fn replaced(&self) -> Option<&Variant> {
+        let next_of = |name: &str| self.variants.iter().any(|v| v.spec.of.as_deref() == Some(name));
+        self.variants.iter().find(|v| v.ready() > 0 && next_of(&v.spec.name))
     }
 
     /// Whether any request can be served.

@@ -66,6 +66,9 @@ pub enum Protocol {
 pub struct VariantSpec {
     /// The name of the variant (`stable`).
     pub name: String,
+    /// The variant whose version is being replaced by this one; none for a variant of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// Its share of the traffic in basis points; 0 gives it none.
     pub weight: u32,
     /// The percentage of the traffic of the others that is copied to it; its answers are ignored.
@@ -193,6 +196,7 @@ impl fmt::Debug for VariantSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VariantSpec")
             .field("name", &self.name)
+            .field("of", &self.of)
             .field("weight", &self.weight)
             .field("shadow", &self.shadow)
             .field("replicas", &self.replicas)
@@ -257,6 +261,19 @@ impl Launch {
 }
 
 impl VariantSpec {
+    /// The variant that callers see: a version that is being rolled out speaks for the variant it will be.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.of.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The same variant with another version, as what is rolled out beside it.
+    #[must_use]
+    pub fn rolled_out(self, weight: u32) -> Self {
+        let name = format!("{}~{}", self.name, self.model.version);
+        Self { of: Some(self.name), name, weight, shadow: 0.0, ..self }
+    }
+
     /// Whether a running process of `self` can serve `other` as it is.
     #[must_use]
     pub fn same_process(&self, other: &Self) -> bool {
@@ -332,7 +349,9 @@ impl EndpointSpec {
 }
 
 fn validate_variant(variant: &VariantSpec) -> Result<(), Problem> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    // No name that a person gives has a tilde, so what is rolled out never takes one.
+    let rolled_out = variant.of.is_some();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || (c == '~' && rolled_out);
     if variant.name.is_empty() || !variant.name.chars().all(plain) {
         return Err(refused(format!("`{}` is not a name for a variant", variant.name)).at("variant"));
     }

@@ -18,6 +18,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod keeping;
+
 const CODE: &str = r#"
 import json, os, time
 
@@ -83,6 +85,7 @@ impl Bench {
         fs::write(model_dir.join("model.json"), json!({"value": value}).to_string()).unwrap();
         VariantSpec {
             name: name.into(),
+            of: None,
             weight,
             shadow: 0.0,
             replicas: 1,
