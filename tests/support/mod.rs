@@ -201,6 +201,19 @@ impl Project {
         project
     }
 
+    /// A project of these files, each with its path; `PORT` in them is the port of its endpoint.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
+        let project = Self { scratch, ports: [free_port(), free_port()], used: Mutex::default() };
+        std::fs::create_dir(project.scratch.path().join("home")).unwrap();
+        for (path, text) in files {
+            let path = project.directory().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text.replace("PORT", &project.ports[0].to_string())).unwrap();
+        }
+        project
+    }
+
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
         self.scratch.path().join("churn")

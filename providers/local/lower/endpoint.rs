@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::{Builder, object_name};
+use super::rollout;
 use crate::codes;
 use crate::mlp_eval::PlanValue;
 use crate::mlp_value::units;
@@ -28,6 +29,10 @@ const ONLINE: &[&str] = &[
     "auth.keys_from",
     "limits.per",
     "limits.requests",
+    "rollout.strategy",
+    "rollout.steps",
+    "rollout.hold",
+    "rollout.abort_on",
 ];
 const BATCH: &[&str] = &["kind", "model", "input", "output.to", "output.mode", "serve"];
 /// All of the traffic, in basis points.
@@ -54,6 +59,7 @@ fn online(input: &LowerInput<'_>) -> Lowered {
     protocol(&mut builder, &mut config);
     serve(&mut builder, &mut config);
     access(&mut builder, &mut config);
+    rollout::lower(&mut builder, &mut config);
     let replicas = replicas(&mut builder);
     let (variants, models) = variants(&mut builder, replicas);
     config.insert("variant", Value::object(variants));

@@ -34,7 +34,6 @@ const REASONS: &[(&str, &str)] = &[
     ("compute", "steps and endpoints run as processes of this machine"),
     ("lock", "the interpreter of this machine is used with the packages it has"),
     ("image", "processes are started without containers"),
-    ("rollout", "a new version takes over at once, when its replicas are ready"),
     ("capture", "requests are not recorded in this version"),
     ("override", "native fields of the local provider are not overridden"),
 ];
