@@ -232,9 +232,9 @@ fn a_version_that_fails_or_is_slow_is_taken_out_and_a_good_one_takes_over() {
     eventually(&project, "a held version 2", || status(&project).contains("version 2 was taken out"));
     assert_eq!(versions(&project, 20), [1]);
     let failed = load.failures();
-    assert!((1..=60).contains(&failed), "{failed} requests failed");
+    assert!((1..=30).contains(&failed), "{failed} requests failed");
     let said = status(&project);
-    assert!(said.contains("self.error_rate > 0.1") && said.contains("requests failed"), "{said}");
+    assert!(said.contains("requests failed") || said.contains("in a row failed"), "{said}");
     nothing_to_do(&project);
 
     train(&project, "slow");

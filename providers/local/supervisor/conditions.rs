@@ -89,6 +89,7 @@ pub(crate) fn prepare(mut condition: Quoted) -> Result<Quoted, (String, String)>
     let sample = Reading {
         requests: 10,
         errors: 1,
+        failed_in_a_row: 0,
         error_rate: Some(0.1),
         mean_ms: Some(2.0),
         p50_ms: Some(1.0),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mlp_floor::serve::{EndpointSpec, Reading, VariantSpec, VariantStatus};
+use mlp_floor::serve::{EndpointSpec, MOST_FAILURES, Reading, VariantSpec, VariantStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -122,6 +122,9 @@ impl Track {
         let restarts = seen.replicas.iter().map(|replica| replica.restarts).max().unwrap_or(0);
         if restarts >= MOST_RESTARTS {
             return self.abort(format!("its replicas do not stay up: started anew {restarts} times"));
+        }
+        if seen.reading.failed_in_a_row >= MOST_FAILURES {
+            return self.abort(format!("the last {MOST_FAILURES} answers in a row failed"));
         }
         if let Some(why) =
             policy.abort_on.iter().find_map(|condition| conditions::fires(condition, &seen.reading))

@@ -100,7 +100,7 @@ impl Supervisor {
             return;
         }
         slot.watched = None;
-        self.report_rollouts(&key, &slot, policy.as_ref());
+        self.report_held(&key, &slot, policy.as_ref());
         match self.apply(&key, &mut slot, wanted.spec, older).await {
             Ok(()) => {
                 slot.failed = None;
@@ -270,12 +270,14 @@ impl Supervisor {
         self.write_status();
     }
 
-    /// Tells of rollouts what was decided before it is done: that waits for the requests under way.
-    fn report_rollouts(&self, key: &Key, slot: &Slot, policy: Option<&Policy>) {
+    /// Tells at once of a version that is taken out: doing so waits for the requests under way.
+    fn report_held(&self, key: &Key, slot: &Slot, policy: Option<&Policy>) {
         let rollouts = slot.rollouts.as_ref().zip(policy);
         let told = rollouts.map(|(rollouts, policy)| rollouts.report(policy, slot.running()));
-        if let Some(report) = held(&self.reports).get_mut(key) {
-            report.rollouts = told.unwrap_or_default();
+        if let (Some(report), Some(told)) = (held(&self.reports).get_mut(key), told)
+            && told.iter().any(|one| one.held_at.is_some())
+        {
+            report.rollouts = told;
         }
     }
 

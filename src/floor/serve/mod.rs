@@ -34,4 +34,4 @@ pub use spec::{
     AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
     VariantSpec, WHOLE,
 };
-pub use window::Reading;
+pub use window::{MOST_FAILURES, Reading};
