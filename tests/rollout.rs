@@ -249,7 +249,7 @@ fn a_version_that_fails_or_is_slow_is_taken_out_and_a_good_one_takes_over() {
     project.mlp(&["release", "endpoint.m", "-e", "local"]).ended(0);
     eventually(&project, "a version 4 held again", || status(&project).contains("version 4 was taken out"));
 
-    train(&project, "good");
+    train(&project, "better");
     eventually(&project, "a part for version 5", || status(&project).contains("version 5 takes over"));
     eventually(&project, "both versions", || versions(&project, 20) == [1, 5]);
     nothing_to_do(&project);
@@ -268,7 +268,7 @@ fn endpoints_outlive_their_supervisor_and_a_rollout_goes_on() {
     load.more(50);
 
     // In the middle of a rollout, without any farewell.
-    train(&project, "good");
+    train(&project, "better");
     eventually(&project, "both versions", || versions(&project, 20) == [1, 2]);
     processes::kill(supervisor(&project));
     let said = status(&project);
@@ -307,7 +307,7 @@ fn after_a_restart_of_the_machine_status_says_what_is_down_and_what_was_missed()
     assert!(record["boot"].is_string(), "{record}");
     record["boot"] = "another".into();
     std::fs::write(&path, record.to_string()).unwrap();
-    train(&project, "good");
+    train(&project, "better");
 
     let said = status(&project);
     assert!(said.contains("the machine was started anew"), "{said}");

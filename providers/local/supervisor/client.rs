@@ -1,6 +1,6 @@
 //! The command's side of the conversation; blocking.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,6 +22,10 @@ use crate::mlp_diag::{Blame, Diagnostic};
 /// How long an answer may take: ending an endpoint waits for its requests.
 const ANSWER: Duration = Duration::from_secs(90);
 const START: Duration = Duration::from_secs(30);
+/// How a conversation ends whose other side is gone.
+const CUT_OFF: &[ErrorKind] = &[ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(50);
 /// The first protocol in which a supervisor leaves its endpoints to the next.
 const RETIRES: u32 = 2;
 
@@ -41,9 +45,18 @@ pub(crate) struct Unsupervised {
 pub(crate) fn ask(directory: &Path, ask: Ask) -> Fallible<Option<Response>> {
     let folder = folder(directory);
     let Ok((path, _open)) = socket(&folder) else { return Ok(None) };
-    let Ok(stream) = UnixStream::connect(path) else { return Ok(None) };
-    let answer = exchange(stream, &Request { protocol: PROTOCOL, ask });
-    let answer = answer.map_err(|error| unanswered(&folder, &error.to_string()))?;
+    let request = Request { protocol: PROTOCOL, ask };
+    let mut attempts = 0;
+    let answer = loop {
+        let Ok(stream) = UnixStream::connect(&path) else { return Ok(None) };
+        attempts += 1;
+        match exchange(stream, &request) {
+            Ok(answer) => break answer,
+            // One that ends while it is asked; every question may be asked twice.
+            Err(error) if CUT_OFF.contains(&error.kind()) && attempts < ATTEMPTS => std::thread::sleep(PAUSE),
+            Err(error) => return Err(unanswered(&folder, &error.to_string())),
+        }
+    };
     match &answer.refused {
         Some(why) => Err(unanswered(&folder, why)),
         None => Ok(Some(answer)),
