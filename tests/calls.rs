@@ -13,7 +13,7 @@ use support::http::Client;
 use support::{Project, processes};
 
 fn project() -> Project {
-    let project = Project::of("calls");
+    let project = Project::example("calls");
     project.edit("port    = 8092", &format!("port    = {}", project.ports[0]));
     project
 }

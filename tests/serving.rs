@@ -88,9 +88,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["MLP_PORT"])), Hand
 "#;
 
 fn project() -> Project {
-    let project =
-        Project::written(&[("main.mlp", MAIN), ("src/serve.py", SERVE), ("server/app.py", PROGRAM)]);
-    project.edit("PORT", &project.ports[0].to_string());
+    let project = Project::of(&[("main.mlp", MAIN), ("src/serve.py", SERVE)]);
+    std::fs::create_dir(project.directory().join("server")).unwrap();
+    std::fs::write(project.directory().join("server/app.py"), PROGRAM).unwrap();
     project
 }
 

@@ -30,7 +30,7 @@ use mlp_provider::{
 use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
 pub use codes::CODES;
-pub use supervisor::supervise;
+pub use supervisor::{keep_endpoint, supervise};
 
 /// What the host answers [`mlp_value::facts::Need::Tree`] with: the digest of a code directory less what is ignored.
 ///

@@ -14,6 +14,7 @@ use crate::mlp_eval::Quoted;
 use crate::mlp_value::{KnownValue, Number, units};
 use crate::resources::Ground;
 use crate::run::{Lineage, problem, scalars, text};
+use crate::supervisor::needed;
 use crate::{codes, gate, time};
 
 /// What every part of registering looks at.
@@ -296,7 +297,7 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Deletes versions that are neither new enough, nor young enough, nor named by an alias.
+    /// Deletes versions that are neither new enough, nor young enough, nor named by an alias, nor served in a rollout.
     fn prune(&self, address: &str, model: &str, summary: &mut RunSummary) -> Outcome<()> {
         let failed = |found: mlp_floor::Problem| self.failed(&found);
         let record = self.ground.place.get(&format!("models/{model}")).map_err(|error| error.diagnostic)?;
@@ -310,8 +311,10 @@ impl Work<'_> {
         let aliases = self.registry.aliases(model).map_err(failed)?;
         let versions = self.registry.versions(model).map_err(failed)?;
         let old = versions.len().saturating_sub(count);
+        let serving = needed(&self.ground.place, model);
         for version in versions.into_iter().take(old) {
             let named = aliases.iter().any(|alias| alias.version == version.number);
+            let named = named || serving.contains(&u64::from(version.number));
             if named || (age > 0 && version.created_at >= before) {
                 continue;
             }

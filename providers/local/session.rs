@@ -14,7 +14,8 @@ use crate::fault::{Fallible, io, wrong};
 use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::{Ground, Handler, handler};
-use crate::supervisor::{Variables, client, find_version, protocol::Ask, take_captured};
+use crate::supervisor::protocol::{Ask, RolloutReport};
+use crate::supervisor::{Variables, client, find_version, take_captured};
 
 /// A session on this machine.
 pub(crate) struct Local {
@@ -86,7 +87,8 @@ impl Local {
         if call.resource == "local_endpoint" {
             client::ensure(&self.ground.target)?;
             let variables = Variables::asked_for(&self.ground.place);
-            self.tell(Ask::Reconcile { home: self.ground.place.home.clone(), variables })?;
+            let home = self.ground.place.home.clone();
+            client::tell(&self.ground.target, Ask::Reconcile { home, variables })?;
         }
         Ok(())
     }
@@ -98,7 +100,10 @@ impl Local {
         self.ground.place.remove(&call.identity)?;
         if call.resource == "local_endpoint" {
             let name = call.identity.rsplit('/').next().unwrap_or_default().to_owned();
-            self.tell(Ask::StopEndpoint { home: self.ground.place.home.clone(), name: name.clone() })?;
+            client::tell(
+                &self.ground.target,
+                Ask::StopEndpoint { home: self.ground.place.home.clone(), name: name.clone() },
+            )?;
             self.take_rest(&name, before)?;
         }
         Ok(())
@@ -114,10 +119,6 @@ impl Local {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &folder, &error)),
             _ => Ok(()),
         }
-    }
-
-    fn tell(&self, ask: Ask) -> Fallible<()> {
-        client::ask(Path::new(&self.ground.target.directory), ask).map(|_| ())
     }
 
     fn endpoint_ready(&self, identity: &str) -> Fallible<Ready> {
@@ -137,8 +138,28 @@ impl Local {
                 never.help = found.help;
                 Ready::Never(Box::new(never))
             }
-            None => Ready::Yes,
+            None => self.rolled_out(identity, &document, &report.rollouts),
         })
+    }
+
+    /// It serves; whether its new versions do as well.
+    fn rolled_out(&self, identity: &str, document: &Document, rollouts: &[RolloutReport]) -> Ready {
+        // What was taken out before this record was written is no news.
+        let written =
+            std::fs::metadata(self.ground.place.document(identity)).and_then(|file| file.modified()).ok();
+        let written = written.map_or(0, crate::time::unix_ms);
+        if let Some(held) = rollouts.iter().find(|one| one.held_at.is_some_and(|at| at >= written)) {
+            let path = format!("variant.{}.model", held.variant);
+            let mut found = crate::mlp_diag::Diagnostic::error(codes::ROLLED_BACK, held.text.clone())
+                .on(document.address(), path)
+                .help("register a better version, or let it be tried again with `mlp release`");
+            found.subject = found.subject.map(|subject| declared(document, subject));
+            return Ready::Never(Box::new(found));
+        }
+        match rollouts.iter().find(|one| one.held_at.is_none()) {
+            Some(one) => Ready::Underway(format!("`{}`: {}", one.variant, one.text)),
+            None => Ready::Yes,
+        }
     }
 }
 
@@ -227,10 +248,25 @@ impl Session for Local {
         Ok(())
     }
 
+    async fn release(&self, resource: &str, identity: &str) -> Result<bool, ProviderError> {
+        if resource != "local_endpoint" {
+            return Ok(false);
+        }
+        let document = self.ground.place.get(identity)?;
+        client::ensure(&self.ground.target)?;
+        let report = client::endpoint(&self.ground.target, &document)?;
+        let held = report.is_some_and(|report| report.rollouts.iter().any(|one| one.held_at.is_some()));
+        if held {
+            let name = identity.rsplit('/').next().unwrap_or_default().to_owned();
+            client::tell(&self.ground.target, Ask::Release { home: self.ground.place.home.clone(), name })?;
+        }
+        Ok(held)
+    }
+
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
         let directory = Path::new(&self.ground.target.directory);
         let before = client::status(&self.ground.target)?;
-        self.tell(Ask::Forget { home: self.ground.place.home.clone() })?;
+        client::tell(&self.ground.target, Ask::Forget { home: self.ground.place.home.clone() })?;
         let mut said = self.leftovers();
         let Some(before) = before else { return Ok(said) };
         for _ in 0..20 {

@@ -11,6 +11,7 @@ mod logs;
 mod output;
 mod plan;
 mod project;
+mod release;
 mod report;
 mod run;
 mod show;
@@ -73,6 +74,8 @@ enum Command {
     Status(status::Args),
     /// Logs of a run, a step or a replica
     Logs(logs::Args),
+    /// Let a version that a rollout took out be tried again
+    Release(release::Args),
     /// Show the state, or a plan file
     Show(show::Args),
     /// Print the values of outputs
@@ -100,6 +103,7 @@ impl Command {
             Self::Run(args) => run::run(&args, globals),
             Self::Status(args) => status::run(&args, globals),
             Self::Logs(args) => logs::run(&args, globals),
+            Self::Release(args) => release::run(&args, globals),
             Self::Show(args) => show::run(&args, globals),
             Self::Output(args) => output::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub struct Client {
     stream: BufReader<TcpStream>,
     port: u16,
+    closes: bool,
 }
 
 impl Client {
@@ -19,7 +20,12 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream), port })
+        Ok(Self { stream: BufReader::new(stream), port, closes: false })
+    }
+
+    /// Whether the server ends the connection after the last answer.
+    pub fn closes(&self) -> bool {
+        self.closes
     }
 
     /// Sends a JSON body; gives the status and the answer's body.
@@ -68,6 +74,7 @@ impl Client {
             match line.split_once(':') {
                 None => break,
                 Some(("content-length", value)) => length = value.trim().parse().ok(),
+                Some(("connection", value)) => self.closes = value.trim() == "close",
                 Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
                 Some(_) => {}
             }

@@ -194,30 +194,30 @@ pub struct Project {
 impl Project {
     /// Copies `examples/churn`; its endpoints listen on free ports.
     pub fn churn() -> Self {
-        let project = Self::of("churn");
+        let project = Self::example("churn");
         project.edit("port = 8090", &format!("port = {}", project.ports[0]));
         project.edit("port = 8091", &format!("port = {}", project.ports[1]));
         project
     }
 
     /// Copies an example as it is.
-    pub fn of(name: &'static str) -> Self {
+    pub fn example(name: &'static str) -> Self {
         let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
         copy(&folder("examples").join(name), &scratch.path().join(name));
         std::fs::create_dir(scratch.path().join("home")).unwrap();
         Self { scratch, name, ports: [free_port(), free_port()], used: Mutex::default() }
     }
 
-    /// A project of these files.
-    pub fn written(files: &[(&str, &str)]) -> Self {
+    /// A project of these files, each with its path; `PORT` in them is the port of its endpoint.
+    pub fn of(files: &[(&str, &str)]) -> Self {
         let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
-        std::fs::create_dir(scratch.path().join("home")).unwrap();
         let project =
-            Self { scratch, name: "written", ports: [free_port(), free_port()], used: Mutex::default() };
+            Self { scratch, name: "files", ports: [free_port(), free_port()], used: Mutex::default() };
+        std::fs::create_dir(project.scratch.path().join("home")).unwrap();
         for (path, text) in files {
             let path = project.directory().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+            std::fs::write(path, text.replace("PORT", &project.ports[0].to_string())).unwrap();
         }
         project
     }

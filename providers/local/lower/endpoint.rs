@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::{Builder, object_name};
-use super::{graph, serving};
+use super::{graph, rollout, serving};
 use crate::codes;
 use crate::mlp_eval::PlanValue;
 use crate::mlp_value::{Path, Value};
@@ -46,6 +46,10 @@ const ONLINE: &[&str] = &[
     "limits.requests",
     "limits.body",
     "limits.concurrency",
+    "rollout.strategy",
+    "rollout.steps",
+    "rollout.hold",
+    "rollout.abort_on",
 ];
 const BATCH: &[&str] = &[
     "kind",
@@ -90,6 +94,7 @@ fn online(input: &LowerInput<'_>) -> Lowered {
     serving::times(&mut builder, &mut config);
     serving::promises(&mut builder, &mut config);
     serving::capture(&mut builder, &mut config);
+    rollout::lower(&mut builder, &mut config);
     let replicas = replicas(&mut builder);
     let has_graph = builder.attribute("graph").is_some();
     let (variants, models) = if has_graph {

@@ -9,6 +9,7 @@ mod graph;
 mod model;
 mod pipeline;
 mod registry;
+mod rollout;
 mod runtime;
 mod secret;
 mod served;
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "graph", "served", "serving", "step"];
+        let helpers = ["mod", "builder", "graph", "rollout", "served", "serving", "step"];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

@@ -34,7 +34,6 @@ const REASONS: &[(&str, &str)] = &[
     ("compute", "steps and endpoints run as processes of this machine"),
     ("lock", "the interpreter of this machine is used with the packages it has"),
     ("image", "processes are started without containers"),
-    ("rollout", "a new version takes over at once, when its replicas are ready"),
     ("tokens", "the router does not know what a token is"),
     ("ttft_p95", "the router does not know what a token is"),
     ("tpot_p95", "the router does not know what a token is"),

@@ -47,6 +47,7 @@ impl Handler for Endpoint {
             Field::optional("capture", "What is recorded, and the dataset it becomes."),
             Field::optional("auth", "Where the accepted keys are."),
             Field::optional("limits", "How much may be asked."),
+            Field::optional("rollout", "How a new version takes over; at once where it is absent."),
             Field::computed("running", "`yes` while every variant has its replicas."),
         ]);
         ResourceKind::new("local_endpoint", "A router in front of supervised replicas.", fields)
@@ -77,7 +78,8 @@ impl Handler for Endpoint {
             status.document == document.digest
                 && status.error.is_none()
                 && status.state.as_ref().is_some_and(|state| {
-                    state.variants.iter().all(|variant| {
+                    // A version on its way is no matter of a plan.
+                    state.variants.iter().filter(|variant| variant.of.is_none()).all(|variant| {
                         !variant.replicas.is_empty()
                             && variant.replicas.iter().all(|replica| replica.state == ReplicaState::Ready)
                     })

@@ -6,7 +6,7 @@
 //! helps to end what does not answer any more.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -116,6 +116,12 @@ pub struct Keeper {
     pid: u32,
 }
 
+impl From<Answer> for View {
+    fn from(answer: Answer) -> Self {
+        Self { pid: answer.pid, version: answer.version, spec: answer.spec, status: answer.status }
+    }
+}
+
 impl From<Problem> for Said {
     fn from(problem: Problem) -> Self {
         let Problem { code, message, notes, help, subject } = problem;
@@ -191,7 +197,8 @@ impl Keeper {
     pub async fn find(folder: &Path) -> Option<Self> {
         let record = read_record(folder)?;
         let keeper = Self { folder: folder.to_owned(), pid: record.pid };
-        keeper.view().await.ok().map(|_| keeper)
+        // One that lives and does not answer yet is not given up for that.
+        (keeper.view().await.is_ok() || keeper.lives()).then_some(keeper)
     }
 
     /// Starts a process, `argv` with the folder after it, that outlives this one; it has no endpoint yet.
@@ -220,6 +227,27 @@ impl Keeper {
         })
     }
 
+    /// Whether its process is there, whatever it answers.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        let started = read_record(&self.folder).filter(|record| record.pid == self.pid);
+        started.is_some_and(|record| is_alive(record.pid, record.started))
+    }
+
+    /// What the process of a folder says, asked by a program that waits for it.
+    #[must_use]
+    pub fn peek(folder: &Path) -> Option<View> {
+        let record = read_record(folder)?;
+        let (path, _open) = socket(folder, record.pid).ok()?;
+        let mut stream = std::os::unix::net::UnixStream::connect(path).ok()?;
+        stream.set_read_timeout(Some(SHORT)).ok()?;
+        let line = serde_json::to_string(&Request { protocol: PROTOCOL, ask: Ask::Status }).ok()?;
+        writeln!(stream, "{line}").ok()?;
+        let mut answer = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut answer).ok()?;
+        Some(serde_json::from_str::<Answer>(&answer).ok()?.into())
+    }
+
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -233,7 +261,7 @@ impl Keeper {
     pub async fn view(&self) -> Result<View, Problem> {
         let answer =
             ask(&self.folder, self.pid, Ask::Status, Some(SHORT)).await.map_err(|error| self.lost(&error))?;
-        Ok(View { pid: answer.pid, version: answer.version, spec: answer.spec, status: answer.status })
+        Ok(answer.into())
     }
 
     /// Makes the endpoint what the specification says, as [`super::Endpoint::start`] and [`super::Endpoint::apply`].

@@ -39,4 +39,4 @@ pub use spec::{
     AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
     RequestRate, SloSpec, VariantSpec, WHOLE,
 };
-pub use window::Reading;
+pub use window::{MOST_FAILURES, Reading};

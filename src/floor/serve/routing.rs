@@ -52,7 +52,9 @@ impl Routing {
     /// the others, in proportion.
     pub(super) fn choose(&self) -> Option<(&Variant, Target)> {
         let assigned = &self.variants[self.split.pick(self.variants.iter().map(|v| v.spec.weight))?];
-        if let Some(target) = assigned.target(None) {
+        if !assigned.fails()
+            && let Some(target) = assigned.target(None)
+        {
             return Some((assigned, target));
         }
         assigned.metrics.rerouted.fetch_add(1, Ordering::Relaxed);
@@ -61,8 +63,11 @@ impl Routing {
 
     /// One of the variants that can serve now.
     pub(super) fn choose_ready(&self) -> Option<(&Variant, Target)> {
-        let weights: Vec<u32> =
-            self.variants.iter().map(|v| if v.ready() > 0 { v.spec.weight } else { 0 }).collect();
+        let weights: Vec<u32> = self
+            .variants
+            .iter()
+            .map(|v| if v.ready() > 0 && !v.fails() { v.spec.weight } else { 0 })
+            .collect();
         let variant = match self.reroute.pick(weights.iter().copied()) {
             Some(index) => &self.variants[index],
             None => self.replaced()?,
@@ -112,6 +117,11 @@ impl Variant {
             let port = replica.port().filter(|port| Some(*port) != except)?;
             Some(Target { replica: Arc::clone(replica), port })
         })
+    }
+
+    /// Whether it is a version on its way that failed too often in a row to be asked on.
+    pub(super) fn fails(&self) -> bool {
+        self.spec.of.is_some() && self.metrics.window.fails()
     }
 
     /// How many replicas are ready.

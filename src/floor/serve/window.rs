@@ -4,6 +4,7 @@
 //! hangs answers nothing, and nothing would be counted for as long as a request may last.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::VariantMetrics;
 
+/// After so many failures in a row a version that is being rolled out gets no more requests, until whoever rolls it out has
+/// decided: what it costs is bounded also while nobody watches.
+pub const MOST_FAILURES: u64 = 20;
 /// How far back figures look.
 const SECONDS: u64 = 30;
 /// Fewer answers than these are no rate and no quantile.
@@ -28,6 +32,9 @@ pub struct Reading {
     pub requests: u64,
     /// Those of them that failed, also where another variant then answered.
     pub errors: u64,
+    /// How many answers failed since the last one that did not.
+    #[serde(default)]
+    pub failed_in_a_row: u64,
     /// The share of them that failed.
     pub error_rate: Option<f64>,
     /// The mean time to an answer, in milliseconds.
@@ -54,6 +61,7 @@ struct Slot {
 #[derive(Debug)]
 pub(super) struct Window {
     born: Instant,
+    failed_in_a_row: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -74,7 +82,7 @@ pub(super) struct Ticket<'m> {
 
 impl Default for Window {
     fn default() -> Self {
-        Self { born: Instant::now(), inner: Mutex::default() }
+        Self { born: Instant::now(), failed_in_a_row: AtomicU64::new(0), inner: Mutex::default() }
     }
 }
 
@@ -93,8 +101,18 @@ impl Window {
         Ticket { metrics, number, begun, open: true }
     }
 
+    /// Whether it failed so often in a row that it is no use to ask on.
+    pub(super) fn fails(&self) -> bool {
+        self.failed_in_a_row.load(Ordering::Relaxed) >= MOST_FAILURES
+    }
+
     /// Counts an answer, or its failure.
     fn count(&self, failed: bool, latency: Duration) {
+        if failed {
+            self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failed_in_a_row.store(0, Ordering::Relaxed);
+        }
         let second = self.born.elapsed().as_secs();
         let mut inner = self.inner();
         inner.forget(second);
@@ -148,6 +166,7 @@ impl Window {
         Reading {
             requests,
             errors,
+            failed_in_a_row: self.failed_in_a_row.load(Ordering::Relaxed),
             error_rate: per_request(failed),
             mean_ms: per_request(seconds * 1_000.0),
             p50_ms: at(0.5),
@@ -270,6 +289,6 @@ mod tests {
         assert_eq!(metrics.totals(), (0, 0), "another variant counts the answer");
         drop(Window::enter(&metrics));
         let reading = metrics.window.reading();
-        assert_eq!((reading.requests, reading.errors), (7, 6));
+        assert_eq!((reading.requests, reading.errors, reading.failed_in_a_row), (7, 6, 0));
     }
 }

@@ -205,3 +205,24 @@ async fn a_version_that_was_rolled_out_goes_on_in_its_own_processes() {
     assert_eq!(endpoint.status().variants[0].replicas[0].pid, pid);
     endpoint.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_only_fails_is_not_asked_on_while_nobody_decides() {
+    let bench = Bench::new();
+    let mut broken = bench.variant("stable", 0, 2);
+    fs::write(bench.path().join("code/broken.py"), CODE.replace("return [self.value", "raise KeyError() #"))
+        .unwrap();
+    if let Launch::PythonClass { class, .. } = &mut broken.launch {
+        *class = "broken:Model".into();
+    }
+    let spec = bench.spec(vec![bench.variant("stable", 5_000, 1), broken.rolled_out(5_000)]);
+    let endpoint = bench.start(spec).await;
+    let mut failed = 0;
+    for _ in 0..200 {
+        let (status, ..) = bench.predict(&endpoint, json!({"x": 1})).await;
+        failed += u64::from(status != 200);
+    }
+    assert_eq!(failed, MOST_FAILURES);
+    assert_eq!(endpoint.status().variants[1].reading.failed_in_a_row, MOST_FAILURES);
+    endpoint.stop().await;
+}
