@@ -240,6 +240,8 @@ fn what_an_endpoint_cannot_do_is_refused_at_its_line() {
             "`limits.tokens` is not served",
             "limits",
         ),
+        (with("scaling = { min = 1, target = 3 }"), "follows nothing", "scaling"),
+        (with("scaling = { max = 3, metric = \"queue_depth\" }"), "scaling by `queue_depth`", "scaling"),
         (with("serve = \"serve.Model\""), "neither `module:Class` nor a command", "serve = \"serve.Model\""),
         (with("accelerator = { name = \"H100\" }"), "is not served by the local provider", "accelerator"),
         (graph("input = node.a.x", "output = node.a"), "needs its own answer", "input = node.a.x"),

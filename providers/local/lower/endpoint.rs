@@ -41,6 +41,8 @@ const ONLINE: &[&str] = &[
     "capture.**",
     "scaling.min",
     "scaling.max",
+    "scaling.metric",
+    "scaling.target",
     "auth.keys_from",
     "limits.per",
     "limits.requests",
@@ -95,13 +97,13 @@ fn online(input: &LowerInput<'_>) -> Lowered {
     serving::promises(&mut builder, &mut config);
     serving::capture(&mut builder, &mut config);
     rollout::lower(&mut builder, &mut config);
-    let replicas = replicas(&mut builder);
+    let scale = serving::scaling(&mut builder);
     let has_graph = builder.attribute("graph").is_some();
     let (variants, models) = if has_graph {
         config.extend(graph::lower(&mut builder).map(|graph| ("graph", graph)));
-        nodes(&mut builder, replicas)
+        nodes(&mut builder, &scale)
     } else {
-        variants(&mut builder, replicas)
+        variants(&mut builder, &scale)
     };
     config.insert("variant", Value::object(variants));
     let mut desired = builder.resource("local_endpoint", "endpoints", false, config);
@@ -123,7 +125,9 @@ fn online(input: &LowerInput<'_>) -> Lowered {
         if written("traffic") {
             desired.from.insert(at.field("weight"), at.field("traffic"));
         }
-        desired.from.insert(at.field("replicas"), Path::of(&["scaling", "min"]));
+        for (native, path) in [("replicas", "min"), ("max_replicas", "max"), ("target", "target")] {
+            desired.from.insert(at.field(native), Path::of(&["scaling", path]));
+        }
         for native in ["alias", "version", "address"] {
             desired.from.insert(
                 at.field(native),
@@ -151,26 +155,14 @@ fn protocol(builder: &mut Builder<'_>, config: &mut Fields) {
     }
 }
 
-fn replicas(builder: &mut Builder<'_>) -> i64 {
-    let number = |path: &str| builder.attribute(path).and_then(Value::as_number)?.to_i64();
-    let (min, max) = (number("scaling.min").unwrap_or(1), number("scaling.max"));
-    if min == 0 {
-        builder.not_served("scaling.min", "scaling to zero", "use `min = 1`");
-    }
-    if max.is_some_and(|max| max != min) {
-        builder.not_served("scaling.max", "scaling by load", "leave `max` out, or make it equal to `min`");
-    }
-    min.max(1)
-}
-
-fn variants(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
+fn variants(builder: &mut Builder<'_>, scale: &Fields) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
     let mut models = Vec::new();
     let mut found = BTreeMap::new();
     let written = builder.attribute("variant").and_then(Value::as_object);
     if let (None, Some(model)) = (written, builder.attribute("model")) {
         if let Some(fields) = builder.model(model, "model") {
             models.push(fields.clone());
-            found.insert("main".to_owned(), variant(fields, WHOLE, 0, replicas));
+            found.insert("main".to_owned(), variant(fields, WHOLE, 0, scale));
         }
         return (found, models);
     }
@@ -191,13 +183,13 @@ fn variants(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanV
             .and_then(crate::mlp_value::Number::to_i64)
             .unwrap_or(0);
         let weight = weights.get(name.as_ref()).copied().unwrap_or(0);
-        found.insert(name.to_string(), variant(fields, weight, shadow, replicas));
+        found.insert(name.to_string(), variant(fields, weight, shadow, scale));
     }
     (found, models)
 }
 
 /// Each node of a graph is a variant that gets all of what is meant for it.
-fn nodes(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
+fn nodes(builder: &mut Builder<'_>, scale: &Fields) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
     for other in ["model", "variant"] {
         if builder.attribute(other).is_some() {
             let text = format!("an endpoint has a `graph` or a `{other}`, not both");
@@ -209,18 +201,18 @@ fn nodes(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanValu
     for (name, model) in graph::models(builder) {
         if let Some(fields) = builder.model(model, &format!("graph.node.{name}.model")) {
             models.push(fields.clone());
-            found.insert(name, variant(fields, WHOLE, 0, replicas));
+            found.insert(name, variant(fields, WHOLE, 0, scale));
         }
     }
     (found, models)
 }
 
-fn variant(mut fields: Fields, weight: i64, shadow: i64, replicas: i64) -> PlanValue {
+fn variant(mut fields: Fields, weight: i64, shadow: i64, scale: &Fields) -> PlanValue {
     fields.insert("weight", Value::int(weight));
     if shadow > 0 {
         fields.insert("shadow", Value::int(shadow));
     }
-    fields.insert("replicas", Value::int(replicas));
+    fields.extend(scale.iter().map(|(name, value)| (*name, value.clone())));
     Value::object(fields)
 }
 

@@ -55,6 +55,55 @@ fn component(builder: &mut Builder<'_>, config: &mut Fields, serve: &PlanValue) 
     }
 }
 
+/// How many replicas each variant has, and how their number follows the requests under way.
+pub(super) fn scaling(builder: &mut Builder<'_>) -> Fields {
+    let number = |path: &str| builder.attribute(path).and_then(Value::as_number)?.to_i64();
+    let (min, max) = (number("scaling.min").unwrap_or(1), number("scaling.max"));
+    if min == 0 {
+        builder.not_served("scaling.min", "scaling to zero", "use `min = 1`");
+    }
+    let min = min.max(1);
+    let mut scale = Fields::from([("replicas", Value::int(min))]);
+    match max {
+        Some(max) if max < min => {
+            let text = format!("{max} replicas at most are fewer than {min} at least");
+            builder.error(codes::VALUE, "scaling.max", text, "");
+        }
+        Some(max) if max > min => {
+            scale.insert("max_replicas", Value::int(max));
+            scale.insert("target", target(builder));
+        }
+        _ => {
+            for path in ["scaling.metric", "scaling.target"] {
+                if builder.attribute(path).is_some() {
+                    let text = "the number of replicas follows nothing while it cannot grow";
+                    builder.error(codes::VALUE, path, text, "set `max` above `min`, or leave this out");
+                }
+            }
+        }
+    }
+    scale
+}
+
+/// The requests under way for each replica.
+fn target(builder: &mut Builder<'_>) -> PlanValue {
+    if let Some(metric) = builder.text("scaling.metric").filter(|metric| *metric != "concurrency") {
+        builder.not_served(
+            "scaling.metric",
+            &format!("scaling by `{metric}`"),
+            "use `concurrency`, the requests under way for each replica",
+        );
+    }
+    match builder.attribute("scaling.target").and_then(Value::as_number) {
+        None => Value::int(2),
+        Some(target) if target.to_f64() > 0.0 => Value::Number(target.clone()),
+        Some(_) => {
+            builder.error(codes::VALUE, "scaling.target", "a target is above zero", "");
+            Value::int(2)
+        }
+    }
+}
+
 /// Secrets for the environment of the replicas, by variable.
 pub(super) fn secrets(builder: &mut Builder<'_>, config: &mut Fields) {
     let Some(written) = builder.attribute("secrets").and_then(Value::as_object) else { return };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mlp_floor::registry::{ModelVersion, Registry};
 use mlp_floor::serve::{
     AuthSpec, CaptureSpec, EndpointSpec, Feed, GraphSpec, HealthSpec, Launch, LimitScope, LimitSpec,
-    ModelLabel, Pick, Protocol, RequestRate, SloSpec, VariantSpec,
+    ModelLabel, Pick, Protocol, RequestRate, ScaleSpec, SloSpec, VariantSpec,
 };
 use mlp_provider::{ErrorClass, ProviderError};
 use serde_json::{Value as Json, json};
@@ -263,6 +263,15 @@ fn variants(place: &Place, document: &Document, vault: &Vault) -> Fallible<Vec<V
             weight: number(variant, "weight").and_then(|weight| u32::try_from(weight).ok()).unwrap_or(0),
             shadow,
             replicas: number(variant, "replicas").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+            scale: number(variant, "max_replicas").and_then(|max| u32::try_from(max).ok()).map(|max| {
+                ScaleSpec {
+                    max,
+                    target: variant
+                        .field("target")
+                        .and_then(KnownValue::as_number)
+                        .map_or(1.0, Number::to_f64),
+                }
+            }),
             launch: launch(place, &version, document)?,
             env: environment(&version, document).into_iter().chain(secrets.clone()).collect(),
             model: ModelLabel {

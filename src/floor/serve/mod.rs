@@ -20,6 +20,7 @@ mod refusal;
 mod replica;
 mod router;
 mod routing;
+mod scale;
 mod server;
 mod shadow;
 mod spec;
@@ -37,6 +38,6 @@ pub use keeping::keep;
 pub use replica::{EndpointEvent, Events, ReplicaState, ReplicaStatus};
 pub use spec::{
     AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
-    RequestRate, SloSpec, VariantSpec, WHOLE,
+    RequestRate, ScaleSpec, SloSpec, VariantSpec, WHOLE,
 };
 pub use window::{MOST_FAILURES, Reading};

@@ -81,9 +81,12 @@ pub struct VariantSpec {
     /// The percentage of the traffic of the others that is copied to it; its answers are ignored.
     #[serde(default)]
     pub shadow: f64,
-    /// How many replicas serve it.
+    /// How many replicas serve it, at least.
     #[serde(default = "one")]
     pub replicas: u32,
+    /// How their number follows the load, if it does.
+    #[serde(default)]
+    pub scale: Option<ScaleSpec>,
     /// What is started.
     pub launch: Launch,
     /// What is added to the clean environment of the replicas.
@@ -93,6 +96,15 @@ pub struct VariantSpec {
     pub model: ModelLabel,
     /// The digest of the model version: another digest is another process.
     pub digest: String,
+}
+
+/// How the number of replicas follows the requests under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScaleSpec {
+    /// The most replicas.
+    pub max: u32,
+    /// The requests under way for each replica.
+    pub target: f64,
 }
 
 /// The model version behind a variant.
@@ -283,6 +295,7 @@ impl fmt::Debug for VariantSpec {
             .field("weight", &self.weight)
             .field("shadow", &self.shadow)
             .field("replicas", &self.replicas)
+            .field("scale", &self.scale)
             .field("launch", &self.launch)
             .field("env", &self.env.keys())
             .field("model", &self.model)
@@ -483,6 +496,12 @@ fn validate_variant(variant: &VariantSpec) -> Result<(), Problem> {
     }
     if variant.replicas == 0 {
         return Err(refused(format!("variant `{}` has no replica", variant.name)).at("scaling"));
+    }
+    if let Some(scale) = &variant.scale
+        && (scale.target <= 0.0 || !scale.target.is_finite() || scale.max < variant.replicas)
+    {
+        let text = format!("variant `{}` cannot follow its load to {} replicas", variant.name, scale.max);
+        return Err(refused(text).at("scaling"));
     }
     if !(0.0..=100.0).contains(&variant.shadow) {
         return Err(

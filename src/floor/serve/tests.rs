@@ -92,6 +92,7 @@ impl Bench {
             weight,
             shadow: 0.0,
             replicas: 1,
+            scale: None,
             launch: Launch::PythonClass {
                 interpreter: "python3".into(),
                 class: "churn:Model".into(),

@@ -58,6 +58,44 @@ async fn a_variant_that_answers_garbage_fails_no_request_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_are_added_while_requests_wait_and_none_fails() {
+    let bench = Arc::new(Bench::new());
+    let mut spec = bench.spec(vec![bench.variant("stable", WHOLE, 1)]);
+    spec.variants[0].scale = Some(ScaleSpec { max: 3, target: 1.0 });
+    let mut endpoint = bench.start(spec.clone()).await;
+    let uri = format!("http://127.0.0.1:{}/v1/predict", endpoint.status().port);
+    let ended = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..5)
+        .map(|_| {
+            let (bench, uri, ended) = (Arc::clone(&bench), uri.clone(), Arc::clone(&ended));
+            tokio::spawn(async move {
+                while !ended.load(Ordering::Relaxed) {
+                    let body = Full::new(Bytes::from_static(br#"{"rows": [{"sleep": 0.05}]}"#));
+                    let (status, _, answer) = bench.send(Request::post(&uri).body(body).unwrap()).await;
+                    assert_eq!(status, 200, "{answer}");
+                }
+            })
+        })
+        .collect();
+    let first = pids(&endpoint);
+    while pids(&endpoint).len() < 3 {
+        endpoint.scale().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Another look, and a change of something else, keep what the load asked for.
+    endpoint.scale().await.unwrap();
+    spec.limits.body = 1_000;
+    endpoint.apply(spec).await.unwrap();
+    let now = pids(&endpoint);
+    assert!(now.len() == 3 && now.contains(&first[0]));
+    ended.store(true, Ordering::Relaxed);
+    for task in load {
+        task.await.unwrap();
+    }
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shadows_are_compared_and_recorded_apart() {
     let bench = Bench::new();
     let mut spec = bench.spec(vec![
