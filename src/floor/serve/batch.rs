@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::client::{CallError, Client, error_text};
+use super::launch::Launch;
 use super::process::{Recipe, install_worker};
 use super::replica::{Replica, Settings, Surroundings};
-use super::spec::{HealthSpec, Launch};
+use super::spec::HealthSpec;
 use crate::Problem;
 
 /// What a batch prediction is made with.

@@ -259,7 +259,7 @@ mod tests {
             metrics.count(status, Duration::from_millis(ms));
             metrics.promised(&slo, status, Duration::from_millis(ms));
         }
-        assert_eq!(metrics.answered().broken.into_iter().map(|(_, count)| count).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(metrics.answered().broken.into_values().collect::<Vec<_>>(), [1, 1]);
         assert_eq!(metrics.totals(), (3, 1));
         let mut text = String::new();
         histogram(&mut text, "v=\"a\"", &metrics.answered());

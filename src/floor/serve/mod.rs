@@ -14,6 +14,7 @@ mod graph;
 mod inference;
 mod keeper;
 mod keeping;
+mod launch;
 mod metrics;
 mod process;
 mod refusal;
@@ -35,9 +36,10 @@ pub use endpoint::{Endpoint, EndpointStatus, VariantStatus};
 pub use graph::{Feed, GraphSpec, Pick};
 pub use keeper::{Keeper, View};
 pub use keeping::keep;
+pub use launch::Launch;
 pub use replica::{EndpointEvent, Events, ReplicaState, ReplicaStatus};
 pub use spec::{
-    AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
+    AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, LimitScope, LimitSpec, ModelLabel, Protocol,
     RequestRate, ScaleSpec, SloSpec, VariantSpec, WHOLE,
 };
 pub use window::{MOST_FAILURES, Reading};

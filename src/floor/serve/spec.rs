@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::graph::GraphSpec;
+use super::launch::Launch;
 use crate::Problem;
 
 /// The whole of the traffic in basis points: the weights of the variants sum to it.
@@ -114,41 +115,6 @@ pub struct ModelLabel {
     pub address: String,
     /// The number of the version.
     pub version: u64,
-}
-
-/// How a replica is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Launch {
-    /// A python class behind the shipped worker: `module:Class` with `load(path)` and `predict(rows)`.
-    PythonClass {
-        /// The python program.
-        interpreter: PathBuf,
-        /// `module:Class`.
-        class: String,
-        /// The folder of the code, first on the module path and the working directory.
-        code_dir: PathBuf,
-        /// The model directory.
-        model_dir: PathBuf,
-    },
-    /// Any program that answers `POST /predict` and `GET /healthz` on `$MLP_PORT`, its model in `$MLP_MODEL`.
-    Command {
-        /// The program and its arguments.
-        argv: Vec<String>,
-        /// The working directory.
-        code_dir: PathBuf,
-        /// The model directory.
-        model_dir: PathBuf,
-    },
-    /// A model directory of MLflow behind the shipped worker.
-    Mlmodel {
-        /// The python program, which has `mlflow`.
-        interpreter: PathBuf,
-        /// The folder of the code, first on the module path and the working directory.
-        code_dir: PathBuf,
-        /// The model directory, with its file `MLmodel`.
-        model_dir: PathBuf,
-    },
 }
 
 /// How replicas are checked.
@@ -338,50 +304,6 @@ fn in_flight() -> u32 {
     1_024
 }
 
-impl Launch {
-    /// The model directory.
-    #[must_use]
-    pub fn model_dir(&self) -> &PathBuf {
-        match self {
-            Self::PythonClass { model_dir, .. }
-            | Self::Command { model_dir, .. }
-            | Self::Mlmodel { model_dir, .. } => model_dir,
-        }
-    }
-
-    /// The folder of the code.
-    #[must_use]
-    pub fn code_dir(&self) -> &PathBuf {
-        match self {
-            Self::PythonClass { code_dir, .. }
-            | Self::Command { code_dir, .. }
-            | Self::Mlmodel { code_dir, .. } => code_dir,
-        }
-    }
-
-    /// Refuses what could never start.
-    pub(super) fn validate(&self) -> Result<(), Problem> {
-        if let Self::Command { argv, .. } = self
-            && argv.first().is_none_or(String::is_empty)
-        {
-            return Err(refused("the command is empty").at("serve"));
-        }
-        for (what, path) in [("code directory", self.code_dir()), ("model directory", self.model_dir())] {
-            if !path.is_dir() {
-                return Err(refused(format!("the {what} `{}` does not exist", path.display())));
-            }
-        }
-        if let Self::Mlmodel { model_dir, .. } = self
-            && !model_dir.join("MLmodel").is_file()
-        {
-            return Err(refused(format!("there is no file `MLmodel` in `{}`", model_dir.display()))
-                .help("name a class with `serve = \"module:Class\"`, or a command")
-                .at("serve"));
-        }
-        Ok(())
-    }
-}
-
 impl VariantSpec {
     /// The variant that callers see: a version that is being rolled out speaks for the variant it will be.
     #[must_use]
@@ -511,7 +433,7 @@ fn validate_variant(variant: &VariantSpec) -> Result<(), Problem> {
     variant.launch.validate()
 }
 
-fn refused(message: impl Into<String>) -> Problem {
+pub(super) fn refused(message: impl Into<String>) -> Problem {
     Problem::new("MLP0780", message)
 }
 

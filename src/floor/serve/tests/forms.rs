@@ -105,6 +105,11 @@ while (my $client = $server->accept) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_program_serves_on_its_port() {
+    if Command::new("perl").arg("-v").output().is_err() {
+        assert!(std::env::var("MLP_REQUIRE_SERVERS").as_deref() != Ok("1"), "there is no perl");
+        eprintln!("SKIPPED there is no perl");
+        return;
+    }
     let bench = Bench::new();
     fs::write(bench.path().join("serve.pl"), PERL).unwrap();
     fs::write(bench.path().join("value"), "7\n").unwrap();
