@@ -14,7 +14,8 @@ use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
 use crate::mlp_value::{KnownValue, Number};
 use crate::resources::{Ground, local_dataset as dataset};
-use crate::run::{Lineage, record, run_id, secrets, text};
+use crate::run::{Lineage, record, run_id, text};
+use crate::steps::secrets;
 use crate::supervisor::{environment, launch, version};
 use crate::{codes, time};
 
@@ -183,7 +184,13 @@ fn output_row(
 }
 
 /// Makes a version of a dataset of its rows so far and new ones.
-fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) -> Fallible<String> {
+pub(crate) fn write(
+    ground: &Ground,
+    identity: &str,
+    rows: &Rows,
+    append: bool,
+    run: &str,
+) -> Fallible<String> {
     let document = ground.place.get(identity)?;
     let mut all = match document.resolved.get("version").and_then(Json::as_str) {
         Some(_) if append => rows_of(ground, &document)?.0,

@@ -37,9 +37,9 @@ impl Handler for BatchEndpoint {
         ground: &Ground,
         _: Option<&Document>,
         config: &KnownValue,
-        _: &dyn Reporter,
+        reporter: &dyn Reporter,
     ) -> Fallible<Json> {
-        Ok(serde_json::json!({ "code": keep_server(ground, config)? }))
+        keep_server(ground, config, reporter)
     }
 
     fn observe(&self, _: &Ground, _: &Document) -> Fallible<Observation> {

@@ -11,6 +11,7 @@ use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, io};
 use crate::mlp_value::KnownValue;
+use crate::runtimes;
 use crate::supervisor::client;
 
 pub(super) struct Endpoint;
@@ -22,10 +23,16 @@ pub(crate) fn secret_lines(project: &Path, reference: &str) -> Fallible<Vec<Stri
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// Keeps the code of what serves instead of the versions' own; gives its digest.
-pub(super) fn keep_server(ground: &Ground, config: &KnownValue) -> Fallible<Option<String>> {
+/// Keeps the code of what serves instead of the versions' own and builds its runtime; gives its digest and interpreter.
+pub(super) fn keep_server(ground: &Ground, config: &KnownValue, reporter: &dyn Reporter) -> Fallible<Json> {
     let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
-    config.field("code").map(|code| keep_code(ground, code, address, "serve")).transpose()
+    let code = config.field("code").map(|code| keep_code(ground, code, address, "serve")).transpose()?;
+    let runtime = config.field("runtime");
+    if let Some(runtime) = runtime {
+        runtimes::ensure(ground, runtime, reporter)?;
+    }
+    let interpreter = runtime.and_then(|runtime| runtimes::interpreter(ground, runtime));
+    Ok(json!({ "code": code, "interpreter": interpreter }))
 }
 
 impl Handler for Endpoint {
@@ -58,7 +65,7 @@ impl Handler for Endpoint {
         ground: &Ground,
         _: Option<&Document>,
         config: &KnownValue,
-        _: &dyn Reporter,
+        reporter: &dyn Reporter,
     ) -> Fallible<Json> {
         // With `follow = "plan"` the versions of this moment stay, whatever the aliases do.
         let pinned = if config.field("follow").and_then(KnownValue::as_text) == Some("plan") {
@@ -66,9 +73,10 @@ impl Handler for Endpoint {
         } else {
             Json::Null
         };
-        Ok(
-            json!({ "pinned": pinned, "directory": ground.target.directory, "code": keep_server(ground, config)? }),
-        )
+        let mut resolved = keep_server(ground, config, reporter)?;
+        resolved["pinned"] = pinned;
+        resolved["directory"] = ground.target.directory.as_str().into();
+        Ok(resolved)
     }
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {

@@ -83,8 +83,8 @@ pub(crate) fn launch(place: &Place, version: &ModelVersion, document: &Document)
     let kept = version.serve.clone().unwrap_or_default();
     let code = document.resolved.get("code").and_then(Json::as_str).or(kept.code.as_deref());
     let code_dir = code.map(|code| place.code().join(code));
-    let runtime = document.config.field("runtime").and_then(|runtime| runtime.field("program")?.as_text());
-    let interpreter = PathBuf::from(runtime.or(kept.interpreter.as_deref()).unwrap_or("python3"));
+    let own_interpreter = document.resolved.get("interpreter").and_then(Json::as_str);
+    let interpreter = PathBuf::from(own_interpreter.or(kept.interpreter.as_deref()).unwrap_or("python3"));
     let model_dir = PathBuf::from(&version.path);
     let serve = own.as_ref().unwrap_or(&kept);
     match (&serve.class, &serve.command) {
@@ -108,8 +108,9 @@ pub(crate) fn launch(place: &Place, version: &ModelVersion, document: &Document)
 pub(crate) fn environment(version: &ModelVersion, document: &Document) -> BTreeMap<String, String> {
     let kept = version.serve.clone().unwrap_or_default();
     let own = document.config.field("runtime");
-    let mut found = own.map_or(kept.env, crate::run::variables);
-    let program = own.and_then(|own| own.field("program")?.as_text().map(str::to_owned)).or(kept.interpreter);
+    let mut found = own.map_or(kept.env, crate::runtimes::variables);
+    let own = document.resolved.get("interpreter").and_then(Json::as_str).map(str::to_owned);
+    let program = own.or(kept.interpreter);
     let programs = program.as_deref().map(Path::new).filter(|path| path.is_absolute()).and_then(Path::parent);
     if let (Some(programs), false) = (programs, found.contains_key("PATH")) {
         let inherited = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
