@@ -288,6 +288,14 @@ pipeline "p" {
     evidence = step.fit.metrics
   }
 }
+pipeline "reuse" {
+  step "read" {
+    code    = "code"
+    run     = "test -z ${input.model} && echo none > ${output.s} || cp ${input.model}/score ${output.s}"
+    inputs  = { model = model.m.alias.good }
+    outputs = { s = "file" }
+  }
+}
 check "sound" {
   on      = pipeline.p
   code    = "tests"
@@ -315,8 +323,12 @@ fn a_check_with_a_command_is_a_gate() {
     );
     scratch.apply().ended(0);
     scratch.mlp(&["plan", "-detailed-exitcode"]).ended(0);
+    scratch.run("pipeline.reuse").ended(0);
+    assert_eq!(written(&scratch, "read", "s"), "none\n");
     scratch.run("pipeline.p").ended(0);
     assert_eq!(versions(&scratch), 1);
+    scratch.run("pipeline.reuse").ended(0).says("miss: input model changed");
+    assert_eq!(written(&scratch, "read", "s"), "0.9\n");
     let refused = scratch.mlp(&["run", "pipeline.p", "-param", "score=0.1"]).ended(11);
     let refused = refused.says("MLP0830").says("check.sound failed").says("the score is 0.1");
     refused.says("Look at the score.").says(&scratch.place("run     = \"python3 sound.py"));

@@ -3,7 +3,9 @@
 
 mod support;
 
-use std::process::Stdio;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 use support::processes;
 use support::scratch::{Scratch, eventually, one};
@@ -156,4 +158,46 @@ fn what_a_step_asks_for_is_reserved_or_refused() {
     let own = "    compute = compute.c\n    nodes = 1";
     scratch.specify(&format!("{small}pipeline \"p\" {{\n{}}}\n", step("a", own)));
     scratch.mlp(&["plan"]).ended(0);
+}
+
+/// A python3 that tells when it makes an environment, and is slow about it while a file is there.
+const SLOW: &str = "#!/bin/sh\ncase \"$*\" in\n*'-m venv'*)\n  [ -e NOTES/slow ] && touch NOTES/building && sleep 600\n  ;;\nesac\n\
+                    exec REAL \"$@\"\n";
+
+#[test]
+fn a_build_that_is_killed_is_done_again() {
+    let spec = "runtime \"py\" {\n  lock = \"requirements.txt\"\n}\n".to_owned()
+        + &one("    run = \"python3 -c 'import sys; print(sys.prefix)'\"\n    runtime = runtime.py");
+    let scratch = Scratch::new(&spec);
+    scratch.write("code/nothing.txt", "");
+    scratch.write("requirements.txt", "# nothing but an environment\n");
+    let notes = scratch.dir.path().join("notes");
+    fs::create_dir(&notes).unwrap();
+    fs::write(notes.join("slow"), "").unwrap();
+    let real = support::run(Command::new("sh").args(["-c", "command -v python3"])).stdout;
+    let slow = SLOW.replace("NOTES", &notes.display().to_string()).replace("REAL", real.trim());
+    fs::write(notes.join("python3"), slow).unwrap();
+    fs::set_permissions(notes.join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", notes.display(), std::env::var("PATH").unwrap());
+    let apply = || {
+        let mut command = support::program(&scratch.dir.path().join("home"));
+        command
+            .args(["apply", "-e", "local", "-auto-approve"])
+            .current_dir(scratch.root())
+            .env("PATH", &path);
+        command
+    };
+
+    let mut child = apply().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("the build", || notes.join("building").exists() && sleeping(&scratch) == 1);
+    processes::kill(child.id());
+    child.wait().unwrap();
+    fs::remove_file(notes.join("slow")).unwrap();
+    // The installer that was left is ended, and what it had made is not taken for whole.
+    support::run(&mut apply()).ended(0);
+    assert_eq!(sleeping(&scratch), 0);
+    let mut run = support::program(&scratch.dir.path().join("home"));
+    run.args(["run", "pipeline.p", "-e", "local"]).current_dir(scratch.root()).env("PATH", &path);
+    support::run(&mut run).ended(0);
+    scratch.mlp(&["logs", "pipeline.p"]).ended(0).says(".mlp/local/runtimes/");
 }

@@ -46,10 +46,15 @@ pub(crate) fn is_encrypted(config: &KnownValue) -> bool {
     encrypt.is_some_and(|encrypt| encrypt.as_bool() == Some(true) || encrypt.field("key").is_some())
 }
 
+/// Where the environment's own key is.
+pub(crate) fn key_file(home: &Path) -> PathBuf {
+    home.join("keys").join("data.key")
+}
+
 /// The keys of a dataset: the project's own beside its data, and the customer's where it names one. `home` is
 /// `.mlp/<environment>` of the project.
 pub(crate) fn keys(home: &Path, config: &KnownValue) -> Keys {
-    let keys = Keys::new(home.join("keys").join("data.key"));
+    let keys = Keys::new(key_file(home));
     let customer = config.field("protection").and_then(|protection| protection.field("encrypt"));
     let Some(from) = customer.and_then(|encrypt| text(encrypt, "key")).map(str::to_owned) else {
         return keys;
@@ -99,6 +104,7 @@ pub(crate) fn request(config: &KnownValue, sources: Vec<SourceData>) -> Fallible
         mask: protection("mask"),
         redact: protection("redact"),
         encrypt: is_encrypted(config),
+        sparse_mask: false,
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
         now: now as f64 / 1000.0,
         created_at: time::rfc3339(now),

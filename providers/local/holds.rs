@@ -111,8 +111,10 @@ pub(crate) fn recorded(place: &Place) -> Fallible<BTreeSet<String>> {
 }
 
 /// What is in an environment beside records: stores, work and what is said of it.
-const NO_RECORDS: &[&str] =
-    &["cache", "code", "data", "holds", "logs", "registry", "runs", "state", "storage", "tmp"];
+const NO_RECORDS: &[&str] = &[
+    "cache", "captured", "code", "data", "holds", "keys", "logs", "registry", "runs", "runtimes", "state",
+    "storage", "tmp",
+];
 
 fn holds_records(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

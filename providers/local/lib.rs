@@ -15,6 +15,7 @@ mod documents;
 mod fault;
 #[cfg(test)]
 mod fixture;
+mod forms;
 mod gate;
 mod holds;
 mod lower;
@@ -45,7 +46,7 @@ use mlp_provider::{
 use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
 pub use codes::CODES;
-pub use supervisor::supervise;
+pub use supervisor::{keep_endpoint, supervise};
 
 /// What the host answers [`mlp_value::facts::Need::Tree`] with: the digest of a code directory less what is ignored.
 ///

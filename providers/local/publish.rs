@@ -28,7 +28,7 @@ pub(crate) fn all(ground: &Ground, document: &Document, report: &RunReport, summ
             let target = format!("datasets/{}", target.as_text().unwrap_or_default());
             let cached = done.status == StepStatus::Cached;
             match one(ground, &target, &artifact.path, cached, &summary.run) {
-                Ok(made) => summary.results.push(made),
+                Ok(made) => summary.results.extend(made),
                 Err(error) => {
                     let mut found = *error.diagnostic;
                     found.notes.insert(0, format!("step `{name}` of {} wrote it", document.address()));
@@ -40,18 +40,19 @@ pub(crate) fn all(ground: &Ground, document: &Document, report: &RunReport, summ
     }
 }
 
-fn one(ground: &Ground, identity: &str, path: &Path, cached: bool, run: &str) -> Fallible<String> {
+/// Makes one version, and says what came of it.
+fn one(ground: &Ground, identity: &str, path: &Path, cached: bool, run: &str) -> Fallible<Vec<String>> {
     let document = ground.place.get(identity)?;
     let address = document.address().to_owned();
     let format =
         if path.extension().is_some_and(|end| end == "jsonl") { Format::JsonLines } else { Format::Csv };
     if text(&document.config, "version") == Some("append-only") {
-        if cached {
-            return Ok(format!(
-                "{address}: nothing is appended, the step's result is that of an earlier run"
-            ));
-        }
-        return batch::write(ground, identity, &rows(path, format, &address)?, true, run);
+        let said = if cached {
+            format!("{address}: nothing is appended, the step's result is that of an earlier run")
+        } else {
+            batch::write(ground, identity, &rows(path, format, &address)?, true, run)?
+        };
+        return Ok(vec![said]);
     }
     let request = dataset::request(&document.config, vec![SourceData::new(path, Some(format))])?;
     let made =
@@ -61,7 +62,10 @@ fn one(ground: &Ground, identity: &str, path: &Path, cached: bool, run: &str) ->
     ground
         .place
         .put(identity, &Document::new(&ground.target, &document.kind, document.config.clone(), resolved))?;
-    Ok(format!("{address} has {} rows in version {}", made.manifest.rows, &made.manifest.digest[..12]))
+    let digest = &made.manifest.digest[..12];
+    let mut said = vec![format!("{address} has {} rows in version {digest}", made.manifest.rows)];
+    said.extend(made.warnings.iter().map(|warning| format!("{address}: {}", warning.message)));
+    Ok(said)
 }
 
 fn rows(path: &Path, format: Format, address: &str) -> Fallible<Vec<Map<String, Json>>> {

@@ -197,6 +197,7 @@ impl Work<'_> {
     ) -> Outcome<ModelVersion> {
         let model = text(target, "model").unwrap_or_default();
         let failed = |found: mlp_floor::Problem| self.failed(&found);
+        let mlmodel = path.join(crate::forms::MLMODEL).is_file();
         let stored = self.registry.store_directory(model, path).map_err(failed)?;
         let record = self.ground.place.get(&format!("models/{model}")).map_err(|error| error.diagnostic)?;
         let source = step.field("from").and_then(|from| text(from, "step")).unwrap_or(name);
@@ -211,7 +212,7 @@ impl Work<'_> {
             tags: tags(&record),
             run: Some(self.lineage.run_id.clone()),
             lineage: self.lineage(source),
-            serve: Some(self.serve(&record, source)),
+            serve: Some(self.serve(&record, source, mlmodel)),
             card: record.config.field("card").map_or(Json::Null, KnownValue::to_plain_json),
             who: self.request.who.clone(),
         };
@@ -236,17 +237,16 @@ impl Work<'_> {
 
     /// How the version is served: by the class of the model, with the code and the interpreter that made it unless the
     /// model names its own.
-    fn serve(&self, model: &Document, source: &str) -> Serve {
+    fn serve(&self, model: &Document, source: &str, mlmodel: bool) -> Serve {
         let own = model.resolved.get("code").and_then(Json::as_str);
         let made = self.document.resolved.get("code").and_then(|code| code.get(source)?.as_str());
         let step = self.document.config.field("step").and_then(|steps| steps.field(source));
         let runtime = model.config.field("runtime").or_else(|| step?.field("runtime"));
         Serve {
-            class: text(&model.config, "serve").map(str::to_owned),
-            command: None,
-            mlmodel: false,
+            env: runtime.map(runtimes::variables).unwrap_or_default(),
             code: own.or(made).map(str::to_owned),
             interpreter: runtime.and_then(|runtime| runtimes::interpreter(self.ground, runtime)),
+            ..crate::forms::recorded(text(&model.config, "serve"), mlmodel)
         }
     }
 

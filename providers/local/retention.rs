@@ -10,7 +10,7 @@ use crate::holds::{files, is_json};
 use crate::mlp_value::{KnownValue, Number, units};
 use crate::resources::Ground;
 use crate::run::text;
-use crate::supervisor::client;
+use crate::supervisor::{client, needed as in_rollout};
 use crate::time;
 
 /// The versions of a model that go: beyond the newest that `keep` counts, older than it asks for, and needed by nobody.
@@ -51,6 +51,7 @@ fn needed(ground: &Ground, registry: &Registry, name: &str, address: &str) -> Fa
             found.extend(pinned(&record, name));
         }
     }
+    found.extend(in_rollout(&ground.place, name).into_iter().filter_map(|number| u32::try_from(number).ok()));
     let served =
         client::last_status(&ground.target).endpoints.into_iter().filter_map(|endpoint| endpoint.state);
     let models = served.flat_map(|state| state.variants).map(|variant| variant.model);

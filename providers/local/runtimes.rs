@@ -41,7 +41,7 @@ fn root(ground: &Ground) -> PathBuf {
 }
 
 /// The variables that a record says the processes of a runtime see.
-fn variables(runtime: &KnownValue) -> BTreeMap<String, String> {
+pub(crate) fn variables(runtime: &KnownValue) -> BTreeMap<String, String> {
     let written = runtime.field("env").and_then(KnownValue::as_object);
     let written = written.into_iter().flat_map(|env| env.iter());
     written.filter_map(|(name, value)| Some((name.to_string(), value.as_text()?.to_owned()))).collect()
@@ -107,12 +107,10 @@ pub(crate) fn ready(
 
 /// The interpreter of a runtime as it is recorded with a version that its steps made.
 pub(crate) fn interpreter(ground: &Ground, runtime: &KnownValue) -> Option<String> {
-    let spec = spec(ground, runtime)?;
-    let built = spec.built(&root(ground))?;
-    Some(built.interpreter.display().to_string())
+    Some(spec(ground, runtime)?.planned(&root(ground)).interpreter.display().to_string())
 }
 
-/// Whether what a record needs is there.
+/// Whether what a record needs is there: an environment that was removed is built again by an apply.
 pub(crate) fn is_built(ground: &Ground, runtime: &KnownValue) -> bool {
     spec(ground, runtime).is_none_or(|spec| spec.built(&root(ground)).is_some())
 }

@@ -13,9 +13,11 @@ use mlp_provider::{
 use crate::codes;
 use crate::documents::{Document, Found, Place};
 use crate::fault::{Fallible, io, wrong};
+use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::{Ground, Handler, handler};
-use crate::supervisor::{client, find_version, protocol::Ask};
+use crate::supervisor::protocol::{Ask, RolloutReport};
+use crate::supervisor::{Variables, client, find_version, take_captured};
 
 /// A session on this machine.
 pub(crate) struct Local {
@@ -87,7 +89,9 @@ impl Local {
         self.ground.place.put(&call.identity, &document)?;
         if call.resource == "local_endpoint" || has_triggers(&document.config) {
             client::ensure(&self.ground.target)?;
-            self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
+            let variables = Variables::asked_for(&self.ground.place);
+            let home = self.ground.place.home.clone();
+            client::tell(&self.ground.target, Ask::Reconcile { home, variables })?;
         }
         Ok(())
     }
@@ -99,13 +103,25 @@ impl Local {
         self.ground.place.remove(&call.identity)?;
         if call.resource == "local_endpoint" {
             let name = call.identity.rsplit('/').next().unwrap_or_default().to_owned();
-            self.tell(Ask::StopEndpoint { home: self.ground.place.home.clone(), name })?;
+            client::tell(
+                &self.ground.target,
+                Ask::StopEndpoint { home: self.ground.place.home.clone(), name: name.clone() },
+            )?;
+            self.take_rest(&name, before)?;
         }
         Ok(())
     }
 
-    fn tell(&self, ask: Ask) -> Fallible<()> {
-        client::ask(Path::new(&self.ground.target.directory), ask).map(|_| ())
+    /// What an endpoint that has ended recorded last.
+    fn take_rest(&self, name: &str, before: Option<&Document>) -> Fallible<()> {
+        if let Some(document) = before {
+            take_captured(&self.ground.place, name, document)?;
+        }
+        let folder = self.ground.place.captured(name);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &folder, &error)),
+            _ => Ok(()),
+        }
     }
 
     fn endpoint_ready(&self, identity: &str) -> Fallible<Ready> {
@@ -119,14 +135,43 @@ impl Local {
         Ok(match report.error {
             Some(found) => {
                 let headline = found.headline.clone();
-                let mut never =
-                    crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline).on(document.address(), "");
+                let mut never = crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline);
+                never.subject = found.subject.map(|subject| declared(&document, subject));
                 never.notes = found.notes;
                 never.help = found.help;
                 Ready::Never(Box::new(never))
             }
-            None => Ready::Yes,
+            None => self.rolled_out(identity, &document, &report.rollouts),
         })
+    }
+
+    /// It serves; whether its new versions do as well.
+    fn rolled_out(&self, identity: &str, document: &Document, rollouts: &[RolloutReport]) -> Ready {
+        // What was taken out before this record was written is no news.
+        let written =
+            std::fs::metadata(self.ground.place.document(identity)).and_then(|file| file.modified()).ok();
+        let written = written.map_or(0, crate::time::unix_ms);
+        if let Some(held) = rollouts.iter().find(|one| one.held_at.is_some_and(|at| at >= written)) {
+            let path = format!("variant.{}.model", held.variant);
+            let mut found = crate::mlp_diag::Diagnostic::error(codes::ROLLED_BACK, held.text.clone())
+                .on(document.address(), path)
+                .help("register a better version, or let it be tried again with `mlp release`");
+            found.subject = found.subject.map(|subject| declared(document, subject));
+            return Ready::Never(Box::new(found));
+        }
+        match rollouts.iter().find(|one| one.held_at.is_none()) {
+            Some(one) => Ready::Underway(format!("`{}`: {}", one.variant, one.text)),
+            None => Ready::Yes,
+        }
+    }
+}
+
+/// The place in the declaration that a native one comes from: the nodes of a graph are variants of its endpoint.
+fn declared(document: &Document, subject: Subject) -> Subject {
+    let name = subject.path.strip_prefix("variant.").map(str::to_owned);
+    match name.filter(|_| document.config.field("graph").is_some()) {
+        Some(name) => Subject { path: format!("graph.node.{name}"), ..subject },
+        None => subject,
     }
 }
 
@@ -189,7 +234,9 @@ impl Session for Local {
             return Ok(None);
         }
         let told = crate::rollback::rollback(&self.ground, request)?;
-        self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
+        let variables = Variables::asked_for(&self.ground.place);
+        let home = self.ground.place.home.clone();
+        client::tell(&self.ground.target, Ask::Reconcile { home, variables })?;
         Ok(Some(told))
     }
 
@@ -241,10 +288,25 @@ impl Session for Local {
         }
     }
 
+    async fn release(&self, resource: &str, identity: &str) -> Result<bool, ProviderError> {
+        if resource != "local_endpoint" {
+            return Ok(false);
+        }
+        let document = self.ground.place.get(identity)?;
+        client::ensure(&self.ground.target)?;
+        let report = client::endpoint(&self.ground.target, &document)?;
+        let held = report.is_some_and(|report| report.rollouts.iter().any(|one| one.held_at.is_some()));
+        if held {
+            let name = identity.rsplit('/').next().unwrap_or_default().to_owned();
+            client::tell(&self.ground.target, Ask::Release { home: self.ground.place.home.clone(), name })?;
+        }
+        Ok(held)
+    }
+
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
         let directory = Path::new(&self.ground.target.directory);
         let before = client::status(&self.ground.target)?;
-        self.tell(Ask::Forget { home: self.ground.place.home.clone() })?;
+        client::tell(&self.ground.target, Ask::Forget { home: self.ground.place.home.clone() })?;
         let mut said = self.leftovers();
         let Some(before) = before else { return Ok(said) };
         for _ in 0..20 {

@@ -69,6 +69,8 @@ pub enum Ready {
     Yes,
     /// Ask again; what it is doing.
     Wait(String),
+    /// It serves, and a change of it goes on by itself for as long as the specification says.
+    Underway(String),
     /// It will not become ready.
     Never(Box<Diagnostic>),
 }
@@ -329,6 +331,14 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// There are none, or they cannot be read.
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError>;
+
+    /// Lets versions that a rollout took out of an object be tried again; whether there were any.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn release(&self, _resource: &str, _identity: &str) -> Result<bool, ProviderError> {
+        Ok(false)
+    }
 
     /// Ends what outlives commands, after the last object is gone.
     ///

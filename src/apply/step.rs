@@ -288,17 +288,29 @@ async fn read_object(shared: &Shared, step: &PlanStep, kind: &str, identity: &st
 }
 
 async fn until_ready(shared: &Shared, step: &PlanStep) -> Result<()> {
-    let mut waits = Backoff::new(&step.identity, shared.options.backoff, shared.options.ready_timeout);
+    let deadline = || Backoff::new(&step.identity, shared.options.backoff, shared.options.ready_timeout);
+    let mut waits = deadline();
     let mut said = String::new();
+    let tell = |said: &mut String, hint: String| {
+        if hint != *said {
+            said.clone_from(&hint);
+            shared.reporter.event(ApplyEvent::Waiting { resource: step.resource.clone(), hint });
+        }
+    };
     loop {
         match shared.session.ready(&step.kind, &step.identity).await {
             Ok(Ready::Yes) => return Ok(()),
             Ok(Ready::Never(problem)) => return Err(problem),
-            Ok(Ready::Wait(hint)) => {
-                if hint != said {
-                    said.clone_from(&hint);
-                    shared.reporter.event(ApplyEvent::Waiting { resource: step.resource.clone(), hint });
-                }
+            Ok(Ready::Wait(hint)) => tell(&mut said, hint),
+            Ok(Ready::Underway(_))
+                if !shared.options.follow_through || shared.options.cancel.requests() > 0 =>
+            {
+                return Ok(());
+            }
+            Ok(Ready::Underway(hint)) => {
+                tell(&mut said, hint);
+                // It takes as long as the specification says, and serves meanwhile.
+                waits = deadline();
             }
             Err(error) if !passes(&error) => return Err(error.diagnostic),
             Err(error) => shared.retrying(step, &error),

@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::plan::{Selection, plan_of, prepare, show};
 use super::project::{Compiled, VariableArgs};
 use super::{Globals, report};
-use crate::engine::{self, Planned, Request, Watcher, lower_place};
+use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place};
 use crate::host::{files, terminal, who};
 use crate::talk::{Answer, Progress, approve};
 
@@ -38,6 +38,15 @@ pub struct How {
     /// Steps at once
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub parallelism: usize,
+    /// Start rollouts and leave them to the target
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+impl From<&How> for Pace {
+    fn from(how: &How) -> Self {
+        Self { parallelism: how.parallelism, follow_through: !how.no_wait }
+    }
 }
 
 /// Plans, asks, applies.
@@ -74,7 +83,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let exit = session.apply(&compiled, &planned, "apply", args.how.parallelism, globals);
+    let exit = session.apply(&compiled, &planned, "apply", &args.how, globals);
     if exit == Exit::Success && !globals.json {
         super::output::print(&compiled, globals);
     }
@@ -174,10 +183,10 @@ impl Applying {
         compiled: &Compiled,
         planned: &Planned,
         command: &str,
-        parallelism: usize,
+        how: &How,
         globals: &Globals,
     ) -> Exit {
-        let applying = engine::apply(planned, &*compiled.provider, command, parallelism, &self.watcher);
+        let applying = engine::apply(planned, &*compiled.provider, command, how.into(), &self.watcher);
         match self.runtime.block_on(applying) {
             Err(diagnostics) => report::diagnostics(&diagnostics, &compiled.sources, globals),
             Ok(outcome) => said(&outcome, planned, compiled, globals),

@@ -12,6 +12,7 @@ mod logs;
 mod output;
 mod plan;
 mod project;
+mod release;
 mod report;
 mod rollback;
 mod run;
@@ -80,7 +81,9 @@ enum Command {
     Status(status::Args),
     /// Logs of a run, a step or a replica
     Logs(logs::Args),
-    /// Show the state, a plan file, or all that is known of a model
+    /// Let a version that a rollout took out be tried again
+    Release(release::Args),
+    /// Show the state, a plan file, or all that is known of a dataset or model
     Show(show::Args),
     /// Print the values of outputs
     Output(output::Args),
@@ -111,6 +114,7 @@ impl Command {
             Self::Rollback(args) => rollback::run(&args, globals),
             Self::Status(args) => status::run(&args, globals),
             Self::Logs(args) => logs::run(&args, globals),
+            Self::Release(args) => release::run(&args, globals),
             Self::Show(args) => show::run(&args, globals),
             Self::Output(args) => output::run(&args, globals),
             Self::Gc(args) => gc::run(&args, globals),

@@ -60,7 +60,7 @@ fn rounds(applying: &Applying, compiled: &Compiled, first: Planned, how: &How, g
     let mut worst = Exit::Success;
     for _ in 0..MOST_ROUNDS {
         if !planned.plan.is_empty() {
-            let exit = applying.apply(compiled, &planned, "up", how.parallelism, globals);
+            let exit = applying.apply(compiled, &planned, "up", how, globals);
             if exit != Exit::Success {
                 return exit;
             }

@@ -6,7 +6,7 @@ use mlp_diag::{Diagnostic, FileId, Span, one_of};
 use mlp_eval::{Expr as Ir, Node, Outcome, PlanValue, Quoted, Scope as _, TraversalStep, reference_of};
 use mlp_platform::schema::{Attribute, Known, Scope, Ty};
 use mlp_platform::{Edge, Origin, kinds};
-use mlp_syntax::Expr;
+use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{KnownValue, Path, Step, Value};
 
 use crate::codes;
@@ -200,6 +200,9 @@ impl<'a, 't> Checker<'a, 't> {
                 return value;
             }
         }
+        if let Some(value) = self.quoted_items(expr, &options, path) {
+            return value;
+        }
         if options.iter().any(|ty| matches!(ty, Ty::TypeExpr)) {
             return match crate::typexpr::type_of(expr) {
                 Ok(found) => PlanValue::text(found.to_string()),
@@ -261,6 +264,17 @@ impl<'a, 't> Checker<'a, 't> {
             );
         }
         options.iter().any(|ty| matches!(ty, Ty::Address)).then(|| PlanValue::text(traversal.to_string()))
+    }
+
+    /// A list of conditions as it is written: each item is kept for later by itself.
+    fn quoted_items(&mut self, expr: &'t Expr, options: &[&'static Ty], path: &Path) -> Option<PlanValue> {
+        let ExprKind::List(items) = &expr.kind else { return None };
+        let item = options.iter().find_map(|ty| match ty {
+            Ty::List(item) if alternatives(item).iter().any(|ty| matches!(ty, Ty::Quoted(_))) => Some(*item),
+            _ => None,
+        })?;
+        let each = items.iter().enumerate().map(|(at, one)| self.expression(one, item, &path.index(at)));
+        Some(PlanValue::list(each.collect::<Vec<_>>()))
     }
 
     /// An expression kept for later, closed over what is known; `None` when it does not name anything of the scope and

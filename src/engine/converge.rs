@@ -31,6 +31,15 @@ pub struct Watcher {
     pub commit: Option<String>,
 }
 
+/// How much at once, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Steps at once.
+    pub parallelism: usize,
+    /// Whether to wait for rollouts.
+    pub follow_through: bool,
+}
+
 /// Applies a plan under the lease, journalled.
 ///
 /// # Errors
@@ -39,7 +48,7 @@ pub async fn apply(
     planned: &Planned,
     provider: &dyn Provider,
     command: &str,
-    parallelism: usize,
+    pace: Pace,
     watcher: &Watcher,
 ) -> Result<Outcome, Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
@@ -65,7 +74,8 @@ pub async fn apply(
         }
     });
     let mut options = Options::new(provider.resources());
-    options.parallelism = parallelism.max(1);
+    options.parallelism = pace.parallelism.max(1);
+    options.follow_through = pace.follow_through;
     options.cancel = watcher.cancel.clone();
     let outcome =
         execute(&planned.plan, planned.session.clone(), writer.clone(), &options, watcher.apply.clone())

@@ -6,7 +6,7 @@ mod lowering;
 mod planning;
 mod providers;
 
-pub use converge::{Watcher, apply, converge, first_runs};
+pub use converge::{Pace, Watcher, apply, converge, first_runs};
 pub use lowering::place as lower_place;
 pub use planning::{Planned, Request, home, make_plan, session_for};
 pub use providers::{built_with, provider};

@@ -68,7 +68,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0782", "a replica does not become ready"),
     ("MLP0783", "a batch prediction failed"),
     ("MLP0784", "the folder of an endpoint's logs cannot be written"),
-    ("MLP0785", "the capture file cannot be opened"),
+    ("MLP0785", "requests cannot be recorded"),
+    ("MLP0786", "the process of an endpoint does not answer"),
+    ("MLP0787", "the graph of an endpoint leads nowhere"),
 ];
 
 #[cfg(test)]

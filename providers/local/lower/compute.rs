@@ -7,6 +7,7 @@ use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::Builder;
 use super::step::Written;
+use crate::codes;
 use crate::mlp_eval::{PlanValue, reference_of};
 use crate::mlp_value::facts::{Fact, Need};
 use crate::mlp_value::{Number, Value, units};
@@ -175,6 +176,17 @@ fn machine(builder: &mut Builder<'_>) -> Option<Machine> {
         _ => return None,
     };
     let declared = builder.input.platform.environment.provider_body.field("accelerators");
+    if declared.is_some_and(|declared| {
+        declared.as_list().is_none_or(|names| names.iter().any(|name| name.as_text().is_none()))
+    }) {
+        let text = "`accelerators` of the provider's block is no list of names";
+        builder.error(
+            codes::VALUE,
+            "",
+            text,
+            "write `accelerators = [\"H100\", \"H100\"]`, a name for each GPU",
+        );
+    }
     Some(match declared.and_then(Value::as_list) {
         Some(names) => {
             Machine { gpus: names.iter().filter_map(Value::as_text).map(str::to_owned).collect(), ..found }

@@ -6,15 +6,18 @@ mod component;
 mod compute;
 mod dataset;
 mod endpoint;
+mod graph;
 mod inputs;
 mod model;
 mod params;
 mod pipeline;
 mod registry;
+mod rollout;
 mod runtime;
 mod schema_file;
 mod secret;
 mod served;
+mod serving;
 mod source;
 mod step;
 mod storage;
@@ -80,7 +83,10 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "inputs", "params", "served", "step", "trigger", "writes"];
+        let helpers = [
+            "mod", "builder", "graph", "inputs", "params", "rollout", "served", "serving", "step", "trigger",
+            "writes",
+        ];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

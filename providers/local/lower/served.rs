@@ -37,8 +37,10 @@ const REASONS: &[(&str, &str)] = &[
     ("progress", "a step says how far it is itself, in lines that begin with `mlp:progress`"),
     ("slices", "a step writes the metrics of slices itself, into `slices` of its metrics file"),
     ("image", "processes are started without containers"),
-    ("rollout", "a new version takes over at once, when its replicas are ready"),
-    ("capture", "requests are not recorded in this version"),
+    ("tokens", "the router does not know what a token is"),
+    ("ttft_p95", "the router does not know what a token is"),
+    ("tpot_p95", "the router does not know what a token is"),
+    ("callers", "there are no accounts on this machine; give keys with `auth.keys_from`"),
     ("override", "native fields of the local provider are not overridden"),
 ];
 

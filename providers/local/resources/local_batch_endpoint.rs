@@ -3,6 +3,7 @@
 use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::Value as Json;
 
+use super::local_endpoint::keep_server;
 use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::Fallible;
@@ -19,7 +20,12 @@ impl Handler for BatchEndpoint {
             Field::required("output", "The dataset it writes."),
             Field::optional("pinned", "The version of it that is read, or the moment it is of."),
             Field::required("mode", "Whether it appends."),
-            Field::optional("serve", "The class that predicts, instead of the version's own."),
+            Field::optional("serve", "What predicts, instead of what the version says."),
+            Field::optional("code", "The code of what predicts, instead of the version's own."),
+            Field::optional("runtime", "The interpreter that predicts, instead of the version's own."),
+            Field::optional("secrets", "Where its secrets are, by variable."),
+            Field::optional("timeout_ms", "How long a chunk of rows may take."),
+            Field::optional("start_timeout_ms", "How long it may take to become ready."),
             Field::optional("trigger", "What starts it by itself."),
             Field::optional(
                 "paused",
@@ -39,10 +45,10 @@ impl Handler for BatchEndpoint {
         ground: &Ground,
         _: Option<&Document>,
         config: &KnownValue,
-        _: &dyn Reporter,
+        reporter: &dyn Reporter,
     ) -> Fallible<Json> {
         triggers::prepare(ground, config)?;
-        Ok(Json::Null)
+        keep_server(ground, config, reporter)
     }
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {

@@ -104,7 +104,12 @@ impl<'a> Rows<'a> {
         self.table.as_ref().is_some_and(|table| table.format() == Format::Csv)
     }
 
-    /// Where the row that was read last is of an earlier version of the same data set: the columns masked in it.
+    /// Whether the row that was read last was checked before.
+    pub(super) fn checked(&self) -> bool {
+        self.files.get(self.read.len()).is_some_and(|file| file.checked)
+    }
+
+    /// Where the row that was read last is protected already: the columns masked in it.
     pub(super) fn earlier(&self) -> Option<&'a [String]> {
         self.files.get(self.read.len())?.masked.as_deref()
     }
@@ -285,7 +290,7 @@ pub(super) fn scan(
         sampler.add(|seed| sample_hash(seed, columns, &row.cells, protection, earlier.is_some()));
         kinds.resize_with(columns.len(), Kinds::default);
         kinds.iter_mut().zip(&row.cells).for_each(|(kinds, cell)| kinds.add(cell));
-        if earlier.is_some() {
+        if rows.checked() {
             schema_checker.note(columns, &row.cells);
             quality_checker.note(columns, &row.cells);
         } else {
@@ -295,7 +300,9 @@ pub(super) fn scan(
     }
     let columns = rows.columns().to_vec();
     kinds.resize_with(columns.len(), Kinds::default);
-    protection.check(&columns)?;
+    if !request.sparse_mask {
+        protection.check(&columns)?;
+    }
     // Without a declared schema there is nothing columns could be unexpected in.
     let schema_failures = if request.schema.is_some() { schema_checker.finish(&columns) } else { Vec::new() };
     let (sources, types) = rows.finish();

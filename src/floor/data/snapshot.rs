@@ -71,6 +71,8 @@ pub struct SnapshotRequest {
     pub redact: Vec<String>,
     /// Whether it is encrypted, with the key of the store.
     pub encrypt: bool,
+    /// Whether a masked column may be absent: rows that were protected one by one name what they have.
+    pub sparse_mask: bool,
     /// The present, in seconds since 1970.
     pub now: f64,
     /// The present as RFC 3339, for the manifest.

@@ -23,8 +23,10 @@ pub struct SourceData {
     pub format: Option<Format>,
     /// The key it is encrypted with.
     pub(super) key: Option<Key>,
-    /// For an earlier version of the same data set, whose rows were checked: the columns that are masked in it.
+    /// Where the rows are protected already: the columns that are masked in them.
     pub(super) masked: Option<Vec<String>>,
+    /// Whether its rows were checked when they came into an earlier version.
+    pub(super) checked: bool,
     /// Held so that what is only on its way is removed in the end.
     _temporary: Option<Arc<TempPath>>,
 }
@@ -35,7 +37,7 @@ impl SourceData {
     pub fn new(path: impl Into<PathBuf>, format: Option<Format>) -> Self {
         let path = path.into();
         let label = path.display().to_string();
-        Self { path, label, format, key: None, masked: None, _temporary: None }
+        Self { path, label, format, key: None, masked: None, checked: false, _temporary: None }
     }
 
     /// Calls it something else than its path.
@@ -51,6 +53,14 @@ impl SourceData {
     }
 
     pub(super) fn accepted_with(mut self, masked: Vec<String>) -> Self {
+        self.masked = Some(masked);
+        self.checked = true;
+        self
+    }
+
+    /// Rows that were protected one by one ([`super::RowProtection`]): they are checked, and only masked where they are not.
+    #[must_use]
+    pub fn protected(mut self, masked: Vec<String>) -> Self {
         self.masked = Some(masked);
         self
     }
@@ -101,6 +111,7 @@ impl Spool {
             format: Some(self.format),
             key: Some(self.key),
             masked: None,
+            checked: false,
             _temporary: Some(Arc::new(self.path)),
         })
     }

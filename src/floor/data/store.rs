@@ -84,6 +84,15 @@ impl Store {
 
     /// The key of masks. One that versions were made with is never replaced by a new one: the same values would get
     /// other tokens.
+    /// Makes the key that masks of a dataset are made with, where there is none yet: who protects rows one by one
+    /// ([`super::RowProtection`]) only reads it.
+    ///
+    /// # Errors
+    /// It cannot be written, or it is lost.
+    pub fn prepare_mask(&self, name: &str) -> Result<(), Problem> {
+        self.mask_key(name).map(|_| ())
+    }
+
     fn mask_key(&self, name: &str) -> Result<Key, Problem> {
         self.keys.project_or_new(|| Ok(self.versions(name)?.iter().any(|known| known.mask_key.is_some())))
     }

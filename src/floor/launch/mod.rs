@@ -1,5 +1,6 @@
 //! The launcher: runs the steps of a pipeline as processes of this machine, in dependency order and in
-//! parallel, from snapshots of their code, and reuses results where nothing changed.
+//! parallel, from snapshots of their code and in the environments of their runtimes, and reuses results where nothing
+//! changed.
 //!
 //! The contract with the code that runs is `docs/steps.md`.
 
@@ -11,6 +12,7 @@ mod command;
 mod guard;
 mod ignore;
 mod leftovers;
+pub(crate) use leftovers::{is_alive, start_ticks};
 mod lockfile;
 mod log;
 mod machine;
@@ -28,6 +30,7 @@ pub use check::check;
 pub use code::{CodeSnapshot, check_out, load_snapshot, scan_code, snapshot_code};
 pub use lockfile::{LockFormat, Loose, loose_lines};
 pub use machine::Machine;
+pub(crate) use report::rfc3339;
 pub use report::{
     Artifact, Event, EventSink, Failure, RunReport, RunStatus, Runner, StepReport, StepStatus, log_path,
 };

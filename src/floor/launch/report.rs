@@ -217,7 +217,10 @@ impl Runner {
     /// This process.
     #[must_use]
     pub fn current() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    pub(crate) fn of(pid: u32) -> Self {
         Self { pid, started_ticks: super::leftovers::start_ticks(pid).unwrap_or(0) }
     }
 

@@ -3,8 +3,8 @@
 //!
 //! An environment is built in the place where it stays, since its scripts name it. It counts as built when its mark
 //! is written, which is the last thing that happens; whatever has no mark was left by a build that did not end and is
-//! made again. One lock file for each keeps two builders apart, and is handed on to the installer, so that an installer
-//! that outlives its builder keeps the next one waiting.
+//! made again. One lock file for each keeps two builders apart, and is handed on to the installer: one that outlives its
+//! builder keeps the lock until the next builder ends it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::code::{remove_tree, unique_name};
 use super::lockfile::LockFormat;
-use super::report::write_json;
+use super::report::{Runner, write_json};
 use super::spec::Interpreter;
 use crate::Problem;
 use crate::digest::digest_file;
@@ -141,24 +141,22 @@ impl RuntimeSpec {
         label
     }
 
-    /// The environment as it is once it is built below `root`; nothing where it is not.
+    /// The environment as it is once it is built below `root`.
+    #[must_use]
+    pub fn planned(&self, root: &Path) -> Runtime {
+        let (interpreter, bin_dir) = match self.key() {
+            None => (self.program.clone(), self.program.parent().map(Path::to_path_buf)),
+            Some(key) => (root.join(&key).join("bin/python3"), Some(root.join(key).join("bin"))),
+        };
+        Runtime { interpreter, bin_dir, env: self.env.clone(), label: self.label() }
+    }
+
+    /// The environment, if it is built below `root`. One without packages of its own always is.
     #[must_use]
     pub fn built(&self, root: &Path) -> Option<Runtime> {
-        let bin_dir = match self.key() {
-            None => self.program.parent().map(Path::to_path_buf),
-            Some(key) => {
-                let place = root.join(key);
-                if !place.join(MARK).is_file() || !place.join("bin/python3").is_file() {
-                    return None;
-                }
-                Some(place.join("bin"))
-            }
-        };
-        let interpreter = match (&self.lock, &bin_dir) {
-            (Some(_), Some(bin_dir)) => bin_dir.join("python3"),
-            _ => self.program.clone(),
-        };
-        Some(Runtime { interpreter, bin_dir, env: self.env.clone(), label: self.label() })
+        let runtime = self.planned(root);
+        let whole = |key: String| root.join(key).join(MARK).is_file() && runtime.interpreter.is_file();
+        self.key().is_none_or(whole).then_some(runtime)
     }
 
     /// Asks the interpreter whether it is still what was recorded: what decides about reuse has to be true.
@@ -196,7 +194,7 @@ impl RuntimeSpec {
         let (Some(key), Some(lock)) = (self.key(), &self.lock) else { return Err(lost(&root)) };
         let failed = |error: std::io::Error| Problem::io("MLP0763", "write the environment", &root, &error);
         fs::create_dir_all(&root).map_err(failed)?;
-        let guard = hold(&root.join(format!(".{key}.lock")), builder)?;
+        let guard = hold(&root, &key, builder)?;
         // Whoever had the lock before may have built it.
         if let Some(built) = self.built(&root) {
             return Ok(built);
@@ -230,8 +228,32 @@ fn lost(place: &Path) -> Problem {
     )
 }
 
+/// Who builds an environment: the process that asked for it, and the installer that it started.
+#[derive(Debug, Serialize, Deserialize)]
+struct AtWork {
+    builder: Runner,
+    installer: Runner,
+}
+
+impl AtWork {
+    fn file(root: &Path, key: &str) -> PathBuf {
+        root.join(format!(".{key}.at-work"))
+    }
+
+    /// Ends an installer whose builder is gone: nobody waits for what it does.
+    fn end_orphan(root: &Path, key: &str) {
+        let text = fs::read(Self::file(root, key)).unwrap_or_default();
+        let Ok(found) = serde_json::from_slice::<Self>(&text) else { return };
+        let known = found.installer.started_ticks != 0;
+        if known && !found.builder.is_alive() && found.installer.is_alive() {
+            end_group(found.installer.pid);
+        }
+    }
+}
+
 /// Takes the lock of an environment; says so when somebody else has it.
-fn hold(path: &Path, builder: &dyn Builder) -> Result<File, Problem> {
+fn hold(root: &Path, key: &str, builder: &dyn Builder) -> Result<File, Problem> {
+    let path = &root.join(format!(".{key}.lock"));
     let failed = |error: std::io::Error| Problem::io("MLP0763", "lock", path, &error);
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
@@ -245,6 +267,7 @@ fn hold(path: &Path, builder: &dyn Builder) -> Result<File, Problem> {
         if builder.cancelled() {
             return Err(cancelled());
         }
+        AtWork::end_orphan(root, key);
         if !said {
             builder.say("waiting for another build of the same environment");
             said = true;
@@ -339,6 +362,12 @@ impl Build<'_> {
         command.stdin(Stdio::from(self.guard.try_clone().map_err(failed)?));
         command.stdout(output.try_clone().map_err(failed)?).stderr(output);
         let mut child = command.process_group(0).spawn().map_err(failed)?;
+        let key = self.place.file_name().unwrap_or_default().to_string_lossy();
+        let at_work = AtWork { builder: Runner::current(), installer: Runner::of(child.id()) };
+        if let Err(problem) = write_json(&AtWork::file(self.root, &key), &at_work) {
+            end(&mut child);
+            return Err(problem);
+        }
         let status = self.wait(&mut child)?;
         if status.success() {
             return Ok(());
@@ -388,11 +417,15 @@ fn text(path: &Path) -> String {
 
 /// Ends an installer with all that it started.
 fn end(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+    end_group(child.id());
+    let _ = child.wait();
+}
+
+fn end_group(leader: u32) {
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
         // It may have ended by itself in this moment.
         let _ = kill_process_group(group, Signal::KILL);
     }
-    let _ = child.wait();
 }
 
 #[cfg(test)]

@@ -403,7 +403,7 @@ fn collect(ctx: &Context, spec: &StepSpec, prepared: &Prepared) -> Result<Collec
     prepared.cache.keep(&prepared.now, &ctx.run.run_id, &outputs, &metrics)?;
     prepared.cache.remember(&prepared.now)?;
     // After a failure the working directory stays, for whoever looks for the cause.
-    for name in ["code", "staging", "tmp", "guard"] {
+    for name in ["code", "staging", "tmp", "home", "guard"] {
         remove_tree(&dir.join(name));
     }
     Ok((outputs, metrics))
