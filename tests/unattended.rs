@@ -144,11 +144,14 @@ fn a_supervisor_that_dies_in_the_middle_of_a_run_leaves_it_to_the_next() {
     });
     assert_ne!(supervisor(&project), before);
     fs::write(go, "").unwrap();
-    eventually("the end of the run", || triggered(&project) == 1);
+    eventually("the end of the run", || triggered(&project) == 2);
     let runs = json(&project, &["runs", "pipeline.train"])["runs"].clone();
     let statuses: Vec<&str> =
         runs.as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["succeeded", "interrupted", "succeeded"]);
+    // Both of them were the trigger's: the one that was cut short and the one that made up for it.
+    let caused = |at: usize| runs[at]["cause"].as_str().unwrap().contains("yearly");
+    assert!(caused(0) && caused(1) && !caused(2), "{runs}");
 }
 
 #[test]
