@@ -47,6 +47,11 @@ fn absence(project: &Project) {
 /// The same for triggers of these records and labels.
 fn absence_from(project: &Project, triggers: &[(&str, &str)]) {
     processes::kill(supervisor(project));
+    set_back(project, triggers);
+}
+
+/// Lets a year have passed since triggers were looked at last.
+fn set_back(project: &Project, triggers: &[(&str, &str)]) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let year = 366 * 24 * 3_600_000;
     for (path, label) in triggers {
@@ -144,11 +149,14 @@ fn a_supervisor_that_dies_in_the_middle_of_a_run_leaves_it_to_the_next() {
     });
     assert_ne!(supervisor(&project), before);
     fs::write(go, "").unwrap();
-    eventually("the end of the run", || triggered(&project) == 1);
+    eventually("the end of the run", || triggered(&project) == 2);
     let runs = json(&project, &["runs", "pipeline.train"])["runs"].clone();
     let statuses: Vec<&str> =
         runs.as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["succeeded", "interrupted", "succeeded"]);
+    // Both of them were the trigger's: the one that was cut short and the one that made up for it.
+    let caused = |at: usize| runs[at]["cause"].as_str().unwrap().contains("yearly");
+    assert!(caused(0) && caused(1) && !caused(2), "{runs}");
 }
 
 #[test]
@@ -205,6 +213,24 @@ fn the_supervisor_retrains_and_a_rollback_survives_it() {
     assert!(named(&project, "champion") > second);
     project.mlp(&["rollback", "model.churn", "--to", "99", "-e", "local"]).ended(1).says("no version 99");
     project.mlp(&["rollback", "dataset.customers", "-e", "local"]).ended(1).says("MLP0930");
+
+    // Data that changed is taken in by the run, and a plan has nothing to add to that.
+    let version = |project: &Project| {
+        let status = json(project, &["status"]);
+        let all = status["resources"].as_array().unwrap();
+        let named = all.iter().find(|one| one["id"].to_string().contains("dataset.customers"));
+        named.unwrap()["detail"]["version"].as_str().unwrap().to_owned()
+    };
+    let before = version(&project);
+    let path = project.directory().join("data/customers.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let last = text.trim_end().rsplit('\n').next().unwrap();
+    let more = last.replacen(last.split(',').next().unwrap(), "C-new", 1);
+    fs::write(&path, format!("{text}{more}\n")).unwrap();
+    set_back(&project, &[(RECORD, "yearly")]);
+    eventually("a run on the new data", || triggered(&project) == 3);
+    assert_ne!(version(&project), before);
+    project.mlp(&["plan", "-e", "local", "-detailed-exitcode"]).ended(0).says("No changes.");
 
     // What is collected is not needed: everything goes on.
     let dry = json(&project, &["gc", "--dry-run", "--grace", "0", "--keep-runs", "1"]);

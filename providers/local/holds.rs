@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlp_floor::launch::Runner;
+use mlp_floor::registry::Origin;
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
@@ -24,6 +25,9 @@ pub(crate) struct Hold {
     pub(crate) runner: Runner,
     /// What it works on: an identity.
     pub(crate) what: String,
+    /// Who asked for it, and what caused it.
+    #[serde(default)]
+    pub(crate) origin: Origin,
     /// When it began, in milliseconds of Unix time.
     pub(crate) since: u64,
     /// Digests of everything that records led to then.
@@ -67,12 +71,13 @@ pub(crate) fn collecting(place: &Place) -> Fallible<File> {
 }
 
 /// Holds what the records lead to now, for work on one of them.
-pub(crate) fn hold(place: &Place, what: &str) -> Fallible<Held> {
+pub(crate) fn hold(place: &Place, what: &str, origin: Origin) -> Fallible<Held> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let _lock = changing(place)?;
     let hold = Hold {
         runner: Runner::current(),
         what: what.to_owned(),
+        origin,
         since: time::now_ms(),
         digests: recorded(place)?,
     };
@@ -82,13 +87,27 @@ pub(crate) fn hold(place: &Place, what: &str) -> Fallible<Held> {
     Ok(Held(path))
 }
 
+/// All holds, also of processes that are gone.
+pub(crate) fn all(place: &Place) -> Fallible<Vec<(PathBuf, Hold)>> {
+    let mut found = Vec::new();
+    for path in files(&folder(place)).into_iter().filter(|path| is_json(path)) {
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            // Its work ended in this moment.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io("read", &path, &error)),
+        };
+        let hold: Hold =
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(&path, &error.to_string()))?;
+        found.push((path, hold));
+    }
+    Ok(found)
+}
+
 /// The holds of work that goes on; those of processes that are gone are removed.
 pub(crate) fn living(place: &Place) -> Fallible<Vec<Hold>> {
     let mut found = Vec::new();
-    for path in files(&folder(place)).into_iter().filter(|path| is_json(path)) {
-        let bytes = fs::read(&path).map_err(|error| io("read", &path, &error))?;
-        let hold: Hold =
-            serde_json::from_slice(&bytes).map_err(|error| unreadable(&path, &error.to_string()))?;
+    for (path, hold) in all(place)? {
         if hold.runner.is_alive() {
             found.push(hold);
         } else {
@@ -169,7 +188,7 @@ mod tests {
         let digest = "b".repeat(64);
         fs::create_dir_all(dir.path().join("pipelines")).unwrap();
         fs::write(dir.path().join("pipelines/p.json"), format!("{{\"x\": \"{digest}\"}}")).unwrap();
-        let held = hold(&place, "pipelines/p").unwrap();
+        let held = hold(&place, "pipelines/p", Origin::default()).unwrap();
         let found = living(&place).unwrap();
         assert_eq!(found.len(), 1);
         assert!(found[0].digests.contains(&digest));

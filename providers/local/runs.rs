@@ -23,7 +23,8 @@ pub(crate) async fn carry_out(
     cause: &str,
     reporter: &dyn Reporter,
 ) -> Fallible<RunSummary> {
-    let _held = holds::hold(&ground.place, &request.identity)?;
+    let origin = Origin { who: request.who.clone(), cause: cause.to_owned() };
+    let _held = holds::hold(&ground.place, &request.identity, origin.clone())?;
     let summary = match request.resource.as_str() {
         "local_pipeline" => crate::run::run(ground, request, reporter).await?,
         "local_batch_endpoint" => crate::batch::run(ground, request, reporter).await?,
@@ -31,7 +32,6 @@ pub(crate) async fn carry_out(
             return Err(wrong(codes::RUN, format!("a `{other}` cannot be run"), &request.id.to_string(), ""));
         }
     };
-    let origin = Origin { who: request.who.clone(), cause: cause.to_owned() };
     registry(ground)?
         .record_origin(&summary.run, &origin)
         .map_err(|problem| fault(&problem, &request.id.to_string()))?;
@@ -127,8 +127,20 @@ fn datasets_of(config: &KnownValue) -> Vec<String> {
     found
 }
 
+/// Where a run comes from that has not ended: as its process wrote down when it began.
+fn begun_by(ground: &Ground, holds: &[(PathBuf, holds::Hold)], report: &RunReport) -> Origin {
+    let same = |hold: &holds::Hold| {
+        let what = ground.place.find(&hold.what);
+        let is_it = |document: &Document| document.address() == report.pipeline;
+        hold.runner == report.runner && matches!(what, Ok(Found::Document(document)) if is_it(&document))
+    };
+    holds.iter().find(|(_, hold)| same(hold)).map(|(_, hold)| hold.origin.clone()).unwrap_or_default()
+}
+
 /// Ends what is left of runs whose process is gone, and remembers that they were interrupted.
 pub(crate) fn recover(ground: &Ground) -> Fallible<()> {
+    // Who asked for them is worth less than that their processes are ended.
+    let holds = holds::all(&ground.place).unwrap_or_default();
     for (path, _) in reports(ground).into_iter().filter(|(_, report)| report.is_abandoned()) {
         let closed = close_abandoned(&path).map_err(|problem| fault(&problem, ""))?;
         let Some(report) = closed else { continue };
@@ -142,7 +154,10 @@ pub(crate) fn recover(ground: &Ground) -> Fallible<()> {
             metrics: json!({}),
             steps: json!({}),
         };
-        registry(ground)?.record_run(&record).map_err(|problem| fault(&problem, &report.pipeline))?;
+        let origin = begun_by(ground, &holds, &report);
+        let registry = registry(ground)?;
+        let kept = registry.record_run(&record).and_then(|()| registry.record_origin(&record.id, &origin));
+        kept.map_err(|problem| fault(&problem, &report.pipeline))?;
     }
     Ok(())
 }
@@ -166,8 +181,10 @@ pub(crate) fn is_running(ground: &Ground, pipeline: &str) -> bool {
 pub(crate) fn list(ground: &Ground, address: Option<&str>, limit: u32) -> Fallible<Vec<RunEntry>> {
     let failed = |problem: mlp_floor::Problem| fault(&problem, address.unwrap_or_default());
     let mut found: BTreeMap<String, RunEntry> = BTreeMap::new();
+    let holds = holds::all(&ground.place)?;
     for (_, report) in reports(ground).into_iter().filter(|(_, report)| report.status == RunStatus::Running) {
         let status = if report.runner.is_alive() { "running" } else { "interrupted" };
+        let origin = begun_by(ground, &holds, &report);
         let until = report.ended.unwrap_or_else(time::now_ms);
         let entry = RunEntry {
             run: report.run_id.clone(),
@@ -176,8 +193,8 @@ pub(crate) fn list(ground: &Ground, address: Option<&str>, limit: u32) -> Fallib
             started: time::rfc3339(report.started),
             seconds: seconds(until.saturating_sub(report.started)),
             why: String::new(),
-            who: String::new(),
-            cause: String::new(),
+            who: origin.who,
+            cause: origin.cause,
         };
         found.insert(report.run_id, entry);
     }

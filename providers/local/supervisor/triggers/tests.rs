@@ -353,3 +353,24 @@ async fn a_run_of_a_command_is_waited_for() {
     assert_eq!(record.queue[0].state, State::Running);
     clock.triggers.stop(None).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_that_is_missing_is_an_error_that_is_recorded() {
+    let fixture = Fixture::new(nightly("none")).await;
+    let script = fixture.project().join("code/fit.sh");
+    let text = std::fs::read_to_string(&script).unwrap();
+    std::fs::write(&script, text.replace("\"auc\"", "\"accuracy\"")).unwrap();
+    fixture.pipeline(nightly("none")).await;
+    let mut pipeline = fixture.ground.place.get(PIPELINE).unwrap();
+    let mut json = pipeline.config.to_plain_json();
+    json["step"]["fit"]["outputs"]["metrics"]["names"] = json!(["accuracy"]);
+    pipeline.config = KnownValue::from_json(&json).unwrap();
+    fixture.ground.place.put(PIPELINE, &pipeline).unwrap();
+    let clock = Clock::new(&fixture, Arc::new(Real));
+    clock.tick(START);
+    let outcome = clock.night(0, "0.8").await;
+    assert!(outcome.starts_with("failed") && outcome.contains("no metric `auc`"), "{outcome}");
+    assert_eq!((fixture.alias("latest"), fixture.alias("champion")), (Some(1), None));
+    let decision = fixture.registry().decisions("m", 1).unwrap().remove(0);
+    assert_eq!((decision.version, decision.outcome), (1, Outcome::Undecided));
+}
