@@ -173,14 +173,9 @@ fn output_row(
     made
 }
 
-/// Makes a version of a dataset of its rows so far and new ones.
-pub(crate) fn write(
-    ground: &Ground,
-    identity: &str,
-    rows: &Rows,
-    append: bool,
-    run: &str,
-) -> Fallible<String> {
+/// Makes a version of a dataset of its rows so far and new ones, which are never on the disk as they are: they may have to
+/// be masked, redacted or encrypted first.
+fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) -> Fallible<String> {
     let document = ground.place.get(identity)?;
     let failed = |found: mlp_floor::Problem| fault(&found, document.address());
     let folder = ground.place.home.join("tmp");

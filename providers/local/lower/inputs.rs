@@ -91,7 +91,14 @@ pub(super) fn binding(
     path: &str,
 ) -> Option<PlanValue> {
     if versioned::leads_to_dataset(value) {
-        return dataset(builder, steps, value, path);
+        let found = versioned::dataset(builder, value, path)?;
+        if let Some(writer) = steps.writer_of(&found.address).filter(|_| found.pin.is_none()) {
+            let text = format!("`{}` is written by step `{writer}` of this pipeline", found.address);
+            builder.error(codes::STEP, path, text, &format!("take what the step hands on: `step.{writer}`"));
+        }
+        let mut fields = found.fields();
+        fields.insert("type", Value::text("table"));
+        return Some(Value::object(fields));
     }
     let Some(reference) = reference_of(value) else {
         builder.not_served(
@@ -125,19 +132,6 @@ pub(super) fn binding(
             None
         }
     }
-}
-
-fn dataset(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path: &str) -> Option<PlanValue> {
-    let found = versioned::dataset(builder, value, path)?;
-    // An earlier version of what a step writes may well be read by another.
-    if let Some(writer) = steps.writer_of(&found.address).filter(|_| found.pin.is_none()) {
-        let text = format!("`{}` is written by step `{writer}` of this pipeline", found.address);
-        let help = format!("take what the step hands on: `step.{writer}`");
-        builder.error(codes::STEP, path, text, &help);
-    }
-    let mut fields = found.fields();
-    fields.insert("type", Value::text("table"));
-    Some(Value::object(fields))
 }
 
 fn output(
