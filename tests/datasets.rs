@@ -187,5 +187,5 @@ fn what_cannot_be_is_refused_with_its_line_and_leaves_nothing() {
     refused(&project, "MLP0701", "cannot be read as Parquet");
     project.edit("[\"data/b.parquet\"]", "[dataset.all]");
     let said = project.mlp(&["plan", "-e", "local"]).ended(1);
-    assert!(said.all().contains("made from itself") || said.all().contains("cycle"), "{said}");
+    said.says("wait for each other");
 }

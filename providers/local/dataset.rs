@@ -359,8 +359,8 @@ fn built_in(fields: &KnownValue) -> Result<Check, String> {
         "not_null" => Check::NotNull { columns: columns()? },
         "unique" => Check::Unique { columns: columns()? },
         "row_count" => Check::RowCount { min: count("min"), max: count("max") },
-        "range" => Check::InRange { column: column()?, min: plain("min"), max: plain("max") },
-        "allowed" => Check::InSet {
+        "in_range" | "range" => Check::InRange { column: column()?, min: plain("min"), max: plain("max") },
+        "in_set" | "allowed" => Check::InSet {
             column: column()?,
             values: fields
                 .field("values")
@@ -370,7 +370,7 @@ fn built_in(fields: &KnownValue) -> Result<Check, String> {
                 .map(KnownValue::to_plain_json)
                 .collect(),
         },
-        "pattern" => Check::Matches {
+        "matches" | "pattern" => Check::Matches {
             column: column()?,
             pattern: text(fields, "pattern").unwrap_or_default().to_owned(),
         },

@@ -23,8 +23,16 @@ const COLUMN: &[Attribute] = &[
 /// How contents are protected.
 const PROTECTION: &[Attribute] = &[
     Attribute::new("encrypt", ENCRYPT, "Whether it is encrypted at rest, and with whose key."),
-    Attribute::new("mask", Ty::List(&Ty::Text), "Columns whose values are replaced by tokens before anything is written."),
-    Attribute::new("redact", Ty::List(&Ty::Text), "What is replaced in texts before anything is written: `email`, `phone`."),
+    Attribute::new(
+        "mask",
+        Ty::List(&Ty::Text),
+        "Columns whose values are replaced by tokens before anything is written.",
+    ),
+    Attribute::new(
+        "redact",
+        Ty::List(&Ty::Text),
+        "What is replaced in texts before anything is written: `email`, `phone`.",
+    ),
     Attribute::new("retain", Ty::Duration, "How long it is kept."),
     Attribute::new("legal_basis", Ty::Text, "Why it may be processed."),
 ];
@@ -33,8 +41,19 @@ const PROTECTION: &[Attribute] = &[
 const EXPECTATION: &[Attribute] = &[
     Attribute::new(
         "check",
-        Ty::Enum(&["not_null", "unique", "row_count", "range", "allowed", "pattern", "fresh"]),
-        "A built-in check.",
+        Ty::Enum(&[
+            "not_null",
+            "unique",
+            "row_count",
+            "in_range",
+            "in_set",
+            "matches",
+            "fresh",
+            "range",
+            "allowed",
+            "pattern",
+        ]),
+        "A built-in check; `range`, `allowed` and `pattern` are other names of `in_range`, `in_set` and `matches`.",
     ),
     Attribute::new("columns", Ty::List(&Ty::Text), "The columns that are checked."),
     Attribute::new("column", Ty::Text, "The column that is checked."),
