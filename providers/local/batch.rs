@@ -90,6 +90,10 @@ fn version_address(model: &KnownValue) -> &str {
 pub(crate) fn first_row(ground: &Ground, address: &str) -> Option<serde_json::Map<String, Json>> {
     let name = address.strip_prefix("dataset.")?;
     let document = ground.place.get(&format!("datasets/{name}")).ok()?;
+    // What is encrypted is not shown to whoever looks at the screen.
+    if dataset::is_encrypted(&document.config) {
+        return None;
+    }
     rows_of(ground, &document, &dataset::Wanted::Now).ok()?.0.into_iter().next()
 }
 

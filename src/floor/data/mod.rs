@@ -3,6 +3,7 @@
 mod cell;
 mod compare;
 mod drift;
+mod guard;
 mod keys;
 mod parquet_read;
 mod parquet_write;
