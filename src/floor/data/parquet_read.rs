@@ -91,15 +91,7 @@ impl ParquetRows {
         let reader = guarded(move || builder.with_batch_size(BATCH).build())
             .and_then(|built| built.map_err(|error| error.to_string()))
             .map_err(|why| damaged(label, &why))?;
-        Ok(Self {
-            reader,
-            label: label.to_owned(),
-            columns,
-            types,
-            batch: Vec::new(),
-            at: 0,
-            line: 0,
-        })
+        Ok(Self { reader, label: label.to_owned(), columns, types, batch: Vec::new(), at: 0, line: 0 })
     }
 
     /// The names of its columns.

@@ -45,6 +45,15 @@ impl SourceData {
         self
     }
 
+    /// Calls it by its path in a directory, where it is in there and is called by its path.
+    #[must_use]
+    pub fn in_directory(mut self, dir: &Path) -> Self {
+        if let Ok(inside) = Path::new(&self.label).strip_prefix(dir) {
+            self.label = inside.display().to_string();
+        }
+        self
+    }
+
     pub(super) fn opened_with(mut self, key: Option<Key>) -> Self {
         self.key = key;
         self
