@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mlp_floor::Problem;
 use mlp_floor::data::{
     Cell, Check, ColumnSchema, Expectation, Format, Key, Keys, Manifest, OnFailure, RowPredicate, Sample,
-    SnapshotRequest, SourceData,
+    Snapshot, SnapshotRequest, SourceData,
 };
 use serde_json::{Value as Json, json};
 
@@ -20,6 +20,7 @@ use crate::gate;
 use crate::lower::object_name;
 use crate::mlp_eval::Quoted;
 use crate::mlp_value::{KnownValue, Number, units};
+use crate::resources::Ground;
 use crate::{codes, time};
 
 fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
@@ -98,11 +99,31 @@ pub(crate) fn request(config: &KnownValue, sources: Vec<SourceData>) -> Fallible
         sample: config.field("sample").map(sample),
         mask: protection("mask"),
         redact: protection("redact"),
+        protected: false,
         encrypt: is_encrypted(config),
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
         now: now as f64 / 1000.0,
         created_at: time::rfc3339(now),
     })
+}
+
+/// Makes a version of a dataset that the platform writes, and keeps it as the one its record leads to: of these rows, after
+/// those of the version before where they are appended.
+pub(crate) fn publish(
+    ground: &Ground,
+    identity: &str,
+    sources: Vec<SourceData>,
+    append: bool,
+) -> Fallible<Snapshot> {
+    let document = ground.place.get(identity)?;
+    let mut request = request(&document.config, sources)?;
+    request.append_to = version_of(&document).filter(|_| append).map(str::to_owned);
+    let store = ground.place.store(&document.config);
+    let made = store.snapshot(&request).map_err(|problem| fault(&problem, document.address()))?;
+    let resolved = crate::resources::local_dataset::resolved(&made);
+    let kept = Document::new(&ground.target, &document.kind, document.config, resolved);
+    ground.place.put(identity, &kept)?;
+    Ok(made)
 }
 
 /// A dataset by its name in this environment.
