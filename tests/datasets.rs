@@ -21,7 +21,8 @@ dataset "raw" {
   from       = ["data/a.csv"]
   format     = "parquet"
   schema     = "schemas/raw.avsc"
-  protection = { encrypt = true, mask = ["mail"], redact = ["email"] }
+  protection = { encrypt = true, mask = ["mail"], redact = ["email"], legal_basis = "GDPR:6.1.f" }
+  classification = ["pii"]
   quality {
     expect "positive" {
       assert   = row.amount > 0
@@ -104,6 +105,11 @@ fn protected_data_is_nowhere_in_the_clear_and_pipelines_read_it() {
         raw["versions"][0]["columns"][1]["min"].as_str().unwrap().to_owned()
     };
     assert_eq!(token.len(), 16);
+    let raw = project.mlp(&["show", "dataset.raw", "-e", "local"]).ended(0);
+    raw.says("classification: pii")
+        .says("legal basis: GDPR:6.1.f")
+        .says("masked: mail")
+        .never_says("mail.example");
     // The third dataset is not encrypted: it alone holds what the masks left.
     let holding_token: Vec<String> = holding(&project, &token);
     assert!(holding_token.iter().all(|path| path.contains("/data/")) && !holding_token.is_empty());

@@ -230,8 +230,8 @@ impl Copies {
         runs.join(run).join(".private")
     }
 
-    /// Begins to hold those of a run.
-    pub(crate) fn begin(runs: &Path, run: &str) -> Fallible<Self> {
+    /// Removes what runs that died left.
+    pub(crate) fn sweep(runs: &Path) {
         for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
             let folder = entry.path().join(".private");
             // Who still runs holds the lock.
@@ -239,6 +239,11 @@ impl Copies {
                 let _ = fs::remove_dir_all(folder);
             }
         }
+    }
+
+    /// Begins to hold those of a run.
+    pub(crate) fn begin(runs: &Path, run: &str) -> Fallible<Self> {
+        Self::sweep(runs);
         let folder = Self::folder(runs, run);
         let failed = |error: std::io::Error| io("create", &folder, &error);
         fs::create_dir_all(&folder).map_err(failed)?;
