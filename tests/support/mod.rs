@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod processes;
+pub mod scratch;
 
 use std::collections::BTreeSet;
 use std::io::Read;
