@@ -335,6 +335,7 @@ impl Local {
     /// Ends the cache, which can be made anew, and names what stays with its size.
     fn leftovers(&self) -> Vec<String> {
         let home = &self.ground.place.home;
+        crate::dataset::Copies::sweep(&self.ground.place.runs());
         let cache = home.join("cache");
         let mut said = Vec::new();
         let freed = size_of(&cache);

@@ -134,6 +134,18 @@ pub(super) fn binding(
     }
 }
 
+/// A version of a dataset; the newest only where this pipeline does not write it.
+fn dataset(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path: &str) -> Option<PlanValue> {
+    let found = versioned::dataset(builder, value, path)?;
+    if let (Some(writer), None) = (steps.writer_of(&found.address), &found.pin) {
+        let text = format!("`{}` is written by step `{writer}` of this pipeline", found.address);
+        builder.error(codes::STEP, path, text, &format!("take what the step hands on: `step.{writer}`"));
+    }
+    let mut fields = found.fields();
+    fields.insert("type", Value::text("table"));
+    Some(Value::object(fields))
+}
+
 fn output(
     builder: &mut Builder<'_>,
     steps: &Steps<'_>,

@@ -26,7 +26,7 @@ const COMMON: &[&str] = &[
 const REASONS: &[(&str, &str)] = &[
     ("monitor", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
     ("breaches", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
-    ("encrypt", "it needs the local provider's encryption, which is not available"),
+    ("encrypt", "what is encrypted are datasets: set `protection = { encrypt = true }` there"),
     ("accelerator", "endpoints run on the processors of this machine"),
     ("nodes", "there is one node: this machine"),
     ("compute", "endpoints run as processes of this machine"),

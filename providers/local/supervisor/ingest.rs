@@ -99,7 +99,8 @@ fn join(place: &Place, identity: &str, document: &Document, new: (&str, &[PathBu
     request.sources = new.1.iter().map(source).collect();
     request.append_to = dataset::version_of(document).map(str::to_owned);
     request.format = Some(Format::JsonLines);
-    request.sparse_mask = true;
+    // A column that no row had yet cannot be masked, and one that is masked already must not be again.
+    request.protected = true;
     let made = store.snapshot(&request).map_err(|problem| fault(&problem, document.address()))?;
     let mut resolved = local_dataset::resolved(&made);
     let mut all = document.resolved.get(HELD).cloned().unwrap_or_else(|| json!({}));

@@ -234,7 +234,7 @@ fn capture(place: &Place, endpoint: &str, written: &KnownValue) -> Fallible<Capt
         let record = place.get(&format!("datasets/{}", text(written, "to").unwrap_or_default()))?;
         let store = place.store(&record.config);
         let failed = |problem: mlp_floor::Problem| fault(&problem, record.address());
-        store.prepare_mask(&dataset::name_of(&record.config)).map_err(failed)?;
+        store.mask_key(&dataset::name_of(&record.config)).map_err(failed)?;
     }
     Ok(CaptureSpec {
         inputs: on("inputs"),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::path::PathBuf;
 
 use arrow_schema::DataType;
 
@@ -72,7 +73,11 @@ fn files_of(source: &SourceData) -> Result<Vec<SourceData>, Problem> {
         return Err(Problem::new("MLP0700", text).at("from"));
     }
     paths.sort();
-    Ok(paths.into_iter().map(SourceData::from).collect())
+    let file = |path: PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        SourceData::from(path).named(format!("{}/{name}", source.label.trim_end_matches('/')))
+    };
+    Ok(paths.into_iter().map(file).collect())
 }
 
 /// Reads the rows of several files as one table.
@@ -104,12 +109,7 @@ impl<'a> Rows<'a> {
         self.table.as_ref().is_some_and(|table| table.format() == Format::Csv)
     }
 
-    /// Whether the row that was read last was checked before.
-    pub(super) fn checked(&self) -> bool {
-        self.files.get(self.read.len()).is_some_and(|file| file.checked)
-    }
-
-    /// Where the row that was read last is protected already: the columns masked in it.
+    /// Where the row that was read last is of an earlier version of the same data set: the columns masked in it.
     pub(super) fn earlier(&self) -> Option<&'a [String]> {
         self.files.get(self.read.len())?.masked.as_deref()
     }
@@ -290,7 +290,7 @@ pub(super) fn scan(
         sampler.add(|seed| sample_hash(seed, columns, &row.cells, protection, earlier.is_some()));
         kinds.resize_with(columns.len(), Kinds::default);
         kinds.iter_mut().zip(&row.cells).for_each(|(kinds, cell)| kinds.add(cell));
-        if rows.checked() {
+        if earlier.is_some() {
             schema_checker.note(columns, &row.cells);
             quality_checker.note(columns, &row.cells);
         } else {
@@ -300,9 +300,7 @@ pub(super) fn scan(
     }
     let columns = rows.columns().to_vec();
     kinds.resize_with(columns.len(), Kinds::default);
-    if !request.sparse_mask {
-        protection.check(&columns)?;
-    }
+    protection.check(&columns)?;
     // Without a declared schema there is nothing columns could be unexpected in.
     let schema_failures = if request.schema.is_some() { schema_checker.finish(&columns) } else { Vec::new() };
     let (sources, types) = rows.finish();

@@ -90,7 +90,7 @@ pub fn sealed_captures(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 impl Capture {
     pub(super) fn open(spec: &CaptureSpec) -> Result<Self, Problem> {
-        let protection = RowProtection::new(&spec.mask, &spec.redact, &spec.key)?;
+        let protection = RowProtection::with_key_in(&spec.key, &spec.mask, &spec.redact)?;
         let failed =
             |error: &io::Error| Problem::io("MLP0785", "write in", &spec.folder, error).at("capture");
         fs::create_dir_all(&spec.folder).map_err(|error| failed(&error))?;
@@ -338,7 +338,7 @@ mod tests {
         let mut spec = spec(&path);
         (spec.mask, spec.redact) = (vec!["id".into()], vec!["email".into()]);
         let store = crate::data::Store::new(folder.path());
-        store.prepare_mask("log").unwrap();
+        store.mask_key("log").unwrap();
         spec.key = folder.path().join(".key");
         let capture = Capture::open(&spec).unwrap();
         for _ in 0..100 {
