@@ -85,6 +85,10 @@ dataset "orders" {
 dataset "log" {
   from = [source.shop.table.events]
 }
+dataset "said" {
+  from   = [dataset.log]
+  format = "csv"
+}
 "#;
 
 #[test]
@@ -98,7 +102,7 @@ fn a_sqlite_file_is_read_on_and_what_is_refused_changes_nothing() {
     );
     apply(&project).ended(0).says("orders: 2 rows read");
     nothing_to_do(&project);
-    assert_eq!((rows(&project, "orders"), rows(&project, "log")), (2, 1));
+    assert_eq!(["orders", "log", "said"].map(|dataset| rows(&project, dataset)), [2, 1, 1]);
     sqlite(&project, "INSERT INTO orders VALUES (3, -1, '2026-01-03')");
     project.mlp(&["plan", "-e", "local"]).ended(0).says("the data changed");
     let before = record(&project, "orders");
