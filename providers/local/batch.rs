@@ -12,7 +12,7 @@ use crate::dataset;
 use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
 use crate::mlp_value::KnownValue;
-use crate::resources::{Ground, local_dataset};
+use crate::resources::Ground;
 use crate::run::{Lineage, record, run_id, text};
 use crate::supervisor::{launch, version};
 use crate::{codes, time};
@@ -90,6 +90,10 @@ fn version_address(model: &KnownValue) -> &str {
 pub(crate) fn first_row(ground: &Ground, address: &str) -> Option<serde_json::Map<String, Json>> {
     let name = address.strip_prefix("dataset.")?;
     let document = ground.place.get(&format!("datasets/{name}")).ok()?;
+    // What is encrypted is not shown to whoever looks at the screen.
+    if dataset::is_encrypted(&document.config) {
+        return None;
+    }
     rows_of(ground, &document, &dataset::Wanted::Now).ok()?.0.into_iter().next()
 }
 
@@ -162,13 +166,7 @@ fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) 
     let mut spool = Spool::new(&folder, Format::JsonLines).map_err(failed)?;
     write_rows(&mut spool, rows).map_err(|error| io("write", &folder, &error))?;
     let source = spool.finish(&format!("predictions of run {run}")).map_err(failed)?;
-    let mut request = dataset::request(&document.config, vec![source])?;
-    request.append_to = dataset::version_of(&document).filter(|_| append).map(str::to_owned);
-    let made = ground.place.store(&document.config).snapshot(&request).map_err(failed)?;
-    let resolved = local_dataset::resolved(&made);
-    ground
-        .place
-        .put(identity, &Document::new(&ground.target, &document.kind, document.config.clone(), resolved))?;
+    let made = dataset::publish(ground, identity, vec![source], append)?;
     Ok(format!(
         "{} has {} rows in version {}",
         document.address(),

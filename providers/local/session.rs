@@ -249,6 +249,7 @@ impl Local {
                 .map(|found| found.len())
                 .sum::<u64>()
         };
+        crate::dataset::Copies::sweep(&self.ground.place.runs());
         let cache = home.join("cache");
         let mut said = Vec::new();
         let freed = size(&cache);

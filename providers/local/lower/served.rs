@@ -28,7 +28,7 @@ const REASONS: &[(&str, &str)] = &[
         "trigger",
         "triggers are run by the loop, which is not available in this version; start a run with `mlp run`",
     ),
-    ("encrypt", "it needs the local provider's encryption, which is not available"),
+    ("encrypt", "what is encrypted are datasets: set `protection = { encrypt = true }` there"),
     ("accelerator", "steps and endpoints run on the processors of this machine"),
     ("nodes", "there is one node: this machine"),
     ("compute", "steps and endpoints run as processes of this machine"),
