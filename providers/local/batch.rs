@@ -166,7 +166,7 @@ fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) 
     let mut spool = Spool::new(&folder, Format::JsonLines).map_err(failed)?;
     write_rows(&mut spool, rows).map_err(|error| io("write", &folder, &error))?;
     let source = spool.finish(&format!("predictions of run {run}")).map_err(failed)?;
-    let made = dataset::publish(ground, identity, vec![source], append)?;
+    let made = dataset::publish(ground, identity, source, append, run)?;
     Ok(format!(
         "{} has {} rows in version {}",
         document.address(),

@@ -112,15 +112,17 @@ pub(crate) fn request(config: &KnownValue, sources: Vec<SourceData>) -> Fallible
 pub(crate) fn publish(
     ground: &Ground,
     identity: &str,
-    sources: Vec<SourceData>,
+    source: SourceData,
     append: bool,
+    run: &str,
 ) -> Fallible<Snapshot> {
     let document = ground.place.get(identity)?;
-    let mut request = request(&document.config, sources)?;
+    let mut request = request(&document.config, vec![source])?;
     request.append_to = version_of(&document).filter(|_| append).map(str::to_owned);
     let store = ground.place.store(&document.config);
     let made = store.snapshot(&request).map_err(|problem| fault(&problem, document.address()))?;
-    let resolved = crate::resources::local_dataset::resolved(&made);
+    let mut resolved = crate::resources::local_dataset::resolved(&made);
+    resolved["run"] = Json::from(run);
     let kept = Document::new(&ground.target, &document.kind, document.config, resolved);
     ground.place.put(identity, &kept)?;
     Ok(made)

@@ -6,19 +6,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod batch;
+mod checks;
 mod codes;
 mod dataset;
 mod documents;
 mod fault;
 mod gate;
 mod lower;
+mod publish;
 mod register;
 mod resources;
 mod run;
+mod runtimes;
 mod session;
 mod show;
 mod sources;
 mod status;
+mod steps;
 mod supervisor;
 mod support;
 mod time;

@@ -14,7 +14,7 @@ use crate::mlp_eval::Quoted;
 use crate::mlp_value::{KnownValue, Number, units};
 use crate::resources::Ground;
 use crate::run::{Lineage, problem, scalars, text};
-use crate::{codes, gate, time};
+use crate::{checks, codes, gate, runtimes, time};
 
 /// What every part of registering looks at.
 struct Work<'a> {
@@ -47,7 +47,7 @@ pub(crate) fn register_all(
         reporter.event(Event::Started { subject: name.to_string() });
         let (status, reason) = match work.step(name, step, summary) {
             Ok(Some(reason)) => ("succeeded", reason),
-            Ok(None) => ("skipped", "what it registers was not made".to_owned()),
+            Ok(None) => ("skipped", "what it registers was not made, or a check refused it".to_owned()),
             Err(found) => {
                 let reason = found.headline.clone();
                 summary.problems.push(*found);
@@ -97,7 +97,10 @@ impl Work<'_> {
             },
         };
         summary.metrics.extend(scalars(&metrics));
-        self.checks(&metrics)?;
+        checks::judge(self.document, &metrics)?;
+        if checks::refused_by(self.document, self.report).is_some() {
+            return Ok(None);
+        }
         let Some(target) = step.field("register") else { return Ok(None) };
         let version = self.new_version(name, step, target, &model.path, Json::Object(metrics))?;
         let address = text(target, "address").unwrap_or_default();
@@ -136,26 +139,6 @@ impl Work<'_> {
             let text = format!("the metrics in `{}` cannot be read: {why}", path.display());
             Box::new(Diagnostic::error(codes::RUN, text).on(self.document.address(), ""))
         })
-    }
-
-    fn checks(&self, metrics: &Map<String, Json>) -> Outcome<()> {
-        let checks = self.document.config.field("checks").and_then(KnownValue::as_object);
-        for (address, check) in checks.into_iter().flat_map(|checks| checks.iter()) {
-            let Some(quoted) = check.field("assert").and_then(Quoted::of) else { continue };
-            let names = BTreeMap::from([("metrics", values(&Json::Object(metrics.clone())))]);
-            let verdict =
-                gate::judge(&quoted, &names).map_err(|found| Box::new(found.on(address, "assert")))?;
-            if !verdict.held {
-                let mut found =
-                    Diagnostic::error(codes::CHECK_FAILED, format!("{address} failed: {}", quoted.text))
-                        .on(address, "assert")
-                        .blame(Blame::Policy);
-                found.notes = verdict.values;
-                found.help = text(check, "message").map(str::to_owned);
-                return Err(Box::new(found));
-            }
-        }
-        Ok(())
     }
 
     fn new_version(
@@ -216,7 +199,7 @@ impl Work<'_> {
             command: None,
             mlmodel: false,
             code: own.or(made).map(str::to_owned),
-            interpreter: runtime.and_then(|runtime| text(runtime, "program")).map(str::to_owned),
+            interpreter: runtime.and_then(|runtime| runtimes::interpreter(self.ground, runtime)),
         }
     }
 

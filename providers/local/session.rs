@@ -1,5 +1,6 @@
 //! The doing half: reads and changes objects, and hands runs and endpoints on to those who run them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -196,18 +197,29 @@ impl Session for Local {
     }
 
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
-        let files = crate::status::log_files(&self.ground, query)?;
-        let mut positions = Vec::new();
-        for (subject, path) in &files {
-            positions.push(show(subject, path, 0, query.tail, reporter));
-        }
-        while query.follow && !reporter.cancelled() {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            for ((subject, path), position) in files.iter().zip(&mut positions) {
-                *position = show(subject, path, *position, None, reporter);
+        let mut shown: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        let mut tail = query.tail;
+        loop {
+            // Asked before the files are read: what is written last is not missed.
+            let over = !query.follow || crate::status::is_over(&self.ground, query)?;
+            match crate::status::log_files(&self.ground, query) {
+                Ok(files) => {
+                    for (subject, path) in files {
+                        let from = shown.get(&path).copied().unwrap_or(0);
+                        let to = show(&subject, &path, from, tail, reporter);
+                        shown.insert(path, to);
+                    }
+                    tail = None;
+                }
+                Err(error) if over => return Err(error),
+                // The first step of a run has not said anything yet.
+                Err(_) => {}
             }
+            if over || reporter.cancelled() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        Ok(())
     }
 
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
@@ -235,6 +247,7 @@ const STAYS: &[(&str, &str)] = &[
     ("logs", "what replicas said"),
     ("registry", "the history of runs and aliases"),
     ("runs", "what runs did"),
+    ("runtimes", "the environments that runs and kept models were made with"),
     ("state", "what is remembered, and the history of applies"),
 ];
 
@@ -242,23 +255,15 @@ impl Local {
     /// Ends the cache, which can be made anew, and names what stays with its size.
     fn leftovers(&self) -> Vec<String> {
         let home = &self.ground.place.home;
-        let size = |path: &Path| {
-            let files = mlp_floor::digest::list_files(path).unwrap_or_default();
-            files
-                .iter()
-                .filter_map(|file| path.join(file).metadata().ok())
-                .map(|found| found.len())
-                .sum::<u64>()
-        };
         crate::dataset::Copies::sweep(&self.ground.place.runs());
         let cache = home.join("cache");
         let mut said = Vec::new();
-        let freed = size(&cache);
+        let freed = size_of(&cache);
         if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
             said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
         }
         for (name, why) in STAYS {
-            let bytes = size(&home.join(name));
+            let bytes = size_of(&home.join(name));
             if bytes > 0 {
                 said.push(format!(
                     "stays: {} ({}): {why}",
@@ -269,6 +274,17 @@ impl Local {
         }
         said
     }
+}
+
+/// The bytes of the files below a directory; what links show is counted where it is.
+fn size_of(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => size_of(&entry.path()),
+        Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |found| found.len()),
+        _ => 0,
+    };
+    entries.map(size).sum()
 }
 
 /// Shows the whole lines of a file from a position on, and gives the position after them.

@@ -159,7 +159,7 @@ fn runs(ground: &Ground, id: &ResourceId, document: &Document, made: Make<'_>) -
 }
 
 /// The reports of runs, newest first.
-fn reports(ground: &Ground) -> impl Iterator<Item = (PathBuf, RunReport)> {
+pub(crate) fn reports(ground: &Ground) -> impl Iterator<Item = (PathBuf, RunReport)> {
     let entries = std::fs::read_dir(ground.place.runs()).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.sort();
@@ -174,16 +174,32 @@ fn running(ground: &Ground, pipeline: &str) -> Option<RunReport> {
     (newest.status == mlp_floor::launch::RunStatus::Running && newest.runner.is_alive()).then_some(newest)
 }
 
+/// Whether what a query means will say no more: a run that has ended. A replica is never done.
+pub(crate) fn is_over(ground: &Ground, query: &LogQuery) -> Fallible<bool> {
+    if query.resource != "local_pipeline" {
+        return Ok(false);
+    }
+    let document = ground.place.get(&query.identity)?;
+    let report = reports(ground).map(|(_, report)| report).find(|report| is_meant(report, query, &document));
+    Ok(report.is_none_or(|report| {
+        report.status != mlp_floor::launch::RunStatus::Running || !report.runner.is_alive()
+    }))
+}
+
+/// Whether a query means this run: the one it names, or the last of its pipeline.
+fn is_meant(report: &RunReport, query: &LogQuery, document: &Document) -> bool {
+    match &query.run {
+        Some(run) => report.run_id == *run,
+        None => report.pipeline == document.address(),
+    }
+}
+
 /// The log files a query means, each with its name.
 pub(crate) fn log_files(ground: &Ground, query: &LogQuery) -> Fallible<Vec<(String, PathBuf)>> {
     let document = ground.place.get(&query.identity)?;
     let name = query.identity.rsplit('/').next().unwrap_or_default();
     let mut found = if query.resource == "local_pipeline" {
-        let wanted = |report: &RunReport| match &query.run {
-            Some(run) => report.run_id == *run,
-            None => report.pipeline == document.address(),
-        };
-        match reports(ground).find(|(_, report)| wanted(report)) {
+        match reports(ground).find(|(_, report)| is_meant(report, query, &document)) {
             Some((path, report)) => {
                 report.steps.keys().map(|step| (step.clone(), path.join(step).join("log"))).collect()
             }

@@ -55,6 +55,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0769", "the metrics of a step are not valid"),
     ("MLP0770", "an input of a step is missing or was changed"),
     ("MLP0771", "a code snapshot is missing or damaged"),
+    ("MLP0772", "the environment of a runtime cannot be built"),
+    ("MLP0773", "a step touches a file of the project that it does not declare"),
+    ("MLP0774", "an interpreter is not what was recorded"),
     // serve
     ("MLP0780", "invalid endpoint"),
     ("MLP0781", "the port of an endpoint cannot be used"),

@@ -25,6 +25,8 @@ pub enum Need {
     Secret(String),
     /// Where a program is found on the search path, and what it prints for `--version`.
     Program(String),
+    /// What this machine has for steps to reserve.
+    Machine,
 }
 
 /// An answer.
@@ -49,6 +51,15 @@ pub enum Fact {
     },
     /// What was asked refuses or does not answer.
     Refused(Box<Refusal>),
+    /// A machine.
+    Machine {
+        /// Processor cores.
+        cores: u64,
+        /// Bytes of memory.
+        memory: u64,
+        /// What each GPU is called, by its number.
+        gpus: Vec<String>,
+    },
     /// There is no such thing.
     Missing,
     /// It is there and cannot be read; why.

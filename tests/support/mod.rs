@@ -4,6 +4,7 @@
 pub mod http;
 pub mod postgres;
 pub mod processes;
+pub mod scratch;
 
 use std::collections::BTreeSet;
 use std::io::Read;

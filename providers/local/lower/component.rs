@@ -9,6 +9,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         "runtime",
         "runtime.language",
         "runtime.version",
+        "runtime.lock",
         "runtime.env.**",
         "code",
         "run",

@@ -3,9 +3,12 @@
 mod builder;
 mod check;
 mod component;
+mod compute;
 mod dataset;
 mod endpoint;
+mod inputs;
 mod model;
+mod params;
 mod pipeline;
 mod registry;
 mod runtime;
@@ -17,6 +20,7 @@ mod step;
 mod storage;
 mod upstream;
 mod versioned;
+mod writes;
 
 use mlp_provider::{LowerInput, Lowered, Support};
 
@@ -24,6 +28,7 @@ use crate::codes;
 use crate::mlp_diag::Diagnostic;
 
 pub(crate) use builder::{combined_digest, object_name};
+pub(crate) use params::fits;
 pub(crate) use upstream::{held, recipe, written};
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
@@ -35,6 +40,7 @@ const VERSION: u32 = 1;
 const LOWERINGS: &[(&str, Lower)] = &[
     ("check", check::lower),
     ("component", component::lower),
+    ("compute", compute::lower),
     ("dataset", dataset::lower),
     ("endpoint", endpoint::lower),
     ("model", model::lower),
@@ -73,7 +79,18 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "schema_file", "served", "step", "upstream", "versioned"];
+        let helpers = [
+            "mod",
+            "builder",
+            "inputs",
+            "params",
+            "schema_file",
+            "served",
+            "step",
+            "upstream",
+            "versioned",
+            "writes",
+        ];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

@@ -19,6 +19,7 @@ const SERVED: &[&str] = &[
     "runtime",
     "runtime.language",
     "runtime.version",
+    "runtime.lock",
     "runtime.env.**",
     "aliases",
     "keep.**",
