@@ -324,6 +324,7 @@ impl Session for Local {
 const STAYS: &[(&str, &str)] = &[
     ("code", "the code that runs and kept models were made with"),
     ("keys", "the key of masked and encrypted data"),
+    ("extract", "from where the sources of kept datasets are read on"),
     ("logs", "what replicas said"),
     ("registry", "the history of runs and aliases"),
     ("runs", "what runs did"),

@@ -33,7 +33,7 @@ use crate::mlp_diag::Diagnostic;
 
 pub(crate) use builder::{combined_digest, object_name};
 pub(crate) use params::fits;
-pub(crate) use upstream::{recipe, written};
+pub(crate) use upstream::{held, recipe, written};
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
 

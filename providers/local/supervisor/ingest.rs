@@ -93,10 +93,7 @@ fn held(document: &Document, endpoint: &str) -> BTreeSet<String> {
 fn join(place: &Place, identity: &str, document: &Document, new: (&str, &[PathBuf])) -> Fallible<()> {
     let store = place.store(&document.config);
     let mut request = dataset::request(&document.config, Vec::new())?;
-    // What is masked already must not be masked again: a token of a token would join nothing.
-    let source =
-        |path: &PathBuf| SourceData::new(path, Some(Format::JsonLines)).protected(request.mask.clone());
-    request.sources = new.1.iter().map(source).collect();
+    request.sources = new.1.iter().map(|path| SourceData::new(path, Some(Format::JsonLines))).collect();
     request.append_to = dataset::version_of(document).map(str::to_owned);
     request.format = Some(Format::JsonLines);
     // A column that no row had yet cannot be masked, and one that is masked already must not be again.
