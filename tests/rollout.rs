@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -264,6 +264,9 @@ fn a_version_that_fails_or_is_slow_is_taken_out_and_a_good_one_takes_over() {
 fn endpoints_outlive_their_supervisor_and_a_rollout_goes_on() {
     let project = project("3s");
     let (router, replicas) = (pids(&project, "background endpoint"), pids(&project, "worker.py"));
+    for pid in router.iter().copied().chain([supervisor(&project)]) {
+        assert_eq!(processes::session(pid), Some(pid), "{pid} would go with the terminal that started it");
+    }
     let load = Load::on(&project);
     load.more(50);
 
@@ -290,18 +293,86 @@ fn endpoints_outlive_their_supervisor_and_a_rollout_goes_on() {
     project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
     assert_ne!(supervisor(&project), before);
     assert_eq!((pids(&project, "background endpoint"), pids(&project, "worker.py")), (router, replicas));
+
+    // What an apply starts it waits for, unless it is told not to, and says when it goes wrong.
+    processes::kill(supervisor(&project));
+    train(&project, "other");
+    project.mlp(&["apply", "-e", "local", "-auto-approve", "-no-wait"]).ended(0);
+    eventually(&project, "version 3 alone", || versions(&project, 20) == [3]);
+    eventually(&project, "the end of the rollout", || !status(&project).contains("takes over"));
+    processes::kill(supervisor(&project));
+    train(&project, "absent");
+    let failed = project.mlp(&["apply", "-e", "local", "-auto-approve"]);
+    assert_ne!(failed.code, Some(0), "{failed}");
+    failed.says("version 4 was taken out").says("could not be started").says("MLP0823");
+    assert_eq!(versions(&project, 20), [3]);
+    project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
     load.more(50);
     assert_eq!(load.end(), 0);
 }
 
 #[test]
+fn a_rollout_that_can_never_be_is_refused_with_its_line() {
+    let project = Project::of(&[("main.mlp", MAIN), ("src/fit.py", FIT), ("src/serve.py", SERVE)]);
+    project.edit("HOLD", "3s");
+    let line = format!("main.mlp:{}", project.line_of("abort_on"));
+    let mut before = "[self.error_rate > 0.1, self.p95 > \"250ms\"]".to_owned();
+    for (after, code, says) in [
+        ("[self.p98 > \"60ms\"]", "MLP0808", "p95"),
+        ("[self.p99 > 60]", "MLP0808", "no unit"),
+        ("[self.p99 > \"soon\"]", "MLP0808", "a duration"),
+        ("[self.error_rate]", "MLP0808", "cannot be judged"),
+    ] {
+        project.edit(&before, after);
+        let said = project.mlp(&["validate"]);
+        let said = if said.code == Some(0) { project.mlp(&["plan", "-e", "local"]) } else { said };
+        said.ended(1).says(code).says(says).says(&line);
+        before = after.to_owned();
+    }
+    project.edit(&before, "[]");
+    project.edit("steps    = [50, 100]", "steps    = [50, 20]");
+    project.mlp(&["plan", "-e", "local"]).ended(1).says("MLP0808").says("percentages that grow");
+    project.edit("steps    = [50, 20]", "strategy = \"all_at_once\"");
+    project.mlp(&["plan", "-e", "local"]).ended(1).says("MLP0808").says("takes over all at once");
+}
+
+#[test]
+fn a_newer_supervisor_is_left_alone_and_named() {
+    let main = MAIN.replace("HOLD", "3s");
+    let project = Project::of(&[("main.mlp", &main), ("src/fit.py", FIT), ("src/serve.py", SERVE)]);
+    let folder = project.directory().join(".mlp/supervisor");
+    std::fs::create_dir_all(&folder).unwrap();
+    let listener = UnixListener::bind(folder.join("s")).unwrap();
+    let newer = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&mut stream).read_line(&mut line).unwrap();
+            writeln!(stream, r#"{{"protocol": 99, "version": "999.0.0", "later": true}}"#).unwrap();
+            if line.contains("enough") {
+                return asked;
+            }
+            asked.push(line);
+        }
+    });
+    let said = project.mlp(&["up", "-e", "local", "--auto-approve"]);
+    assert_ne!(said.code, Some(0), "{said}");
+    said.says("999.0.0").says("MLP0820");
+    let mut stream = UnixStream::connect(folder.join("s")).unwrap();
+    writeln!(stream, "enough").unwrap();
+    let asked = newer.join().unwrap();
+    assert!(asked.iter().all(|line| !line.contains("shutdown") && !line.contains("retire")), "{asked:?}");
+    assert!(pids(&project, "background").is_empty());
+    std::fs::remove_file(folder.join("s")).unwrap();
+}
+
+#[test]
 fn after_a_restart_of_the_machine_status_says_what_is_down_and_what_was_missed() {
     let project = project("1s");
-    // What a restart does, as far as a test may: nothing runs, and the machine has another name for this time.
-    processes::kill(supervisor(&project));
-    for words in ["background endpoint", "worker.py"] {
-        pids(&project, words).into_iter().for_each(processes::kill);
-    }
+    // What a restart does, as far as a test may: everything is asked to end, and the machine has another name for this time.
+    processes::terminate(supervisor(&project));
+    eventually(&project, "the end of all processes", || project.running().is_empty());
     let path = project.directory().join(".mlp/supervisor/status.json");
     let mut record: Json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert!(record["boot"].is_string(), "{record}");

@@ -66,6 +66,8 @@ struct Supervisor {
     ports: Mutex<BTreeMap<Key, u16>>,
     /// Whether a version is on its way somewhere.
     close: AtomicBool,
+    /// Whether the machine asks everything to end: what ran stays written down.
+    leaving: AtomicBool,
     wake: Notify,
     end: watch::Sender<End>,
 }
@@ -118,7 +120,11 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
             () = supervisor.wake.notified() => {}
             _ = ended.changed() => {}
             () = told(&mut hangup) => {}
-            () = told(&mut terminate) => break,
+            () = told(&mut terminate) => {
+                supervisor.write_status();
+                supervisor.leaving.store(true, Ordering::Relaxed);
+                break;
+            }
         }
     }
     if *ended.borrow() != End::Alone {
@@ -179,6 +185,7 @@ impl Supervisor {
             homes: Mutex::new(read(&folder.join("homes.json"))),
             ports: Mutex::new(ports.collect()),
             close: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             wake: Notify::new(),
             end,
             folder,
@@ -227,6 +234,9 @@ impl Supervisor {
 
     /// Writes down what runs, without what changes with every request, for times in which nobody can be asked.
     fn write_status(&self) {
+        if self.leaving.load(Ordering::Relaxed) {
+            return;
+        }
         let path = self.folder.join("status.json");
         let mut status = self.last();
         let variants = status.endpoints.iter_mut().filter_map(|report| report.state.as_mut());
