@@ -5,6 +5,8 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -309,6 +311,50 @@ fn endpoints_outlive_their_supervisor_and_a_rollout_goes_on() {
     project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
     load.more(50);
     assert_eq!(load.end(), 0);
+}
+
+/// This program with an older version in place of its own.
+fn older(folder: &Path) -> PathBuf {
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    let older: Vec<u8> =
+        version.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }).collect();
+    let mut program = std::fs::read(env!("CARGO_BIN_EXE_mlp")).unwrap();
+    let mut at = 0;
+    while let Some(found) = program[at..].windows(version.len()).position(|part| part == version) {
+        at += found + version.len();
+        program[at - version.len()..at].copy_from_slice(&older);
+    }
+    let path = folder.join("mlp");
+    std::fs::write(&path, program).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_newer_program_takes_over_supervisor_and_endpoints_without_a_failed_request() {
+    // The older version does not fulfil what the specification asks of the program.
+    let main = MAIN.replace("HOLD", "3s").replace("  mlp_version = \"~> 0.1\"\n", "");
+    let project = Project::of(&[("main.mlp", &main), ("src/fit.py", FIT), ("src/serve.py", SERVE)]);
+    let older = older(&project.directory());
+    let mut up = Command::new(&older);
+    up.args(["up", "-e", "local", "--auto-approve"]).current_dir(project.directory());
+    support::run(&mut up).ended(0);
+    let names = |words: &str| pids(&project, &format!("{} background {words}", older.display()));
+    assert_eq!((names("local").len(), names("endpoint").len()), (1, 1), "{:?}", project.running());
+    let load = Load::on(&project);
+    load.more(50);
+
+    project.edit("hold     = \"3s\"", "hold     = \"2s\"");
+    project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
+    eventually(&project, "the end of the older processes", || {
+        names("local").is_empty() && names("endpoint").is_empty()
+    });
+    supervisor(&project);
+    assert_eq!(pids(&project, "background endpoint").len(), 1);
+    load.more(50);
+    assert_eq!(load.end(), 0);
+    assert_eq!(pids(&project, "worker.py").len(), 1);
+    nothing_to_do(&project);
 }
 
 #[test]
