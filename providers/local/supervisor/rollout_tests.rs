@@ -135,6 +135,30 @@ fn what_cannot_be_started_is_held_and_what_runs_is_not() {
 }
 
 #[test]
+fn a_version_that_is_served_without_an_alias_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(folder.path());
+    begun().write(&place, "e").unwrap();
+    assert_eq!(needed(&place, "m"), Vec::<u64>::new(), "nothing is served without a record");
+    let variant = KnownValue::object([("stable", KnownValue::object([("model", KnownValue::text("m"))]))]);
+    let document = Document {
+        format_version: 1,
+        kind: "local_endpoint".into(),
+        project: "p".into(),
+        environment: "e".into(),
+        lineage: "l".into(),
+        config: KnownValue::object([("variant", variant)]),
+        resolved: json!({}),
+        digest: String::new(),
+    };
+    place.put("endpoints/e", &document).unwrap();
+    let mut found = needed(&place, "m");
+    found.sort_unstable();
+    assert_eq!(found, [1, 2]);
+    assert_eq!(needed(&place, "other"), Vec::<u64>::new());
+}
+
+#[test]
 fn what_was_written_is_read_and_without_it_what_runs_counts() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::new(folder.path());

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
@@ -22,7 +23,7 @@ use super::spec::EndpointSpec;
 use crate::Problem;
 use crate::launch::{is_alive, start_ticks};
 
-/// The version of what is said. `hello`, `hand_over`, `leave` and `stop` are understood by every version.
+/// The version of what is said. `status`, `hand_over`, `leave` and `stop` are understood by every version.
 pub(super) const PROTOCOL: u32 = 1;
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 const RECORD: &str = "record.json";
@@ -43,9 +44,7 @@ pub(super) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ask {
-    /// Who is there.
-    Hello,
-    /// What the endpoint looks like.
+    /// Who is there, and what the endpoint looks like.
     Status,
     /// The endpoint is to be this; answered when it is.
     Apply(Box<EndpointSpec>),
@@ -66,8 +65,9 @@ pub(super) struct Answer {
     /// The digest of the specification it runs by.
     #[serde(default)]
     pub(super) spec: Option<String>,
+    /// What the endpoint looks like, in the words of the version that says it: another one may not understand it all.
     #[serde(default)]
-    pub(super) status: Option<EndpointStatus>,
+    pub(super) status: Option<Box<RawValue>>,
     /// The process that was started.
     #[serde(default)]
     pub(super) started: Option<u32>,
@@ -118,7 +118,8 @@ pub struct Keeper {
 
 impl From<Answer> for View {
     fn from(answer: Answer) -> Self {
-        Self { pid: answer.pid, version: answer.version, spec: answer.spec, status: answer.status }
+        let status = answer.status.and_then(|status| serde_json::from_str(status.get()).ok());
+        Self { pid: answer.pid, version: answer.version, spec: answer.spec, status }
     }
 }
 
@@ -365,5 +366,25 @@ impl EndpointSpec {
     pub fn digest(&self) -> String {
         // A specification is plain data: what cannot be written differs from everything.
         serde_json::to_vec(self).map(|text| blake3::hash(&text).to_hex().to_string()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_another_version_tells_at_least_who_is_there() {
+        let text = r#"{"protocol": 9, "version": "9.0.0", "pid": 7, "status": {"shape": "new"}, "more": []}"#;
+        let view = View::from(serde_json::from_str::<Answer>(text).unwrap());
+        assert_eq!((view.pid, view.version.as_str(), view.status), (7, "9.0.0", None));
+    }
+
+    #[test]
+    fn a_mark_is_that_of_one_process() {
+        let carried = b"MLP_REPLICA=e/v-0/12.345-7";
+        assert!(carries(carried, "12.345"));
+        assert!(!carries(carried, "2.345") && !carries(carried, "12.34"));
+        assert!(!carries(b"OTHER=e/v-0/12.345-7", "12.345"));
     }
 }

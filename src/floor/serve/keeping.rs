@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::value::to_raw_value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -143,7 +144,7 @@ impl Keeping {
 
     async fn answer(self: Arc<Self>, ask: Ask) -> Answer {
         let outcome = match ask {
-            Ask::Hello | Ask::Status => Ok(None),
+            Ask::Status => Ok(None),
             Ask::Apply(spec) => self.apply(*spec).await.map(|()| None),
             Ask::HandOver { argv } => self.hand_over(&argv).await.map(Some),
             Ask::Leave => {
@@ -161,7 +162,8 @@ impl Keeping {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answer = Answer {
             spec: seen.spec.clone(),
-            status: seen.viewer.as_ref().map(Viewer::status),
+            // A status is plain data: it can always be written.
+            status: seen.viewer.as_ref().and_then(|viewer| to_raw_value(&viewer.status()).ok()),
             ..Answer::default()
         };
         match outcome {
