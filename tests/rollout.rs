@@ -226,7 +226,7 @@ impl Load {
 
 #[test]
 fn a_version_that_fails_or_is_slow_is_taken_out_and_a_good_one_takes_over() {
-    let project = project("3s");
+    let project = project("6s");
     let load = Load::on(&project);
     load.more(50);
 
@@ -264,7 +264,7 @@ fn a_version_that_fails_or_is_slow_is_taken_out_and_a_good_one_takes_over() {
 
 #[test]
 fn endpoints_outlive_their_supervisor_and_a_rollout_goes_on() {
-    let project = project("3s");
+    let project = project("6s");
     let (router, replicas) = (pids(&project, "background endpoint"), pids(&project, "worker.py"));
     for pid in router.iter().copied().chain([supervisor(&project)]) {
         assert_eq!(processes::session(pid), Some(pid), "{pid} would go with the terminal that started it");
@@ -278,12 +278,14 @@ fn endpoints_outlive_their_supervisor_and_a_rollout_goes_on() {
     processes::kill(supervisor(&project));
     let said = status(&project);
     assert!(said.contains("no supervisor watches it") && said.contains("mlp apply"), "{said}");
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(7));
     assert_eq!(versions(&project, 20), [1, 2], "time in which nobody watches is no time that a step is held");
     project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(0);
     assert_eq!(versions(&project, 20), [2], "apply waits until the rollout is through");
     assert_eq!(pids(&project, "background endpoint"), router);
-    assert!(pids(&project, "worker.py").iter().all(|pid| !replicas.contains(pid)));
+    eventually(&project, "the end of the replicas before", || {
+        pids(&project, "worker.py").iter().all(|pid| !replicas.contains(pid))
+    });
     nothing_to_do(&project);
 
     // A newer version of the program tells the supervisor to leave its endpoints to the next one.
@@ -353,7 +355,7 @@ fn a_newer_program_takes_over_supervisor_and_endpoints_without_a_failed_request(
     assert_eq!(pids(&project, "background endpoint").len(), 1);
     load.more(50);
     assert_eq!(load.end(), 0);
-    assert_eq!(pids(&project, "worker.py").len(), 1);
+    eventually(&project, "one replica", || pids(&project, "worker.py").len() == 1);
     nothing_to_do(&project);
 }
 

@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::endpoint::{Endpoint, Viewer};
 use super::keeper::{
@@ -32,6 +33,8 @@ struct Keeping {
     /// Changed by one at a time.
     endpoint: tokio::sync::Mutex<Option<Endpoint>>,
     seen: Mutex<Seen>,
+    /// What is left of specifications that were replaced.
+    settling: Mutex<JoinSet<()>>,
     inherited: Mutex<Option<TcpListener>>,
     /// The process whose endpoint this one takes over.
     before: Mutex<Option<Record>>,
@@ -70,6 +73,7 @@ pub async fn keep(folder: PathBuf) -> Result<(), Problem> {
         folder: folder.clone(),
         endpoint: tokio::sync::Mutex::default(),
         seen: Mutex::default(),
+        settling: Mutex::default(),
         inherited: Mutex::new(inherited),
         before: Mutex::new(before),
         end: Notify::new(),
@@ -152,6 +156,7 @@ impl Keeping {
                 if let Some(endpoint) = endpoint {
                     endpoint.leave().await;
                 }
+                self.settled().await;
                 Ok(None)
             }
             Ask::Stop => {
@@ -177,11 +182,13 @@ impl Keeping {
         let digest = spec.digest();
         let mut slot = self.endpoint.lock().await;
         if let Some(endpoint) = slot.as_mut() {
-            let outcome = endpoint.apply(spec).await;
-            if outcome.is_ok() {
-                self.see(endpoint, digest);
-            }
-            return outcome;
+            let leftover = endpoint.change(spec).await?;
+            self.see(endpoint, digest);
+            // Whoever decides is free to look on while long requests come to their end.
+            let mut settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+            while settling.try_join_next().is_some() {}
+            settling.spawn(leftover.settle());
+            return Ok(());
         }
         let listener = self.inherited.lock().unwrap_or_else(PoisonError::into_inner).take();
         let told = Arc::new(|event: EndpointEvent| {
@@ -224,5 +231,12 @@ impl Keeping {
         if let Some(endpoint) = endpoint {
             endpoint.stop().await;
         }
+        self.settled().await;
+    }
+
+    /// Waits until nothing is left of what was replaced.
+    async fn settled(&self) {
+        let mut settling = std::mem::take(&mut *self.settling.lock().unwrap_or_else(PoisonError::into_inner));
+        while settling.join_next().await.is_some() {}
     }
 }
