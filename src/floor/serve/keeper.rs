@@ -92,8 +92,24 @@ pub(super) struct Record {
     pub(super) pid: u32,
     /// When it started, in ticks since the machine did; 0 where that is not known.
     pub(super) started: u64,
+    /// Which start of the machine that counts from, where the machine says.
+    #[serde(default)]
+    boot: Option<String>,
     /// What its replicas carry in their environment.
     pub(super) mark: String,
+}
+
+impl Record {
+    /// Whether its process is there, and no other one with its number.
+    fn lives(&self) -> bool {
+        self.boot == boot() && is_alive(self.pid, self.started)
+    }
+}
+
+/// What tells one start of the machine from the next.
+fn boot() -> Option<String> {
+    let found = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(found.trim().to_owned())
 }
 
 /// What a process says about its endpoint.
@@ -162,7 +178,7 @@ pub(super) fn read_record(folder: &Path) -> Option<Record> {
 pub(super) fn write_record(folder: &Path, mark: &str) -> io::Result<()> {
     let pid = std::process::id();
     let started = start_ticks(pid).unwrap_or(0);
-    let record = Record { format_version: 1, pid, started, mark: mark.to_owned() };
+    let record = Record { format_version: 1, pid, started, boot: boot(), mark: mark.to_owned() };
     let part = folder.join(format!(".{RECORD}.{pid}"));
     fs::write(&part, serde_json::to_vec_pretty(&record)?)?;
     fs::rename(part, folder.join(RECORD))
@@ -232,7 +248,7 @@ impl Keeper {
     #[must_use]
     pub fn lives(&self) -> bool {
         let started = read_record(&self.folder).filter(|record| record.pid == self.pid);
-        started.is_some_and(|record| is_alive(record.pid, record.started))
+        started.is_some_and(|record| record.lives())
     }
 
     /// What the process of a folder says, asked by a program that waits for it.
@@ -317,7 +333,7 @@ impl Keeper {
     /// Ends what a process that no longer answers has left: itself, where it hangs, and its replicas.
     pub async fn clear(folder: &Path) {
         let Some(record) = read_record(folder) else { return };
-        if is_alive(record.pid, record.started)
+        if record.lives()
             && let Some(group) = i32::try_from(record.pid).ok().and_then(Pid::from_raw)
         {
             // An error says that nobody is left to hear it.
@@ -378,6 +394,16 @@ mod tests {
         let text = r#"{"protocol": 9, "version": "9.0.0", "pid": 7, "status": {"shape": "new"}, "more": []}"#;
         let view = View::from(serde_json::from_str::<Answer>(text).unwrap());
         assert_eq!((view.pid, view.version.as_str(), view.status), (7, "9.0.0", None));
+    }
+
+    #[test]
+    fn a_number_of_another_start_of_the_machine_is_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        write_record(folder.path(), "1.2").unwrap();
+        let record = read_record(folder.path()).unwrap();
+        assert!(record.lives());
+        assert!(!Record { boot: Some("another".into()), ..record.clone() }.lives());
+        assert!(!Record { started: record.started + 1, ..record }.lives());
     }
 
     #[test]
