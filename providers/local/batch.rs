@@ -5,16 +5,18 @@ use std::io::Write;
 use std::path::Path;
 
 use mlp_floor::data::{Cell, Format, Table};
+use mlp_floor::registry::ModelVersion;
 use mlp_floor::serve::{BatchSpec, predict_batch};
 use mlp_provider::{Event, ProviderError, Reporter, RunRequest, RunSummary, StepSummary};
 use serde_json::{Map, Value as Json, json};
 
 use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
-use crate::mlp_value::KnownValue;
+use crate::mlp_value::{KnownValue, Number};
 use crate::resources::{Ground, local_dataset as dataset};
 use crate::run::{Lineage, record, run_id, text};
-use crate::supervisor::{launch, version};
+use crate::steps::secrets;
+use crate::supervisor::{environment, launch, version};
 use crate::{codes, time};
 
 type Rows = Vec<Map<String, Json>>;
@@ -39,10 +41,10 @@ pub(crate) async fn run(
     let (rows, digest) = rows_of(ground, &input)?;
     let spec = BatchSpec {
         name: format!("batch-{run}"),
-        launch: launch(&ground.place, &version, text(&document.config, "serve"))?,
-        env: BTreeMap::new(),
-        start_timeout_ms: 60_000,
-        request_timeout_ms: 600_000,
+        launch: launch(&ground.place, &version, &document)?,
+        env: variables(ground, &document, &version)?,
+        start_timeout_ms: milliseconds(&document, "start_timeout_ms", 60_000),
+        request_timeout_ms: milliseconds(&document, "timeout_ms", 600_000),
         log_dir: ground.place.logs(request.identity.rsplit('/').next().unwrap_or("batch")),
     };
     let predictions = predict_batch(&spec, &rows, CHUNK).await.map_err(|found| fault(&found, &address))?;
@@ -79,6 +81,24 @@ pub(crate) async fn run(
     };
     record(ground, &summary, &lineage)?;
     Ok(summary)
+}
+
+fn milliseconds(document: &Document, name: &str, otherwise: u64) -> u64 {
+    let written = document.config.field(name).and_then(KnownValue::as_number).and_then(Number::to_i64);
+    written.and_then(|number| u64::try_from(number).ok()).unwrap_or(otherwise)
+}
+
+/// What the worker finds in its environment: the variables of its runtime, and its secrets.
+fn variables(
+    ground: &Ground,
+    document: &Document,
+    version: &ModelVersion,
+) -> Fallible<BTreeMap<String, String>> {
+    let mut found = environment(version, document);
+    if let Some(written) = document.config.field("secrets").and_then(KnownValue::as_object) {
+        found.extend(secrets(ground, written, document, "secrets")?);
+    }
+    Ok(found)
 }
 
 fn version_address(model: &KnownValue) -> &str {
@@ -164,7 +184,13 @@ fn output_row(
 }
 
 /// Makes a version of a dataset of its rows so far and new ones.
-fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) -> Fallible<String> {
+pub(crate) fn write(
+    ground: &Ground,
+    identity: &str,
+    rows: &Rows,
+    append: bool,
+    run: &str,
+) -> Fallible<String> {
     let document = ground.place.get(identity)?;
     let mut all = match document.resolved.get("version").and_then(Json::as_str) {
         Some(_) if append => rows_of(ground, &document)?.0,

@@ -6,16 +6,21 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod batch;
+mod checks;
 mod codes;
 mod documents;
 mod fault;
+mod forms;
 mod gate;
 mod lower;
+mod publish;
 mod register;
 mod resources;
 mod run;
+mod runtimes;
 mod session;
 mod status;
+mod steps;
 mod supervisor;
 mod support;
 mod time;

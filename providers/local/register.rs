@@ -15,7 +15,7 @@ use crate::mlp_value::{KnownValue, Number, units};
 use crate::resources::Ground;
 use crate::run::{Lineage, problem, scalars, text};
 use crate::supervisor::needed;
-use crate::{codes, gate, time};
+use crate::{checks, codes, gate, runtimes, time};
 
 /// What every part of registering looks at.
 struct Work<'a> {
@@ -48,7 +48,7 @@ pub(crate) fn register_all(
         reporter.event(Event::Started { subject: name.to_string() });
         let (status, reason) = match work.step(name, step, summary) {
             Ok(Some(reason)) => ("succeeded", reason),
-            Ok(None) => ("skipped", "what it registers was not made".to_owned()),
+            Ok(None) => ("skipped", "what it registers was not made, or a check refused it".to_owned()),
             Err(found) => {
                 let reason = found.headline.clone();
                 summary.problems.push(*found);
@@ -98,7 +98,10 @@ impl Work<'_> {
             },
         };
         summary.metrics.extend(scalars(&metrics));
-        self.checks(&metrics)?;
+        checks::judge(self.document, &metrics)?;
+        if checks::refused_by(self.document, self.report).is_some() {
+            return Ok(None);
+        }
         let Some(target) = step.field("register") else { return Ok(None) };
         let version = self.new_version(name, step, target, &model.path, Json::Object(metrics))?;
         let address = text(target, "address").unwrap_or_default();
@@ -139,26 +142,6 @@ impl Work<'_> {
         })
     }
 
-    fn checks(&self, metrics: &Map<String, Json>) -> Outcome<()> {
-        let checks = self.document.config.field("checks").and_then(KnownValue::as_object);
-        for (address, check) in checks.into_iter().flat_map(|checks| checks.iter()) {
-            let Some(quoted) = check.field("assert").and_then(Quoted::of) else { continue };
-            let names = BTreeMap::from([("metrics", values(&Json::Object(metrics.clone())))]);
-            let verdict =
-                gate::judge(&quoted, &names).map_err(|found| Box::new(found.on(address, "assert")))?;
-            if !verdict.held {
-                let mut found =
-                    Diagnostic::error(codes::CHECK_FAILED, format!("{address} failed: {}", quoted.text))
-                        .on(address, "assert")
-                        .blame(Blame::Policy);
-                found.notes = verdict.values;
-                found.help = text(check, "message").map(str::to_owned);
-                return Err(Box::new(found));
-            }
-        }
-        Ok(())
-    }
-
     fn new_version(
         &self,
         name: &str,
@@ -169,6 +152,7 @@ impl Work<'_> {
     ) -> Outcome<ModelVersion> {
         let model = text(target, "model").unwrap_or_default();
         let failed = |found: mlp_floor::Problem| self.failed(&found);
+        let mlmodel = path.join(crate::forms::MLMODEL).is_file();
         let stored = self.registry.store_directory(model, path).map_err(failed)?;
         let record = self.ground.place.get(&format!("models/{model}")).map_err(|error| error.diagnostic)?;
         let source = step.field("from").and_then(|from| text(from, "step")).unwrap_or(name);
@@ -183,7 +167,7 @@ impl Work<'_> {
             tags: BTreeMap::new(),
             run: Some(self.lineage.run_id.clone()),
             lineage: self.lineage(source),
-            serve: Some(self.serve(&record, source)),
+            serve: Some(self.serve(&record, source, mlmodel)),
             who: self.request.who.clone(),
         };
         self.registry.register(&new).map(|registered| registered.version).map_err(failed)
@@ -207,17 +191,16 @@ impl Work<'_> {
 
     /// How the version is served: by the class of the model, with the code and the interpreter that made it unless the
     /// model names its own.
-    fn serve(&self, model: &Document, source: &str) -> Serve {
+    fn serve(&self, model: &Document, source: &str, mlmodel: bool) -> Serve {
         let own = model.resolved.get("code").and_then(Json::as_str);
         let made = self.document.resolved.get("code").and_then(|code| code.get(source)?.as_str());
         let step = self.document.config.field("step").and_then(|steps| steps.field(source));
         let runtime = model.config.field("runtime").or_else(|| step?.field("runtime"));
         Serve {
-            class: text(&model.config, "serve").map(str::to_owned),
-            command: None,
-            mlmodel: false,
+            env: runtime.map(runtimes::variables).unwrap_or_default(),
             code: own.or(made).map(str::to_owned),
-            interpreter: runtime.and_then(|runtime| text(runtime, "program")).map(str::to_owned),
+            interpreter: runtime.and_then(|runtime| runtimes::interpreter(self.ground, runtime)),
+            ..crate::forms::recorded(text(&model.config, "serve"), mlmodel)
         }
     }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mlp_floor::launch::{
-    ArtifactType, CacheSpec, Capacity, CodeRef, Event as StepEvent, InputBinding, Interpreter, OutputSpec,
-    PipelineRun, Retry, RunReport, RunStatus, SecretEnv, Segment, StepSpec, StepStatus, run_pipeline,
+    Event as StepEvent, Failure, Machine, PipelineRun, RunReport, RunStatus, StepStatus, run_pipeline,
 };
 use mlp_floor::registry::{Registry, RunRecord};
 use mlp_provider::{Event, ProviderError, Reporter, RunRequest, RunSummary, StepSummary};
@@ -16,11 +15,10 @@ use tokio::sync::{mpsc, watch};
 use crate::documents::Document;
 use crate::fault::{self, Fallible, fault, wrong};
 use crate::mlp_diag::Diagnostic;
-use crate::mlp_eval::{Expr, Node, Part, Quoted};
-use crate::mlp_value::{KnownValue, Number, units};
+use crate::mlp_value::KnownValue;
 use crate::resources::Ground;
-use crate::supervisor::find_version;
-use crate::{codes, gate, register, time};
+use crate::steps::{self, resolve};
+use crate::{checks, codes, publish, register, time};
 
 /// The parts of a run that registering needs.
 pub(crate) struct Lineage {
@@ -37,7 +35,7 @@ pub(crate) fn run_id(now: u64) -> String {
     let nanos =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     let digest = blake3::hash(format!("{seed}-{nanos}").as_bytes()).to_hex();
-    format!("{}-{}", time::compact(now), &digest[..4])
+    format!("{}-{:03}{}", time::compact(now), now % 1000, &digest[..4])
 }
 
 pub(crate) fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
@@ -57,8 +55,9 @@ pub(crate) async fn run(
         run_id: run_id(now),
         started: time::rfc3339(now),
     };
+    close_abandoned(ground, document.address());
     lineage.params = params(&document, request, &lineage)?;
-    let steps = steps(ground, &document, request, &mut lineage)?;
+    let steps = steps::all(ground, &document, request, &mut lineage, reporter)?;
     let pipeline = PipelineRun {
         run_id: lineage.run_id.clone(),
         pipeline: document.address().to_owned(),
@@ -68,18 +67,37 @@ pub(crate) async fn run(
         project_root: PathBuf::from(&ground.target.directory),
         params: lineage.params.clone(),
         steps,
-        capacity: Capacity::default(),
+        gpu_root: Some(PathBuf::from(&ground.target.directory).join(".mlp").join("gpu")),
+        capacity: machine(ground).capacity(),
         grace_seconds: mlp_floor::launch::default_grace(),
         log_limit: mlp_floor::launch::default_log_limit(),
     };
     let report = launch(pipeline, &document, reporter).await?;
     let mut summary = summarise(request, &document, &report, &lineage);
-    register::register_all(ground, &document, request, &report, &lineage, &mut summary, reporter)?;
+    if request.steps.is_empty() {
+        checks::judge_alone(&document, &report, &mut summary);
+        publish::all(ground, &document, &report, &mut summary);
+        register::register_all(ground, &document, request, &report, &lineage, &mut summary, reporter)?;
+    } else {
+        summary
+            .results
+            .push("a part of the pipeline ran: nothing is registered or written to datasets".to_owned());
+    }
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
     let seconds = time::now_ms().saturating_sub(now) as f64 / 1000.0;
     summary.seconds = seconds;
     record(ground, &summary, &lineage)?;
     Ok(summary)
+}
+
+/// Ends what is left of runs whose process was killed: their steps may still work, and hold what this run needs.
+fn close_abandoned(ground: &Ground, pipeline: &str) {
+    for (place, report) in crate::status::reports(ground) {
+        if report.pipeline == pipeline && report.is_abandoned() {
+            // A record that cannot be written is read again by the next run; its processes are ended all the same.
+            let _ = mlp_floor::launch::close_abandoned(&place);
+        }
+    }
 }
 
 /// Keeps what came of a run in the registry.
@@ -121,8 +139,12 @@ async fn launch(pipeline: PipelineRun, document: &Document, reporter: &dyn Repor
     while let Ok(event) = events.try_recv() {
         tell(event, document.address(), reporter);
     }
-    outcome.map_err(|problems| match problems.first() {
-        Some(problem) => fault(problem, document.address()),
+    outcome.map_err(|problems| match problems.split_first() {
+        Some((problem, more)) => {
+            let mut error = fault(problem, document.address());
+            error.diagnostic.notes.extend(more.iter().map(|problem| format!("and: {}", problem.message)));
+            error
+        }
         None => wrong(codes::RUN, "the run could not be started", document.address(), ""),
     })
 }
@@ -160,25 +182,6 @@ fn tell(event: StepEvent, pipeline: &str, reporter: &dyn Reporter) {
     reporter.event(told);
 }
 
-/// Values of quoted expressions about parameters and the run.
-fn resolve(
-    value: &KnownValue,
-    params: &BTreeMap<String, Json>,
-    lineage: &Lineage,
-) -> Result<Json, Box<Diagnostic>> {
-    let Some(quoted) = Quoted::of(value) else { return Ok(value.to_plain_json()) };
-    let params = params.iter().map(|(name, value)| {
-        let value = KnownValue::from_json(value).unwrap_or(KnownValue::Null);
-        (name.as_str(), value)
-    });
-    let run = KnownValue::object([
-        ("id", KnownValue::text(&lineage.run_id)),
-        ("started_at", KnownValue::text(&lineage.started)),
-    ]);
-    let names = BTreeMap::from([("param", KnownValue::object(params.collect::<Vec<_>>())), ("run", run)]);
-    gate::value_of(&quoted, names).map(|value| value.to_plain_json())
-}
-
 fn params(document: &Document, request: &RunRequest, lineage: &Lineage) -> Fallible<BTreeMap<String, Json>> {
     let declared = document.config.field("params").and_then(KnownValue::as_object);
     let mut found = BTreeMap::new();
@@ -199,235 +202,38 @@ fn params(document: &Document, request: &RunRequest, lineage: &Lineage) -> Falli
             error.diagnostic.help = Some(crate::mlp_diag::one_of(name, names));
             return Err(error);
         }
-        found.insert(name.clone(), value.to_plain_json());
+        found.insert(name.clone(), given(document, name, value)?);
     }
     Ok(found)
 }
 
-fn refused(document: &Document, path: &str, why: &Diagnostic) -> ProviderError {
+/// A value that is given for a run, of the parameter's type.
+fn given(document: &Document, name: &str, value: &KnownValue) -> Fallible<Json> {
+    let kind = document.config.field("param_types").and_then(|kinds| text(kinds, name)).unwrap_or("any");
+    if crate::lower::fits(kind, value) {
+        return Ok(value.to_plain_json());
+    }
+    // On a command line `2024` is as good a text as any.
+    if kind == "string" && matches!(value, KnownValue::Number(_) | KnownValue::Bool(_)) {
+        return Ok(Json::from(value.to_plain_json().to_string()));
+    }
+    let text = format!("`{name}` is a {kind}, and `{}` is none", value.to_plain_json());
+    Err(wrong(codes::VALUE, text, document.address(), &format!("params.{name}")))
+}
+
+pub(crate) fn refused(document: &Document, path: &str, why: &Diagnostic) -> ProviderError {
     ProviderError::new(mlp_provider::ErrorClass::Invalid, why.clone().on(document.address(), path))
 }
 
-fn steps(
-    ground: &Ground,
-    document: &Document,
-    request: &RunRequest,
-    lineage: &mut Lineage,
-) -> Fallible<Vec<StepSpec>> {
-    let written = document.config.field("step").and_then(KnownValue::as_object);
-    let mut found = Vec::new();
-    for (name, step) in written.into_iter().flat_map(|steps| steps.iter()) {
-        if step.field("register").is_none() {
-            found.push(step_spec(ground, document, request, lineage, name, step)?);
-        }
-    }
-    Ok(found)
-}
-
-fn step_spec(
-    ground: &Ground,
-    document: &Document,
-    request: &RunRequest,
-    lineage: &mut Lineage,
-    name: &str,
-    step: &KnownValue,
-) -> Fallible<StepSpec> {
-    let at = |word: &str| format!("step.{name}.{word}");
-    let bad = |word: &str, why: String| wrong(codes::STEP, why, document.address(), &at(word));
-    let entries = |word: &str| step.field(word).and_then(KnownValue::as_object).cloned().unwrap_or_default();
-    let mut inputs = BTreeMap::new();
-    for (input, bound) in entries("inputs") {
-        inputs.insert(input.to_string(), binding(ground, lineage, &bound, document, &at("inputs"))?);
-    }
-    let mut outputs = BTreeMap::new();
-    for (output, spec) in entries("outputs") {
-        let spec: OutputSpec = serde_json::from_value(spec.to_plain_json())
-            .map_err(|error| bad("outputs", error.to_string()))?;
-        outputs.insert(output.to_string(), spec);
-    }
-    let mut params = BTreeMap::new();
-    for (param, value) in entries("params") {
-        let value = resolve(&value, &lineage.params, lineage)
-            .map_err(|why| refused(document, &at("params"), &why))?;
-        params.insert(param.to_string(), value);
-    }
-    let run = step.field("run").ok_or_else(|| bad("run", "there is nothing to run".to_owned()))?;
-    let duration = |value: &KnownValue, word: &str| {
-        text(value, word).map(|text| units::duration(text).map_err(|why| bad(word, why))).transpose()
-    };
-    let ttl = match step.field("cache") {
-        Some(cache) => duration(cache, "ttl")?.map(|ttl| ttl.as_secs()),
-        None => None,
-    };
-    let written = step.field("cache").and_then(|cache| cache.field("enabled")?.as_bool()).unwrap_or(true);
-    let digest = document.resolved.get("code").and_then(|code| code.get(name)?.as_str()).map(str::to_owned);
-    let mut env = secrets(ground, &entries("secrets"), document, &at("secrets"))?;
-    let (runtime, variables) = interpreter(step);
-    env.extend(variables);
-    let after = step.field("after").and_then(KnownValue::as_list).unwrap_or_default();
-    Ok(StepSpec {
-        name: name.to_owned(),
-        code: CodeRef { dir: None, digest },
-        run: segments(run),
-        inputs,
-        outputs,
-        params,
-        env: SecretEnv(env),
-        runtime,
-        timeout_seconds: duration(step, "timeout")?.map(|timeout| timeout.as_secs_f64()),
-        retry: match step.field("retry") {
-            Some(retry) => {
-                retry_of(retry, duration(retry, "backoff")?.map_or(0.0, |wait| wait.as_secs_f64()))
-            }
-            None => Retry::default(),
+/// This machine, with the GPUs that the provider's block names instead of those that are found.
+fn machine(ground: &Ground) -> Machine {
+    let found = Machine::here();
+    match ground.target.provider.field("accelerators").and_then(KnownValue::as_list) {
+        Some(names) => Machine {
+            gpus: names.iter().filter_map(KnownValue::as_text).map(str::to_owned).collect(),
+            ..found
         },
-        cache: Some(CacheSpec { enabled: written && !request.fresh, ttl_seconds: ttl }),
-        cpu: None,
-        memory: None,
-        gpus: 0,
-        after: after.iter().filter_map(|step| step.as_text().map(str::to_owned)).collect(),
-    })
-}
-
-/// A machine is not taken away while it works: what is only tried again for that reason is not tried again here.
-fn retry_of(retry: &KnownValue, backoff_seconds: f64) -> Retry {
-    let max = retry.field("max").and_then(KnownValue::as_number).and_then(Number::to_i64).unwrap_or(0);
-    let written = retry.field("on").and_then(KnownValue::as_list);
-    let on: Vec<String> = written
-        .unwrap_or_default()
-        .iter()
-        .filter_map(KnownValue::as_text)
-        .filter(|end| matches!(*end, "timeout" | "error"))
-        .map(str::to_owned)
-        .collect();
-    let never = written.is_some_and(|written| !written.is_empty()) && on.is_empty();
-    Retry { max: if never { 0 } else { u32::try_from(max).unwrap_or(0) }, on, backoff_seconds }
-}
-
-fn interpreter(step: &KnownValue) -> (Interpreter, BTreeMap<String, String>) {
-    let Some(runtime) = step.field("runtime") else { return (Interpreter::default(), BTreeMap::new()) };
-    let mut label = format!("python {}", text(runtime, "version").unwrap_or_default());
-    let mut variables = BTreeMap::new();
-    for (name, value) in
-        runtime.field("env").and_then(KnownValue::as_object).into_iter().flat_map(|env| env.iter())
-    {
-        if let Some(value) = value.as_text() {
-            label.push_str(&format!(" {name}={value}"));
-            variables.insert(name.to_string(), value.to_owned());
-        }
-    }
-    let program = text(runtime, "program").map(PathBuf::from);
-    let bin_dir = program.and_then(|program| program.parent().map(std::path::Path::to_path_buf));
-    (Interpreter { bin_dir, label }, variables)
-}
-
-fn secrets(
-    ground: &Ground,
-    written: &crate::mlp_value::Object<crate::mlp_value::Never>,
-    document: &Document,
-    path: &str,
-) -> Fallible<BTreeMap<String, String>> {
-    let mut found = BTreeMap::new();
-    for (variable, from) in written {
-        let from = from.as_text().unwrap_or_default();
-        let value = match from.split_once(':') {
-            Some(("env", name)) => std::env::var(name).map_err(|_| {
-                wrong(
-                    codes::SECRET,
-                    format!("the environment has no variable `{name}`"),
-                    document.address(),
-                    path,
-                )
-            })?,
-            _ => {
-                let project = std::path::Path::new(&ground.target.directory);
-                crate::resources::secret_lines(project, from)?.join("\n")
-            }
-        };
-        found.insert(variable.to_string(), value);
-    }
-    Ok(found)
-}
-
-fn binding(
-    ground: &Ground,
-    lineage: &mut Lineage,
-    bound: &KnownValue,
-    document: &Document,
-    path: &str,
-) -> Fallible<InputBinding> {
-    let kind = match text(bound, "type") {
-        Some("table") => ArtifactType::Table,
-        Some("model") => ArtifactType::Model,
-        Some("metrics") => ArtifactType::Metrics,
-        Some("directory") => ArtifactType::Directory,
-        _ => ArtifactType::File,
-    };
-    if let (Some(step), Some(output)) = (text(bound, "step"), text(bound, "output")) {
-        return Ok(InputBinding::StepOutput { step: step.to_owned(), output: output.to_owned(), kind });
-    }
-    if let Some(dataset) = text(bound, "dataset") {
-        let record = ground.place.get(&format!("datasets/{dataset}"))?;
-        let Some(version) = record.resolved.get("version").and_then(Json::as_str) else {
-            let mut error = wrong(
-                codes::NO_VERSION,
-                format!("`{}` has no version yet", record.address()),
-                document.address(),
-                path,
-            );
-            error.diagnostic.help = Some("run what writes it first".to_owned());
-            return Err(error);
-        };
-        lineage.datasets.insert(record.address().to_owned(), version.to_owned());
-        let path = ground.place.store(&record.config).object_path(version);
-        return Ok(InputBinding::File { path, kind, digest: Some(version.to_owned()) });
-    }
-    if text(bound, "model").is_some() {
-        // No version yet is nobody's mistake: the first run has no incumbent.
-        let found = find_version(&ground.place, bound)?;
-        return Ok(found.map_or(InputBinding::Absent, |version| InputBinding::File {
-            path: PathBuf::from(version.path),
-            kind,
-            digest: Some(version.digest),
-        }));
-    }
-    Ok(InputBinding::Absent)
-}
-
-/// The command as text and holes.
-fn segments(run: &KnownValue) -> Vec<Segment> {
-    let Some(quoted) = Quoted::of(run) else {
-        return vec![Segment::Literal(run.as_text().unwrap_or_default().to_owned())];
-    };
-    match &quoted.expr.node {
-        Node::Template { parts } => parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::Text { text } => Some(Segment::Literal(text.to_string())),
-                Part::Expr { expr } => segment(expr),
-                _ => None,
-            })
-            .collect(),
-        _ => segment(&quoted.expr).into_iter().collect(),
-    }
-}
-
-fn segment(expr: &Expr) -> Option<Segment> {
-    match &expr.node {
-        Node::Literal { value: KnownValue::Text(text) } => Some(Segment::Literal(text.to_string())),
-        Node::Literal { value } => Some(Segment::Literal(value.to_plain_json().to_string())),
-        Node::Traverse { traversal } => {
-            let word = gate::first_word(traversal)?;
-            match (traversal.root.as_ref(), word.as_str()) {
-                ("input", _) => Some(Segment::Input(word)),
-                ("output", _) => Some(Segment::Output(word)),
-                ("param", _) => Some(Segment::Param(word)),
-                ("run", "id") => Some(Segment::RunId),
-                ("run", "started_at") => Some(Segment::RunStartedAt),
-                _ => None,
-            }
-        }
-        _ => None,
+        None => found,
     }
 }
 
@@ -449,12 +255,10 @@ fn summarise(request: &RunRequest, document: &Document, report: &RunReport, line
         let mut reason = step.reason.clone().unwrap_or_default();
         if let Some(failure) = &step.problem {
             reason = failure.message.clone();
-            let mut found =
-                Diagnostic::error(&failure.code, format!("step `{name}` failed: {}", failure.message))
-                    .on(document.address(), format!("step.{name}"));
-            found.notes = failure.notes.clone();
-            found.help = failure.help.clone();
-            problems.push(found);
+            problems.push(
+                checks::refusal(document, name, failure)
+                    .unwrap_or_else(|| failed_step(document, name, failure)),
+            );
         }
         steps.insert(name.clone(), StepSummary { status: status.to_owned(), reason, seconds });
     }
@@ -474,6 +278,16 @@ fn summarise(request: &RunRequest, document: &Document, report: &RunReport, line
         metrics: BTreeMap::new(),
         problems,
     }
+}
+
+/// Why a step failed, with its own last words.
+fn failed_step(document: &Document, name: &str, failure: &Failure) -> Diagnostic {
+    let path = failure.subject.clone().unwrap_or_else(|| format!("step.{name}"));
+    let mut found = Diagnostic::error(&failure.code, format!("step `{name}` failed: {}", failure.message))
+        .on(document.address(), path);
+    found.notes = failure.notes.clone();
+    found.help = failure.help.clone();
+    found
 }
 
 /// The numbers at the top of a metrics file.

@@ -1,5 +1,6 @@
 //! The doing half: reads and changes objects, and hands runs and endpoints on to those who run them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use mlp_provider::{
 use crate::codes;
 use crate::documents::{Document, Found, Place};
 use crate::fault::{Fallible, io, wrong};
+use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::{Ground, Handler, handler};
 use crate::supervisor::protocol::{Ask, RolloutReport};
-use crate::supervisor::{client, find_version};
+use crate::supervisor::{Variables, client, find_version, take_captured};
 
 /// A session on this machine.
 pub(crate) struct Local {
@@ -85,7 +87,9 @@ impl Local {
         self.ground.place.put(&call.identity, &document)?;
         if call.resource == "local_endpoint" {
             client::ensure(&self.ground.target)?;
-            client::tell(&self.ground.target, Ask::Reconcile { home: self.ground.place.home.clone() })?;
+            let variables = Variables::asked_for(&self.ground.place);
+            let home = self.ground.place.home.clone();
+            client::tell(&self.ground.target, Ask::Reconcile { home, variables })?;
         }
         Ok(())
     }
@@ -99,10 +103,23 @@ impl Local {
             let name = call.identity.rsplit('/').next().unwrap_or_default().to_owned();
             client::tell(
                 &self.ground.target,
-                Ask::StopEndpoint { home: self.ground.place.home.clone(), name },
+                Ask::StopEndpoint { home: self.ground.place.home.clone(), name: name.clone() },
             )?;
+            self.take_rest(&name, before)?;
         }
         Ok(())
+    }
+
+    /// What an endpoint that has ended recorded last.
+    fn take_rest(&self, name: &str, before: Option<&Document>) -> Fallible<()> {
+        if let Some(document) = before {
+            take_captured(&self.ground.place, name, document)?;
+        }
+        let folder = self.ground.place.captured(name);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &folder, &error)),
+            _ => Ok(()),
+        }
     }
 
     fn endpoint_ready(&self, identity: &str) -> Fallible<Ready> {
@@ -116,8 +133,8 @@ impl Local {
         Ok(match report.error {
             Some(found) => {
                 let headline = found.headline.clone();
-                let mut never =
-                    crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline).on(document.address(), "");
+                let mut never = crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline);
+                never.subject = found.subject.map(|subject| declared(&document, subject));
                 never.notes = found.notes;
                 never.help = found.help;
                 Ready::Never(Box::new(never))
@@ -134,15 +151,25 @@ impl Local {
         let written = written.map_or(0, crate::time::unix_ms);
         if let Some(held) = rollouts.iter().find(|one| one.held_at.is_some_and(|at| at >= written)) {
             let path = format!("variant.{}.model", held.variant);
-            let found = crate::mlp_diag::Diagnostic::error(codes::ROLLED_BACK, held.text.clone())
+            let mut found = crate::mlp_diag::Diagnostic::error(codes::ROLLED_BACK, held.text.clone())
                 .on(document.address(), path)
                 .help("register a better version, or let it be tried again with `mlp release`");
+            found.subject = found.subject.map(|subject| declared(document, subject));
             return Ready::Never(Box::new(found));
         }
         match rollouts.iter().find(|one| one.held_at.is_none()) {
             Some(one) => Ready::Underway(format!("`{}`: {}", one.variant, one.step)),
             None => Ready::Yes,
         }
+    }
+}
+
+/// The place in the declaration that a native one comes from: the nodes of a graph are variants of its endpoint.
+fn declared(document: &Document, subject: Subject) -> Subject {
+    let name = subject.path.strip_prefix("variant.").map(str::to_owned);
+    match name.filter(|_| document.config.field("graph").is_some()) {
+        Some(name) => Subject { path: format!("graph.node.{name}"), ..subject },
+        None => subject,
     }
 }
 
@@ -208,18 +235,29 @@ impl Session for Local {
     }
 
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
-        let files = crate::status::log_files(&self.ground, query)?;
-        let mut positions = Vec::new();
-        for (subject, path) in &files {
-            positions.push(show(subject, path, 0, query.tail, reporter));
-        }
-        while query.follow && !reporter.cancelled() {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            for ((subject, path), position) in files.iter().zip(&mut positions) {
-                *position = show(subject, path, *position, None, reporter);
+        let mut shown: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        let mut tail = query.tail;
+        loop {
+            // Asked before the files are read: what is written last is not missed.
+            let over = !query.follow || crate::status::is_over(&self.ground, query)?;
+            match crate::status::log_files(&self.ground, query) {
+                Ok(files) => {
+                    for (subject, path) in files {
+                        let from = shown.get(&path).copied().unwrap_or(0);
+                        let to = show(&subject, &path, from, tail, reporter);
+                        shown.insert(path, to);
+                    }
+                    tail = None;
+                }
+                Err(error) if over => return Err(error),
+                // The first step of a run has not said anything yet.
+                Err(_) => {}
             }
+            if over || reporter.cancelled() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        Ok(())
     }
 
     async fn release(&self, resource: &str, identity: &str) -> Result<bool, ProviderError> {
@@ -260,6 +298,7 @@ const STAYS: &[(&str, &str)] = &[
     ("logs", "what replicas said"),
     ("registry", "the history of runs and aliases"),
     ("runs", "what runs did"),
+    ("runtimes", "the environments that runs and kept models were made with"),
     ("state", "what is remembered, and the history of applies"),
 ];
 
@@ -267,22 +306,14 @@ impl Local {
     /// Ends the cache, which can be made anew, and names what stays with its size.
     fn leftovers(&self) -> Vec<String> {
         let home = &self.ground.place.home;
-        let size = |path: &Path| {
-            let files = mlp_floor::digest::list_files(path).unwrap_or_default();
-            files
-                .iter()
-                .filter_map(|file| path.join(file).metadata().ok())
-                .map(|found| found.len())
-                .sum::<u64>()
-        };
         let cache = home.join("cache");
         let mut said = Vec::new();
-        let freed = size(&cache);
+        let freed = size_of(&cache);
         if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
             said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
         }
         for (name, why) in STAYS {
-            let bytes = size(&home.join(name));
+            let bytes = size_of(&home.join(name));
             if bytes > 0 {
                 said.push(format!(
                     "stays: {} ({}): {why}",
@@ -293,6 +324,17 @@ impl Local {
         }
         said
     }
+}
+
+/// The bytes of the files below a directory; what links show is counted where it is.
+fn size_of(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => size_of(&entry.path()),
+        Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |found| found.len()),
+        _ => 0,
+    };
+    entries.map(size).sum()
 }
 
 /// Shows the whole lines of a file from a position on, and gives the position after them.

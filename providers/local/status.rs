@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mlp_floor::launch::RunReport;
 use mlp_floor::registry::Registry;
-use mlp_floor::serve::{EndpointStatus, ReplicaState, VariantStatus};
+use mlp_floor::serve::{EndpointStatus, ReplicaState, VariantStatus, sealed_captures};
 use mlp_provider::{LogQuery, StatusEntry};
 use serde_json::{Value as Json, json};
 
@@ -16,6 +16,13 @@ use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::Ground;
 use crate::supervisor::{client, find_version};
 use crate::time::{now_ms, rfc3339};
+
+/// More files of recorded requests than wait while they are taken in time.
+const MANY_FILES: usize = 4;
+
+fn object_name_of(document: &Document) -> String {
+    document.address().parse().map(|address| crate::lower::object_name(&address)).unwrap_or_default()
+}
 
 /// One object for `mlp status`.
 pub(crate) fn entry(
@@ -64,7 +71,7 @@ fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<St
     let mut all_ready = true;
     if let Some(state) = &report.state {
         lines.push(format!("http://{}:{}", state.host, state.port));
-        if let Some(curl) = curl(ground, state) {
+        if let Some(curl) = curl(ground, document, state) {
             detail["curl"] = curl.into();
         }
         for variant in &state.variants {
@@ -72,6 +79,11 @@ fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<St
             let counts = format!("{} requests, {} errors", variant.requests, variant.errors);
             lines.push(format!("{}, {counts}", served(variant)));
         }
+    }
+    let waiting =
+        sealed_captures(&ground.place.captured(&object_name_of(document))).unwrap_or_default().len();
+    if waiting > MANY_FILES {
+        lines.push(format!("{waiting} files of recorded requests wait: see `.mlp/supervisor/log`"));
     }
     lines.extend(report.rollouts.iter().map(|one| format!("{}: {}", one.variant, one.text)));
     let held = report.rollouts.iter().any(|one| one.held_at.is_some());
@@ -161,9 +173,11 @@ fn missed(ground: &Ground, document: &Document, state: &EndpointStatus) -> Vec<S
     lines
 }
 
-/// A line that asks the endpoint about the first row its model was trained on.
-fn curl(ground: &Ground, state: &mlp_floor::serve::EndpointStatus) -> Option<String> {
-    let variant = state.variants.first()?;
+/// A line that asks the endpoint about the first row its model was trained on; of a graph, one that takes the request.
+fn curl(ground: &Ground, document: &Document, state: &mlp_floor::serve::EndpointStatus) -> Option<String> {
+    let inputs = document.config.field("graph").and_then(|graph| graph.field("input")?.as_object());
+    let takes_requests = |name: &str| !inputs.is_some_and(|inputs| inputs.contains_key(name));
+    let variant = state.variants.iter().find(|variant| takes_requests(&variant.name))?;
     let registry = Registry::open(&ground.place.registry()).ok()?;
     let model = variant.model.address.rsplit('.').next()?;
     let number = u32::try_from(variant.model.version).ok()?;
@@ -230,7 +244,7 @@ fn runs(ground: &Ground, id: &ResourceId, document: &Document, made: Make<'_>) -
 }
 
 /// The reports of runs, newest first.
-fn reports(ground: &Ground) -> impl Iterator<Item = (PathBuf, RunReport)> {
+pub(crate) fn reports(ground: &Ground) -> impl Iterator<Item = (PathBuf, RunReport)> {
     let entries = std::fs::read_dir(ground.place.runs()).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.sort();
@@ -245,16 +259,32 @@ fn running(ground: &Ground, pipeline: &str) -> Option<RunReport> {
     (newest.status == mlp_floor::launch::RunStatus::Running && newest.runner.is_alive()).then_some(newest)
 }
 
+/// Whether what a query means will say no more: a run that has ended. A replica is never done.
+pub(crate) fn is_over(ground: &Ground, query: &LogQuery) -> Fallible<bool> {
+    if query.resource != "local_pipeline" {
+        return Ok(false);
+    }
+    let document = ground.place.get(&query.identity)?;
+    let report = reports(ground).map(|(_, report)| report).find(|report| is_meant(report, query, &document));
+    Ok(report.is_none_or(|report| {
+        report.status != mlp_floor::launch::RunStatus::Running || !report.runner.is_alive()
+    }))
+}
+
+/// Whether a query means this run: the one it names, or the last of its pipeline.
+fn is_meant(report: &RunReport, query: &LogQuery, document: &Document) -> bool {
+    match &query.run {
+        Some(run) => report.run_id == *run,
+        None => report.pipeline == document.address(),
+    }
+}
+
 /// The log files a query means, each with its name.
 pub(crate) fn log_files(ground: &Ground, query: &LogQuery) -> Fallible<Vec<(String, PathBuf)>> {
     let document = ground.place.get(&query.identity)?;
     let name = query.identity.rsplit('/').next().unwrap_or_default();
     let mut found = if query.resource == "local_pipeline" {
-        let wanted = |report: &RunReport| match &query.run {
-            Some(run) => report.run_id == *run,
-            None => report.pipeline == document.address(),
-        };
-        match reports(ground).find(|(_, report)| wanted(report)) {
+        match reports(ground).find(|(_, report)| is_meant(report, query, &document)) {
             Some((path, report)) => {
                 report.steps.keys().map(|step| (step.clone(), path.join(step).join("log"))).collect()
             }

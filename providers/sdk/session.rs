@@ -135,6 +135,9 @@ pub struct RunRequest {
     pub commit: Option<String>,
     /// Ignore cached steps.
     pub fresh: bool,
+    /// Only these steps and what they need, to try them out; nothing is registered or written to datasets. All of them
+    /// when empty.
+    pub steps: Vec<String>,
 }
 
 /// How a step went.

@@ -24,6 +24,9 @@ pub struct Args {
     /// Run every step, also those whose result is known
     #[arg(long)]
     fresh: bool,
+    /// Only this step and those it needs, to try it out: nothing is registered or written to datasets
+    #[arg(long = "step", value_name = "NAME")]
+    step: Vec<String>,
     #[command(flatten)]
     variables: VariableArgs,
 }
@@ -66,6 +69,7 @@ fn once(
         who: applying.watcher.who.clone(),
         commit: applying.watcher.commit.clone(),
         fresh: args.fresh,
+        steps: args.step.clone(),
     };
     applying
         .runtime

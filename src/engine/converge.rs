@@ -149,6 +149,7 @@ async fn run(
         who: watcher.who.clone(),
         commit: watcher.commit.clone(),
         fresh: false,
+        steps: Vec::new(),
     };
     session.run(&request, &*watcher.run).await.map_err(|error| error.diagnostic)
 }

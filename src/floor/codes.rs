@@ -42,14 +42,18 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0769", "the metrics of a step are not valid"),
     ("MLP0770", "an input of a step is missing or was changed"),
     ("MLP0771", "a code snapshot is missing or damaged"),
+    ("MLP0772", "the environment of a runtime cannot be built"),
+    ("MLP0773", "a step touches a file of the project that it does not declare"),
+    ("MLP0774", "an interpreter is not what was recorded"),
     // serve
     ("MLP0780", "invalid endpoint"),
     ("MLP0781", "the port of an endpoint cannot be used"),
     ("MLP0782", "a replica does not become ready"),
     ("MLP0783", "a batch prediction failed"),
     ("MLP0784", "the folder of an endpoint's logs cannot be written"),
-    ("MLP0785", "the capture file cannot be opened"),
+    ("MLP0785", "requests cannot be recorded"),
     ("MLP0786", "the process of an endpoint does not answer"),
+    ("MLP0787", "the graph of an endpoint leads nowhere"),
 ];
 
 #[cfg(test)]

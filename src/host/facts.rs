@@ -22,6 +22,10 @@ pub fn answer(directory: &Path, need: &Need) -> Fact {
             Err(error) => Fact::Failed(error.to_string()),
         },
         Need::Program(name) => program(name),
+        Need::Machine => {
+            let found = mlp_floor::launch::Machine::here();
+            Fact::Machine { cores: found.cores, memory: found.memory, gpus: found.gpus }
+        }
     }
 }
 
@@ -86,7 +90,7 @@ fn version(path: &Path) -> Result<String, String> {
         .arg("--version")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| error.to_string())?;
     let since = Instant::now();
@@ -102,13 +106,39 @@ fn version(path: &Path) -> Result<String, String> {
     if let Some(mut stdout) = child.stdout.take() {
         let _ = stdout.read_to_string(&mut printed);
     }
-    let looks = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
-    Ok(printed.split_whitespace().find(looks).unwrap_or_default().to_owned())
+    // Some interpreters tell their version as if it were an error.
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut printed);
+    }
+    Ok(version_in(&printed))
+}
+
+/// The first word that looks like a version: `3.11.7`, `v20.1.0`, `(4.2.2)`.
+fn version_in(printed: &str) -> String {
+    let bare = |word: &str| {
+        let word = word.trim_matches(|c: char| "()\"',".contains(c));
+        word.strip_prefix('v').unwrap_or(word).to_owned()
+    };
+    let looks = |word: &String| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+    printed.split_whitespace().map(bare).find(looks).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_interpreters_print() {
+        for (printed, version) in [
+            ("Python 3.11.7\n", "3.11.7"),
+            ("v20.20.2\n", "20.20.2"),
+            ("openjdk 17.0.15 2025-04-15\nOpenJDK Runtime Environment\n", "17.0.15"),
+            ("Rscript (R) version 4.2.2 (2022-10-31)\n", "4.2.2"),
+            ("usage: dash [-c]\n", ""),
+        ] {
+            assert_eq!(version_in(printed), version, "{printed}");
+        }
+    }
 
     #[test]
     fn files_and_programs_are_found_or_missing() {

@@ -21,6 +21,8 @@ pub enum Need {
     Env(String),
     /// Where a program is found on the search path, and what it prints for `--version`.
     Program(String),
+    /// What this machine has for steps to reserve.
+    Machine,
 }
 
 /// An answer.
@@ -42,6 +44,15 @@ pub enum Fact {
         path: String,
         /// Version as it prints it, for example `3.11.7`.
         version: String,
+    },
+    /// A machine.
+    Machine {
+        /// Processor cores.
+        cores: u64,
+        /// Bytes of memory.
+        memory: u64,
+        /// What each GPU is called, by its number.
+        gpus: Vec<String>,
     },
     /// There is no such thing.
     Missing,

@@ -33,8 +33,16 @@ impl Client {
     /// # Errors
     /// The connection breaks, or the answer has neither a length nor chunks.
     pub fn post(&mut self, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+        self.post_with(path, "Accept: */*", body)
+    }
+
+    /// As `post`, with a header.
+    ///
+    /// # Errors
+    /// As `post`.
+    pub fn post_with(&mut self, path: &str, header: &str, body: &str) -> std::io::Result<(u16, String)> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{header}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             self.port,
             body.len()
         );

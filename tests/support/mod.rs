@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod processes;
+pub mod scratch;
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -164,7 +165,8 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let name = entry.file_name();
         // What a run by hand left there is not part of the example.
-        if [".mlp", "__pycache__", "customers.csv"].iter().any(|skip| name == *skip) {
+        let made = ["customers.csv", "recordings.csv", "pairs.csv", "tickets.csv"];
+        if [".mlp", "__pycache__"].iter().chain(&made).any(|skip| name == *skip) {
             continue;
         }
         if entry.file_type().unwrap().is_dir() {
@@ -184,6 +186,7 @@ pub fn free_port() -> u16 {
 /// A copy of an example in a directory of its own. When it goes, everything that it started goes too.
 pub struct Project {
     scratch: tempfile::TempDir,
+    name: &'static str,
     /// The port of each environment's endpoint.
     pub ports: [u16; 2],
     used: Mutex<BTreeSet<String>>,
@@ -192,19 +195,25 @@ pub struct Project {
 impl Project {
     /// Copies `examples/churn`; its endpoints listen on free ports.
     pub fn churn() -> Self {
-        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
-        copy(&folder("examples/churn"), &scratch.path().join("churn"));
-        std::fs::create_dir(scratch.path().join("home")).unwrap();
-        let project = Self { scratch, ports: [free_port(), free_port()], used: Mutex::default() };
+        let project = Self::example("churn");
         project.edit("port = 8090", &format!("port = {}", project.ports[0]));
         project.edit("port = 8091", &format!("port = {}", project.ports[1]));
         project
     }
 
+    /// Copies an example as it is.
+    pub fn example(name: &'static str) -> Self {
+        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
+        copy(&folder("examples").join(name), &scratch.path().join(name));
+        std::fs::create_dir(scratch.path().join("home")).unwrap();
+        Self { scratch, name, ports: [free_port(), free_port()], used: Mutex::default() }
+    }
+
     /// A project of these files, each with its path; `PORT` in them is the port of its endpoint.
     pub fn of(files: &[(&str, &str)]) -> Self {
         let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
-        let project = Self { scratch, ports: [free_port(), free_port()], used: Mutex::default() };
+        let project =
+            Self { scratch, name: "files", ports: [free_port(), free_port()], used: Mutex::default() };
         std::fs::create_dir(project.scratch.path().join("home")).unwrap();
         for (path, text) in files {
             let path = project.directory().join(path);
@@ -216,7 +225,7 @@ impl Project {
 
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
-        self.scratch.path().join("churn")
+        self.scratch.path().join(self.name)
     }
 
     /// Its specification.
@@ -240,10 +249,16 @@ impl Project {
 
     /// Runs the program in the project's directory.
     pub fn mlp(&self, arguments: &[&str]) -> Output {
+        self.mlp_with(arguments, &[])
+    }
+
+    /// Runs the program with variables in its environment.
+    pub fn mlp_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         if let Some(at) = arguments.iter().position(|word| *word == "-e") {
             self.used.lock().unwrap().insert(arguments[at + 1].to_owned());
         }
         let mut command = program(&self.scratch.path().join("home"));
+        command.envs(variables.iter().copied());
         run(command.args(arguments).current_dir(self.directory()))
     }
 

@@ -3,18 +3,24 @@
 mod builder;
 mod check;
 mod component;
+mod compute;
 mod dataset;
 mod endpoint;
+mod graph;
+mod inputs;
 mod model;
+mod params;
 mod pipeline;
 mod registry;
 mod rollout;
 mod runtime;
 mod secret;
 mod served;
+mod serving;
 mod source;
 mod step;
 mod storage;
+mod writes;
 
 use mlp_provider::{LowerInput, Lowered, Support};
 
@@ -22,6 +28,7 @@ use crate::codes;
 use crate::mlp_diag::Diagnostic;
 
 pub(crate) use builder::{combined_digest, object_name};
+pub(crate) use params::fits;
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
 
@@ -32,6 +39,7 @@ const VERSION: u32 = 1;
 const LOWERINGS: &[(&str, Lower)] = &[
     ("check", check::lower),
     ("component", component::lower),
+    ("compute", compute::lower),
     ("dataset", dataset::lower),
     ("endpoint", endpoint::lower),
     ("model", model::lower),
@@ -70,7 +78,8 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "rollout", "served", "step"];
+        let helpers =
+            ["mod", "builder", "graph", "inputs", "params", "rollout", "served", "serving", "step", "writes"];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

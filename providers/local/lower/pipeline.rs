@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::Builder;
+use super::check;
+use super::params;
 use super::step::{self, Steps};
 use crate::codes;
-use crate::mlp_eval::{PlanValue, Quoted, reference_of};
+use crate::mlp_eval::{PlanValue, reference_of};
 use crate::mlp_value::Value;
 
 const SERVED: &[&str] = &[
@@ -19,6 +21,9 @@ const SERVED: &[&str] = &[
     "defaults.retry.**",
     "defaults.cache.**",
     "defaults.secrets.**",
+    "defaults.compute.**",
+    "defaults.accelerator.**",
+    "defaults.nodes",
     "step.*.use",
     "step.*.code",
     "step.*.run",
@@ -31,6 +36,10 @@ const SERVED: &[&str] = &[
     "step.*.retry.**",
     "step.*.cache.**",
     "step.*.secrets.**",
+    "step.*.compute.**",
+    "step.*.accelerator.**",
+    "step.*.nodes",
+    "step.*.writes",
     "step.*.register",
     "step.*.alias",
     "step.*.from",
@@ -49,8 +58,9 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         builder.not_served("engine", &format!("the engine `{engine}`"), "use `engine = \"auto\"`");
     }
     if let Some(params) = builder.attribute("params").and_then(Value::as_object) {
-        let params = params.iter().map(|(name, value)| (name.to_string(), parameter(value)));
-        config.insert("params", Value::object(params.collect::<Vec<_>>()));
+        let (values, kinds) = params::of_pipeline(&mut builder, params);
+        config.insert("params", values);
+        config.insert("param_types", kinds);
     }
     let written = builder.attribute("step").and_then(Value::as_object);
     let mut models = BTreeSet::new();
@@ -67,42 +77,33 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
                     resolved.insert(name, step);
                 }
             }
+            let found = checks(&mut builder, &steps, &models);
+            if !found.is_empty() {
+                config.insert("checks", Value::object(found));
+            }
             config.insert("step", Value::object(resolved));
         }
         _ => builder.error(codes::STEP, "step", "a pipeline needs a step", ""),
-    }
-    let checks = checks(&builder, &models);
-    if !checks.is_empty() {
-        config.insert("checks", Value::object(checks));
     }
     let desired = builder.resource("local_pipeline", "pipelines", false, config);
     builder.finish(vec![desired])
 }
 
-/// The value of a parameter: its default, where it is written in full.
-pub(super) fn parameter(value: &PlanValue) -> PlanValue {
-    let full = reference_of(value).is_none() && Quoted::of(value).is_none();
-    match value.as_object() {
-        Some(fields) if full && (fields.contains_key("default") || fields.contains_key("type")) => {
-            fields.get("default").cloned().unwrap_or(Value::Null)
-        }
-        _ => value.clone(),
-    }
-}
-
 /// Checks on this pipeline, and on models it registers.
-fn checks(builder: &Builder<'_>, models: &BTreeSet<String>) -> BTreeMap<String, PlanValue> {
+fn checks(
+    builder: &mut Builder<'_>,
+    steps: &Steps<'_>,
+    models: &BTreeSet<String>,
+) -> BTreeMap<String, PlanValue> {
     let own = builder.declaration().address.to_string();
+    let platform = builder.input.platform;
     let mut found = BTreeMap::new();
-    for check in builder.input.platform.declarations.values().filter(|found| found.kind == "check") {
-        let on = check.body.field("on").and_then(reference_of).map(|on| on.address.to_string());
-        let concerns = on.is_some_and(|on| on == own || models.contains(&on));
-        if let (true, Some(assert)) = (concerns, check.body.field("assert")) {
-            let mut fields = BTreeMap::from([("assert", assert.clone())]);
-            if let Some(message) = check.body.field("message") {
-                fields.insert("message", message.clone());
-            }
-            found.insert(check.address.to_string(), Value::object(fields));
+    for declaration in platform.declarations.values().filter(|found| found.kind == "check") {
+        let on = declaration.body.field("on").and_then(reference_of).map(|on| on.address.to_string());
+        if on.is_some_and(|on| on == own || models.contains(&on))
+            && let Some(resolved) = check::resolve(builder, declaration, steps)
+        {
+            found.insert(declaration.address.to_string(), resolved);
         }
     }
     found

@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::builder::{Builder, object_name};
-use super::pipeline::parameter;
-use super::runtime;
-use crate::codes;
+use super::inputs::{binding, inputs, own_step, type_of, typed};
+use super::{compute, params, runtime, writes};
 use crate::mlp_diag::one_of;
-use crate::mlp_eval::{Node, Part, PlanValue, Quoted, Reference, Unknown, reference_of};
+use crate::mlp_eval::{Node, Part, PlanValue, Quoted, Unknown, reference_of};
 use crate::mlp_platform::Declaration;
 use crate::mlp_value::facts::{Fact, Need};
-use crate::mlp_value::{Object, Value};
+use crate::mlp_value::{Address, Object, Value};
+use crate::{codes, gate};
 
 /// The steps as written, each with its component, and what they hand on.
 pub(super) struct Steps<'a> {
-    written: BTreeMap<String, Written<'a>>,
+    pub(super) written: BTreeMap<String, Written<'a>>,
 }
 
-struct Written<'a> {
-    body: &'a PlanValue,
-    component: Option<&'a Declaration>,
+/// A step as it is written, with what it takes over.
+pub(super) struct Written<'a> {
+    pub(super) body: &'a PlanValue,
+    pub(super) component: Option<&'a Declaration>,
     defaults: Option<&'a PlanValue>,
-    outputs: BTreeMap<String, PlanValue>,
+    pub(super) outputs: BTreeMap<String, PlanValue>,
+    /// Datasets it writes, by the output that becomes their version.
+    pub(super) writes: BTreeMap<String, &'a Declaration>,
 }
 
 impl<'a> Steps<'a> {
@@ -37,10 +40,23 @@ impl<'a> Steps<'a> {
             let outputs = declared.and_then(Value::as_object).map(|outputs| {
                 outputs.iter().map(|(name, output)| (name.to_string(), typed(output))).collect()
             });
-            let outputs = outputs.unwrap_or_default();
-            written.insert(name.to_string(), Written { body, component, defaults, outputs });
+            let mut outputs: BTreeMap<String, PlanValue> = outputs.unwrap_or_default();
+            let writes = writes::collect(builder, name, body, &mut outputs);
+            written.insert(name.to_string(), Written { body, component, defaults, outputs, writes });
         }
+        writes::check_once(builder, &written);
         Self { written }
+    }
+
+    /// Whether a step registers a version instead of running a command.
+    pub(super) fn registers(&self, name: &str) -> bool {
+        self.written.get(name).is_some_and(|step| step.body.field("register").is_some())
+    }
+
+    /// The step of this pipeline that writes a dataset.
+    pub(super) fn writer_of(&self, dataset: &Address) -> Option<&str> {
+        let writes = |step: &Written<'_>| step.writes.values().any(|found| found.address == *dataset);
+        self.written.iter().find(|(_, step)| writes(step)).map(|(name, _)| name.as_str())
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -50,23 +66,18 @@ impl<'a> Steps<'a> {
 
 impl<'a> Written<'a> {
     /// The step's own attribute, else its component's, else the pipeline's default.
-    fn attribute(&self, name: &str) -> Option<&'a PlanValue> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&'a PlanValue> {
         let component = || self.component.and_then(|component| component.body.field(name));
         let defaults = || self.defaults.and_then(|defaults| defaults.field(name));
         self.body.field(name).or_else(component).or_else(defaults)
     }
-}
 
-/// `"table"` in full: `{ type = "table" }`.
-fn typed(value: &PlanValue) -> PlanValue {
-    match value.as_text() {
-        Some(_) => Value::object([("type", value.clone())]),
-        None => value.clone(),
+    /// Where an attribute stands: in the step, or among the pipeline's defaults.
+    pub(super) fn at(&self, step: &str, name: &str) -> String {
+        let inherited = self.body.field(name).is_none()
+            && self.component.is_none_or(|component| component.body.field(name).is_none());
+        if inherited { format!("defaults.{name}") } else { format!("step.{step}.{name}") }
     }
-}
-
-fn type_of(value: &PlanValue) -> &str {
-    value.field("type").and_then(Value::as_text).unwrap_or("file")
 }
 
 /// Where the code is and what it is.
@@ -116,34 +127,28 @@ pub(super) fn resolve(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) 
         return None;
     };
     let mut config = BTreeMap::from([("run", run.clone())]);
-    check_command(builder, run, &at("run"));
+    check_command(builder, run, &at("run"), &known(builder, step));
     let directory = step.attribute("code").and_then(Value::as_text).unwrap_or(".");
     if let Some(code) = code(builder, directory, &at("code")) {
         config.insert("code", code);
     }
     let found = match step.attribute("runtime") {
-        Some(value) => runtime::resolve(builder, value, &at("runtime")),
+        Some(value) => runtime::resolve(builder, value, &step.at(name, "runtime")),
         None => runtime::default(builder, &format!("step.{name}")),
     };
     config.extend(found.map(|found| ("runtime", found)));
     config.insert("inputs", inputs(builder, steps, name, step));
     config.insert("outputs", Value::object(step.outputs.clone()));
-    config.insert("params", params(builder, name, step));
+    config.insert("params", params::of_step(builder, name, step));
     for word in ["timeout", "retry"] {
         config.extend(step.attribute(word).map(|value| (word, value.clone())));
     }
-    if let Some(cache) = step.attribute("cache") {
-        let key = cache.field("key").and_then(Value::as_list);
-        if key.is_some_and(|key| {
-            ["code", "inputs", "params", "runtime"].iter().any(|word| !key.contains(&Value::text(word)))
-        }) {
-            builder.not_served(
-                &at("cache.key"),
-                "a cache key that leaves something out",
-                "leave `key` out: code, inputs, parameters and runtime always count",
-            );
-        }
-        config.insert("cache", cache.clone());
+    config.extend(step.attribute("cache").map(|cache| ("cache", cache.clone())));
+    config.extend(compute::reserved(builder, step, name).map(|reserved| ("resources", reserved)));
+    if !step.writes.is_empty() {
+        let name_of = |found: &&Declaration| Value::text(object_name(&found.address));
+        let writes = step.writes.iter().map(|(output, found)| (output.clone(), name_of(found)));
+        config.insert("writes", Value::object(writes.collect::<Vec<_>>()));
     }
     config.extend(secrets(builder, name, step).map(|secrets| ("secrets", secrets)));
     config.extend(after(builder, steps, name, step).map(|after| ("after", after)));
@@ -178,157 +183,6 @@ fn secrets(builder: &mut Builder<'_>, name: &str, step: &Written<'_>) -> Option<
         }
     }
     Some(Value::object(found))
-}
-
-fn params(builder: &mut Builder<'_>, name: &str, step: &Written<'_>) -> PlanValue {
-    let declared = step.component.and_then(|component| component.body.field("params")?.as_object());
-    let mut found: BTreeMap<String, PlanValue> = declared
-        .into_iter()
-        .flat_map(|params| params.iter())
-        .map(|(name, value)| (name.to_string(), parameter(value)))
-        .collect();
-    let own = step.body.field("params").and_then(Value::as_object);
-    for (param, value) in own.into_iter().flat_map(|params| params.iter()) {
-        if step.component.is_some() && !found.contains_key(param.as_ref()) {
-            let help = one_of(param, found.keys().map(String::as_str));
-            builder.error(
-                codes::STEP,
-                &format!("step.{name}.params.{param}"),
-                format!("the component has no parameter `{param}`"),
-                &help,
-            );
-        }
-        found.insert(param.to_string(), value.clone());
-    }
-    Value::object(found)
-}
-
-fn inputs(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str, step: &Written<'_>) -> PlanValue {
-    let declared = step.component.and_then(|component| component.body.field("inputs")?.as_object());
-    let own = step.body.field("inputs").and_then(Value::as_object);
-    let mut found = BTreeMap::new();
-    for (input, value) in own.into_iter().flat_map(|inputs| inputs.iter()) {
-        let path = format!("step.{name}.inputs.{input}");
-        let Some(binding) = binding(builder, steps, value, &path) else { continue };
-        if step.component.is_some() {
-            match declared.and_then(|declared| declared.get(input)).map(typed) {
-                None => {
-                    let names = declared.into_iter().flat_map(|declared| declared.keys()).map(AsRef::as_ref);
-                    let help = one_of(input, names.collect::<Vec<_>>());
-                    builder.error(codes::STEP, &path, format!("the component has no input `{input}`"), &help);
-                }
-                Some(wanted) if type_of(&wanted) != type_of(&binding) => {
-                    let text = format!(
-                        "`{input}` takes a {}, and this is a {}",
-                        type_of(&wanted),
-                        type_of(&binding)
-                    );
-                    builder.error(codes::STEP, &path, text, "");
-                }
-                Some(_) => {}
-            }
-        }
-        found.insert(input.to_string(), binding);
-    }
-    for (input, wanted) in declared.into_iter().flat_map(|declared| declared.iter()) {
-        if found.contains_key(input.as_ref()) {
-            continue;
-        }
-        if typed(wanted).field("optional").and_then(Value::as_bool) == Some(true) {
-            found.insert(input.to_string(), Value::object([("absent", Value::Bool(true))]));
-        } else {
-            builder.error(
-                codes::STEP,
-                &format!("step.{name}.inputs"),
-                format!("the input `{input}` is missing"),
-                "give it, or declare it `optional(...)`",
-            );
-        }
-    }
-    Value::object(found)
-}
-
-/// The step and further words of a reference into this pipeline.
-fn own_step(builder: &Builder<'_>, reference: &Reference) -> Option<(String, Option<String>)> {
-    if reference.address != builder.declaration().address {
-        return None;
-    }
-    match reference.path.as_slice() {
-        [word, step] if word == "step" => Some((step.clone(), None)),
-        [word, step, output] if word == "step" => Some((step.clone(), Some(output.clone()))),
-        _ => None,
-    }
-}
-
-fn binding(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path: &str) -> Option<PlanValue> {
-    let Some(reference) = reference_of(value) else {
-        builder.not_served(
-            path,
-            "an input that is no reference",
-            "refer to a dataset, a model or the output of a step",
-        );
-        return None;
-    };
-    if reference.address == builder.declaration().address {
-        return output(builder, steps, &reference, path);
-    }
-    match reference.address.kind.as_ref() {
-        "dataset" => {
-            let found = builder.referred(value, "dataset", path)?;
-            let name = object_name(&found.address);
-            Some(Value::object([("dataset", Value::text(name)), ("type", Value::text("table"))]))
-        }
-        "model" => {
-            let mut fields = builder.model(value, path)?;
-            fields.insert("type", Value::text("model"));
-            Some(Value::object(fields))
-        }
-        other => {
-            builder.not_served(
-                path,
-                &format!("an input from a {other}"),
-                "refer to a dataset, a model or the output of a step",
-            );
-            None
-        }
-    }
-}
-
-fn output(
-    builder: &mut Builder<'_>,
-    steps: &Steps<'_>,
-    reference: &Reference,
-    path: &str,
-) -> Option<PlanValue> {
-    let (step, output) = own_step(builder, reference)?;
-    let Some(source) = steps.written.get(&step) else {
-        let help = one_of(&step, steps.written.keys().map(String::as_str).collect::<Vec<_>>());
-        builder.error(codes::UNRESOLVED, path, format!("there is no step `{step}`"), &help);
-        return None;
-    };
-    let output = match output {
-        Some(output) => output,
-        None if source.outputs.len() == 1 => source.outputs.keys().next()?.clone(),
-        None => {
-            builder.error(
-                codes::UNRESOLVED,
-                path,
-                format!("`{reference}` does not say which output is meant"),
-                "",
-            );
-            return None;
-        }
-    };
-    let Some(spec) = source.outputs.get(&output) else {
-        let help = one_of(&output, source.outputs.keys().map(String::as_str).collect::<Vec<_>>());
-        builder.error(codes::UNRESOLVED, path, format!("step `{step}` has no output `{output}`"), &help);
-        return None;
-    };
-    Some(Value::object([
-        ("step", Value::text(&step)),
-        ("output", Value::text(&output)),
-        ("type", Value::text(type_of(spec))),
-    ]))
 }
 
 fn register(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) -> Option<PlanValue> {
@@ -381,8 +235,31 @@ fn register(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) -> Option<
     Some(Value::object(config))
 }
 
+/// What the holes of a step's command may name.
+fn known(builder: &Builder<'_>, step: &Written<'_>) -> Holes {
+    let keys = |value: Option<&PlanValue>| -> Vec<String> {
+        let fields = value.and_then(Value::as_object);
+        fields.into_iter().flat_map(|fields| fields.keys()).map(ToString::to_string).collect()
+    };
+    let both = |word: &str| {
+        let mut names = keys(step.body.field(word));
+        names.extend(keys(step.component.and_then(|component| component.body.field(word))));
+        names
+    };
+    let mut params = both("params");
+    params.extend(keys(builder.attribute("params")));
+    Holes { inputs: both("inputs"), outputs: step.outputs.keys().cloned().collect(), params }
+}
+
+/// The names that the holes of a command may have.
+pub(super) struct Holes {
+    pub(super) inputs: Vec<String>,
+    pub(super) outputs: Vec<String>,
+    pub(super) params: Vec<String>,
+}
+
 /// Says which holes of a command cannot be filled.
-fn check_command(builder: &mut Builder<'_>, run: &PlanValue, path: &str) {
+pub(super) fn check_command(builder: &mut Builder<'_>, run: &PlanValue, path: &str, known: &Holes) {
     let Some(quoted) = Quoted::of(run) else { return };
     let simple = |node: &Node| match node {
         Node::Literal { .. } => true,
@@ -405,6 +282,30 @@ fn check_command(builder: &mut Builder<'_>, run: &PlanValue, path: &str) {
             path,
             "a command that computes something",
             "use `${input.x}`, `${output.x}`, `${param.x}`, `${run.id}` and `${run.started_at}` as they are",
+        );
+        return;
+    }
+    let moments = ["id".to_owned(), "started_at".to_owned()];
+    let mut unknown = Vec::new();
+    quoted.expr.traversals(&mut |traversal, _| {
+        let names = match traversal.root.as_ref() {
+            "input" => &known.inputs[..],
+            "output" => &known.outputs[..],
+            "param" => &known.params[..],
+            "run" => &moments[..],
+            _ => return,
+        };
+        if let Some(word) = gate::first_word(traversal).filter(|word| !names.contains(word)) {
+            unknown.push((traversal.root.to_string(), word, names.to_vec()));
+        }
+    });
+    for (root, word, names) in unknown {
+        let help = one_of(&word, names.iter().map(String::as_str).collect::<Vec<_>>());
+        builder.error(
+            codes::STEP,
+            path,
+            format!("the command names `{root}.{word}`, and there is none"),
+            &help,
         );
     }
 }

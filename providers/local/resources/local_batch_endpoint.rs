@@ -3,6 +3,7 @@
 use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::Value as Json;
 
+use super::local_endpoint::keep_server;
 use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::Fallible;
@@ -17,7 +18,12 @@ impl Handler for BatchEndpoint {
             Field::required("input", "The dataset it reads."),
             Field::required("output", "The dataset it writes."),
             Field::required("mode", "Whether it appends."),
-            Field::optional("serve", "The class that predicts, instead of the version's own."),
+            Field::optional("serve", "What predicts, instead of what the version says."),
+            Field::optional("code", "The code of what predicts, instead of the version's own."),
+            Field::optional("runtime", "The interpreter that predicts, instead of the version's own."),
+            Field::optional("secrets", "Where its secrets are, by variable."),
+            Field::optional("timeout_ms", "How long a chunk of rows may take."),
+            Field::optional("start_timeout_ms", "How long it may take to become ready."),
         ]);
         ResourceKind::new(
             "local_batch_endpoint",
@@ -26,8 +32,14 @@ impl Handler for BatchEndpoint {
         )
     }
 
-    fn realise(&self, _: &Ground, _: Option<&Document>, _: &KnownValue, _: &dyn Reporter) -> Fallible<Json> {
-        Ok(Json::Null)
+    fn realise(
+        &self,
+        ground: &Ground,
+        _: Option<&Document>,
+        config: &KnownValue,
+        reporter: &dyn Reporter,
+    ) -> Fallible<Json> {
+        keep_server(ground, config, reporter)
     }
 
     fn observe(&self, _: &Ground, _: &Document) -> Fallible<Observation> {

@@ -237,6 +237,7 @@ pub(crate) fn request(config: &KnownValue, paths: Vec<(String, PathBuf)>) -> Fal
         sample: config.field("sample").map(sample),
         mask: protection("mask"),
         redact: protection("redact"),
+        protected: false,
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
         now: now as f64 / 1000.0,
         created_at: time::rfc3339(now),

@@ -45,13 +45,16 @@ impl Handler for Model {
         ground: &Ground,
         _: Option<&Document>,
         config: &KnownValue,
-        _: &dyn Reporter,
+        reporter: &dyn Reporter,
     ) -> Fallible<Json> {
         let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
         let code = match config.field("code") {
             Some(code) => Some(keep_code(ground, code, address, "code")?),
             None => None,
         };
+        if let Some(runtime) = config.field("runtime") {
+            crate::runtimes::ensure(ground, runtime, reporter)?;
+        }
         let failed = |problem: mlp_floor::Problem| fault(&problem, address);
         let registry = Registry::open(&ground.place.registry()).map_err(failed)?;
         registry.ensure_model(&name_of(config), &config.to_plain_json()).map_err(failed)?;

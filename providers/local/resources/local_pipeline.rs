@@ -10,6 +10,7 @@ use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, fault};
 use crate::mlp_value::KnownValue;
+use crate::runtimes;
 
 pub(super) struct Pipeline;
 
@@ -21,11 +22,28 @@ pub(super) fn keep_code(ground: &Ground, code: &KnownValue, address: &str, path:
     kept.map(|kept| kept.digest).map_err(|problem| fault(&problem.at(path), address))
 }
 
+/// Where the code of a command stands: the address, where it is not the pipeline's, and the path.
+type Place<'c> = (Option<&'c str>, String);
+
+/// The steps, and the commands of checks, by their names in a run.
+fn commands(config: &KnownValue) -> impl Iterator<Item = (&str, &KnownValue, Place<'_>)> {
+    let fields = |word: &str| config.field(word).and_then(KnownValue::as_object);
+    let steps = fields("step").into_iter().flat_map(|steps| steps.iter());
+    let checks = fields("checks").into_iter().flat_map(|checks| checks.iter());
+    let of_step = steps.map(|(name, step)| (name.as_ref(), step, (None, format!("step.{name}.code"))));
+    let of_check = checks.filter_map(|(address, check)| {
+        let name = check.field("name")?.as_text()?;
+        Some((name, check, (Some(address.as_ref()), "code".to_owned())))
+    });
+    of_step.chain(of_check)
+}
+
 impl Handler for Pipeline {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("kind", "What it is for."),
             Field::optional("params", "Its parameters."),
+            Field::optional("param_types", "The types of its parameters."),
             Field::required("step", "Its steps, resolved."),
             Field::optional("checks", "What must hold before a version is registered."),
         ]);
@@ -37,21 +55,23 @@ impl Handler for Pipeline {
         ground: &Ground,
         _: Option<&Document>,
         config: &KnownValue,
-        _: &dyn Reporter,
+        reporter: &dyn Reporter,
     ) -> Fallible<Json> {
         let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
         let mut kept: BTreeMap<String, String> = BTreeMap::new();
         let mut by_directory: BTreeMap<String, String> = BTreeMap::new();
-        let steps = config.field("step").and_then(KnownValue::as_object);
-        for (name, step) in steps.into_iter().flat_map(|steps| steps.iter()) {
+        for (name, step, place) in commands(config) {
+            if let Some(runtime) = step.field("runtime") {
+                runtimes::ensure(ground, runtime, reporter)?;
+            }
             let Some(code) = step.field("code") else { continue };
             let directory = code.field("directory").and_then(KnownValue::as_text).unwrap_or(".").to_owned();
             let digest = match by_directory.get(&directory) {
                 Some(digest) => digest.clone(),
-                None => keep_code(ground, code, address, &format!("step.{name}.code"))?,
+                None => keep_code(ground, code, place.0.unwrap_or(address), &place.1)?,
             };
             by_directory.insert(directory, digest.clone());
-            kept.insert(name.to_string(), digest);
+            kept.insert(name.to_owned(), digest);
         }
         Ok(serde_json::json!({ "code": kept }))
     }
@@ -61,7 +81,14 @@ impl Handler for Pipeline {
         let missing = kept.into_iter().flatten().any(|(_, digest)| {
             !digest.as_str().is_some_and(|digest| ground.place.code().join(digest).is_dir())
         });
-        Ok(seen(if missing { "the snapshot of its code is missing" } else { "yes" }))
+        let unbuilt = commands(&document.config).any(|(_, step, _)| {
+            step.field("runtime").is_some_and(|runtime| !runtimes::is_built(ground, runtime))
+        });
+        Ok(seen(match (missing, unbuilt) {
+            (true, _) => "the snapshot of its code is missing",
+            (false, true) => "the environment of its runtime is missing",
+            (false, false) => "yes",
+        }))
     }
 
     fn remove(&self, _: &Ground, _: &Document) -> Fallible<()> {

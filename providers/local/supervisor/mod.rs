@@ -4,18 +4,20 @@
 
 pub(crate) mod client;
 mod conditions;
+mod ingest;
 mod process;
 pub(crate) mod protocol;
 mod rollout;
 mod settle;
 mod spec;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mlp_floor::serve::{Keeper, Reading};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -28,10 +30,13 @@ use crate::mlp_diag::{Blame, Diagnostic};
 use crate::time::now_ms;
 use protocol::{Ask, EndpointReport, PROTOCOL, Request, Response, Status, VERSION};
 use settle::Slot;
+use vault::Vault;
 
 pub(crate) use conditions::prepare;
+pub(crate) use ingest::take as take_captured;
 pub(crate) use rollout::needed;
-pub(crate) use spec::{find_version, launch, pin, version};
+pub(crate) use spec::{environment, find_version, graph_of, launch, pin, version};
+pub(crate) use vault::Variables;
 
 /// How often aliases and records are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -62,8 +67,11 @@ struct Supervisor {
     keepers: Mutex<BTreeMap<Key, Keeper>>,
     reports: Mutex<BTreeMap<Key, EndpointReport>>,
     homes: Mutex<BTreeSet<PathBuf>>,
+    /// What the records of each environment read from variables.
+    variables: Mutex<BTreeMap<PathBuf, Variables>>,
     /// Ports that endpoints chose, so that they keep them.
     ports: Mutex<BTreeMap<Key, u16>>,
+    pace: Arc<tokio::sync::Mutex<ingest::Pace>>,
     /// Whether a version is on its way somewhere.
     close: AtomicBool,
     /// Whether the machine asks everything to end: what ran stays written down.
@@ -113,6 +121,7 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
     let mut terminate = signal(tokio::signal::unix::SignalKind::terminate());
     while *ended.borrow() == End::No {
         supervisor.reconcile();
+        supervisor.ingest();
         supervisor.write_status();
         let pause = if supervisor.close.load(Ordering::Relaxed) { CLOSE } else { TICK };
         tokio::select! {
@@ -183,13 +192,20 @@ impl Supervisor {
             keepers: Mutex::default(),
             reports: Mutex::default(),
             homes: Mutex::new(read(&folder.join("homes.json"))),
+            variables: Mutex::default(),
             ports: Mutex::new(ports.collect()),
+            pace: Arc::default(),
             close: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             wake: Notify::new(),
             end,
             folder,
         }
+    }
+
+    /// Where the secrets of an environment are.
+    fn vault(&self, home: &Path) -> Vault {
+        Vault::of(held(&self.variables).get(home).cloned().unwrap_or_default())
     }
 
     /// Looks at every record once; what has to change is done beside.
@@ -206,6 +222,22 @@ impl Supervisor {
             tokio::spawn(Arc::clone(self).settle(key, slot));
         }
         self.close.store(close, Ordering::Relaxed);
+    }
+
+    /// Makes versions of what was recorded, unless that is under way.
+    fn ingest(&self) {
+        let Ok(mut pace) = Arc::clone(&self.pace).try_lock_owned() else { return };
+        if !pace.is_due() {
+            return;
+        }
+        let homes = held(&self.homes).clone();
+        tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            for problem in homes.iter().flat_map(|home| ingest::take_all(home)) {
+                eprintln!("recorded requests wait: {problem}");
+            }
+            pace.took(began.elapsed());
+        });
     }
 
     /// What runs, asked now.
@@ -318,7 +350,8 @@ impl Supervisor {
         match ask {
             Ask::Hello => {}
             Ask::Status => response.status = Some(self.status().await),
-            Ask::Reconcile { home } => {
+            Ask::Reconcile { home, variables } => {
+                held(&self.variables).insert(home.clone(), variables);
                 self.change_homes(response, |homes| homes.insert(home));
                 let slots: Vec<_> = held(&self.slots).values().map(Arc::clone).collect();
                 slots.iter().filter_map(|slot| slot.try_lock().ok()).for_each(|mut slot| slot.forgive());

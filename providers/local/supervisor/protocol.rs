@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use mlp_floor::serve::EndpointStatus;
 use serde::{Deserialize, Serialize};
 
+use super::vault::Variables;
 use crate::mlp_diag::Diagnostic;
 
 /// The version of the protocol.
@@ -25,8 +26,12 @@ pub(crate) struct Request {
 pub(crate) enum Ask {
     /// Only who is there.
     Hello,
-    /// An environment's records changed.
-    Reconcile { home: PathBuf },
+    /// An environment's records changed. What they read from the environment's variables comes with it.
+    Reconcile {
+        home: PathBuf,
+        #[serde(default)]
+        variables: Variables,
+    },
     /// What runs.
     Status,
     /// An endpoint whose record is gone is to end; answered when it has.

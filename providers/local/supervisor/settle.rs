@@ -167,7 +167,8 @@ impl Supervisor {
     /// What is to be served now, by the record, the aliases and the rollouts, which are moved on and written down first.
     fn wanted(&self, key: &Key, slot: &mut Slot, place: &Place, document: &Document) -> Fallible<Wanted> {
         let port = held(&self.ports).get(key).copied();
-        let spec = spec::build(place, document, port)?;
+        let vault = self.vault(&key.0);
+        let spec = spec::build(place, document, port, &vault)?;
         let policy = Policy::of(&document.config);
         let Some(policy) = policy else {
             if slot.rollouts.take().is_some() {
@@ -183,7 +184,7 @@ impl Supervisor {
         } else {
             slot.watched = None;
         }
-        let build = |versions: &_| spec::build(place, &with_versions(document, versions), port);
+        let build = |versions: &_| spec::build(place, &with_versions(document, versions), port, &vault);
         let composed = rollouts.compose(spec, &policy, build)?;
         if rollouts.differs(&before) {
             let path = place.home.join("rollouts");

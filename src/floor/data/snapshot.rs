@@ -64,6 +64,8 @@ pub struct SnapshotRequest {
     /// Kinds of text that are replaced wherever they occur in text: `email`, `phone`. A CSV field of digits alone is text
     /// only where the schema says `string`.
     pub redact: Vec<String>,
+    /// Whether the sources are masked and redacted already ([`super::RowProtection`]): a token of a token would join nothing.
+    pub protected: bool,
     /// The present, in seconds since 1970.
     pub now: f64,
     /// The present as RFC 3339, for the manifest.

@@ -44,7 +44,11 @@ impl Store {
     pub fn snapshot(&self, request: &SnapshotRequest) -> Result<Snapshot, Problem> {
         check_name(&request.name)?;
         let (files, format) = discover(request)?;
-        let protection = Protection::new(&request.mask, &request.redact)?;
+        let protection = if request.protected {
+            Protection::new(&[], &[])?
+        } else {
+            Protection::new(&request.mask, &request.redact)?
+        };
         let mut scan = scan(request, &files, format, &protection)?;
         let warnings = judge(request, std::mem::take(&mut scan.schema_failures), &scan.quality)?;
         let staged = self.stage(request, &files, format, &protection, &scan)?;

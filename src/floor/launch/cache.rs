@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::code::{copy_path, remove_tree, replace_tree, unique_name};
 use super::report::{Artifact, now_ms, write_json};
-use super::spec::{CacheSpec, OutputSpec, Segment, StepSpec};
+use super::spec::{CacheKey, CacheSpec, OutputSpec, Segment, StepSpec};
 use crate::Problem;
 use crate::digest::digest_path;
 
@@ -27,6 +27,24 @@ pub(crate) struct KeyParts {
 }
 
 impl KeyParts {
+    /// Without what does not count.
+    pub(crate) fn counting(mut self, key: CacheKey) -> Self {
+        let ignored = || "not counted".to_string();
+        if !key.code {
+            self.code = ignored();
+        }
+        if !key.inputs {
+            self.inputs.values_mut().for_each(|digest| *digest = Some(ignored()));
+        }
+        if !key.params {
+            self.params.clear();
+        }
+        if !key.runtime {
+            self.runtime = ignored();
+        }
+        self
+    }
+
     /// The name of the results under which they are kept.
     pub(crate) fn key(&self) -> Result<String, Problem> {
         let text = serde_json::to_vec(self).map_err(|error| {
@@ -74,6 +92,7 @@ pub(crate) struct StepCache {
     /// Why the step always runs, if it does.
     off: Option<&'static str>,
     ttl_seconds: Option<u64>,
+    key: CacheKey,
 }
 
 impl StepCache {
@@ -91,6 +110,7 @@ impl StepCache {
             last: root.join("last").join(folder).join(format!("{}.json", step.name)),
             off,
             ttl_seconds: step.cache.and_then(|cache| cache.ttl_seconds),
+            key: step.cache.map(|cache| cache.key).unwrap_or_default(),
         }
     }
 
@@ -119,7 +139,7 @@ impl StepCache {
             }
             outputs.insert(name, Artifact { path, ..kept.artifact });
         }
-        let reason = format!("hit: code, inputs and parameters as in run {}", entry.run_id);
+        let reason = format!("hit: {} as in run {}", self.key.words(), entry.run_id);
         Lookup::Hit { reason, outputs, metrics: entry.metrics }
     }
 
@@ -268,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_count_changes_nothing() {
+        let key = CacheKey::of(&["inputs", "runtime"]);
+        let key_of = |last: LastRun| last.parts.counting(key).key().unwrap();
+        assert_eq!(key_of(last("c", 0.1)), key_of(last("d", 0.2)));
+        let mut other = last("c", 0.1);
+        other.parts.inputs.insert("train".into(), Some("d2".into()));
+        assert_ne!(key_of(last("c", 0.1)), key_of(other));
+        assert_eq!(CacheKey::of(&["code", "inputs"]).words(), "code and inputs");
+    }
+
+    #[test]
     fn kept_results_are_found_until_damaged_or_too_old() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("out");
@@ -293,13 +324,13 @@ mod tests {
         let outputs = BTreeMap::from([("o".to_string(), artifact)]);
         cache.keep(&now, "r1", &outputs, &Map::new()).unwrap();
         assert_eq!(reason(&cache), "hit: code, inputs and parameters as in run r1");
-        let off = CacheSpec { enabled: false, ttl_seconds: None };
+        let off = CacheSpec { enabled: false, ttl_seconds: None, key: CacheKey::default() };
         assert_eq!(reason(&cache_with(Some(off))), "the cache of this step is off");
         let entry = root.join(&now.key).join("entry.json");
         let mut old: Entry = read_json(&entry).unwrap();
         old.created_ms = 0;
         write_json(&entry, &old).unwrap();
-        let ttl = CacheSpec { enabled: true, ttl_seconds: Some(60) };
+        let ttl = CacheSpec { enabled: true, ttl_seconds: Some(60), key: CacheKey::default() };
         assert_eq!(reason(&cache_with(Some(ttl))), "miss: cached output is older than 60 s");
         std::fs::remove_file(root.join(&now.key).join("o-out")).unwrap();
         assert_eq!(reason(&cache), "miss: cached output was damaged");

@@ -155,6 +155,12 @@ pub struct Failure {
     /// What to do about it.
     #[serde(default)]
     pub help: Option<String>,
+    /// The attribute it is about (`step.fit.timeout`).
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The end of the step's log.
+    #[serde(default)]
+    pub log_tail: Vec<String>,
 }
 
 impl From<&Problem> for Failure {
@@ -164,6 +170,8 @@ impl From<&Problem> for Failure {
             message: problem.message.clone(),
             notes: problem.notes.clone(),
             help: problem.help.clone(),
+            subject: problem.subject.clone(),
+            log_tail: Vec::new(),
         }
     }
 }
@@ -207,7 +215,10 @@ pub struct Runner {
 
 impl Runner {
     pub(crate) fn current() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    pub(crate) fn of(pid: u32) -> Self {
         Self { pid, started_ticks: super::leftovers::start_ticks(pid).unwrap_or(0) }
     }
 

@@ -1,11 +1,12 @@
 //! Which step runs when.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::check::{check, dependencies};
 use super::code::{CodeSnapshot, load_snapshot, snapshot_code};
@@ -13,9 +14,13 @@ use super::report::{
     Artifact, Event, EventSink, Failure, RunReport, RunStatus, Runner, StepReport, StepStatus, now_ms,
     rfc3339,
 };
-use super::spec::{Capacity, InputBinding, PipelineRun, StepSpec};
+use super::reserve::{Free, Gpu};
+use super::spec::{InputBinding, PipelineRun, StepSpec};
 use super::step::{Context, Outcome, Work, blocking, execute};
 use crate::Problem;
+
+/// How often a GPU that another run holds is asked for.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Runs a pipeline to its end, or until `cancel` becomes true, and returns what happened; a failed step is
 /// part of that. An error means that nothing was started, or that the record could not be written.
@@ -75,6 +80,9 @@ fn absolute(mut run: PipelineRun) -> Result<PipelineRun, Problem> {
     fix(&mut run.cache_root)?;
     fix(&mut run.snapshot_root)?;
     fix(&mut run.project_root)?;
+    if let Some(root) = &mut run.gpu_root {
+        fix(root)?;
+    }
     Ok(run)
 }
 
@@ -121,50 +129,6 @@ fn pinned(run: &PipelineRun, dir: &Path, digest: &str) -> Result<CodeSnapshot, P
     Err(Problem::new("MLP0771", message).help("plan again"))
 }
 
-/// What is not in use.
-struct Free {
-    slots: usize,
-    cpu: Option<f64>,
-    memory: Option<u64>,
-    gpus: BTreeSet<u32>,
-}
-
-impl Free {
-    fn new(capacity: Capacity) -> Self {
-        Self {
-            slots: capacity.parallelism.max(1),
-            cpu: capacity.cpu,
-            memory: capacity.memory,
-            gpus: (0..capacity.gpus).collect(),
-        }
-    }
-
-    /// Takes what the step asks for, if all of it is there.
-    fn take(&mut self, step: &StepSpec) -> Option<Vec<u32>> {
-        let count = step.gpus as usize;
-        let fits = self.slots > 0
-            && self.cpu.is_none_or(|free| step.cpu.unwrap_or(0.0) <= free + 1e-9)
-            && self.memory.is_none_or(|free| step.memory.unwrap_or(0) <= free)
-            && count <= self.gpus.len();
-        if !fits {
-            return None;
-        }
-        self.slots -= 1;
-        self.cpu = self.cpu.map(|free| free - step.cpu.unwrap_or(0.0));
-        self.memory = self.memory.map(|free| free - step.memory.unwrap_or(0));
-        let gpus: Vec<u32> = self.gpus.iter().take(count).copied().collect();
-        gpus.iter().for_each(|gpu| _ = self.gpus.remove(gpu));
-        Some(gpus)
-    }
-
-    fn give_back(&mut self, work: &Work) {
-        self.slots += 1;
-        self.cpu = self.cpu.map(|free| free + work.spec.cpu.unwrap_or(0.0));
-        self.memory = self.memory.map(|free| free + work.spec.memory.unwrap_or(0));
-        self.gpus.extend(&work.gpus);
-    }
-}
-
 struct Scheduler {
     ctx: Arc<Context>,
     cancel: watch::Receiver<bool>,
@@ -202,7 +166,7 @@ impl Scheduler {
             report,
             cancel,
             waiting: run.steps.clone(),
-            free: Free::new(run.capacity),
+            free: Free::new(run.capacity, run.gpu_root.clone()),
             running: JoinSet::new(),
             tasks: HashMap::new(),
             ctx: Arc::new(Context { run, started_at: rfc3339(started), code, events }),
@@ -217,8 +181,9 @@ impl Scheduler {
             self.skip_hopeless();
             self.start_ready();
             self.write()?;
-            match self.running.join_next_with_id().await {
-                None => break,
+            match self.next_end().await {
+                None if self.waiting.is_empty() => break,
+                None => {}
                 Some(Ok((id, outcome))) => self.finish(id, outcome),
                 Some(Err(error)) => {
                     let problem = Problem::new("MLP0763", format!("the runner of a step was lost: {error}"));
@@ -234,6 +199,23 @@ impl Scheduler {
         };
         self.report.ended = Some(now_ms());
         self.write()
+    }
+
+    /// The end of the next step. Nothing when none runs, or when it is time to ask again for what somebody outside
+    /// of this run holds.
+    async fn next_end(&mut self) -> Option<Result<(Id, Outcome), JoinError>> {
+        if !self.free.waits_for_others() {
+            return self.running.join_next_with_id().await;
+        }
+        let again = tokio::time::sleep(ASK_AGAIN);
+        if self.running.is_empty() {
+            again.await;
+            return None;
+        }
+        tokio::select! {
+            ended = self.running.join_next_with_id() => ended,
+            () = again => None,
+        }
     }
 
     fn write(&self) -> Result<(), Problem> {
@@ -267,6 +249,7 @@ impl Scheduler {
     }
 
     fn start_ready(&mut self) {
+        self.free.ask_anew();
         let mut index = 0;
         while let Some(step) = self.waiting.get(index) {
             let good = |name: &&str| self.report.steps.get(*name).is_some_and(|step| step.status.is_good());
@@ -281,7 +264,7 @@ impl Scheduler {
         }
     }
 
-    fn start(&mut self, spec: StepSpec, gpus: Vec<u32>) {
+    fn start(&mut self, spec: StepSpec, gpus: Vec<Gpu>) {
         let upstream = self.upstream(&spec);
         if let Some(step) = self.report.steps.get_mut(&spec.name) {
             step.status = StepStatus::Running;
@@ -305,13 +288,16 @@ impl Scheduler {
 
     fn finish(&mut self, id: Id, outcome: Outcome) {
         let Some(work) = self.tasks.remove(&id) else { return };
-        self.free.give_back(&work);
+        self.free.give_back(&work.spec, &work.gpus);
         let step = work.spec.name.clone();
         self.set(&step, outcome.status, outcome.reason);
         if let Some(report) = self.report.steps.get_mut(&step) {
             report.outputs = outcome.outputs;
             report.metrics = outcome.metrics;
-            report.problem = outcome.failure.as_ref().map(|(problem, _)| Failure::from(problem));
+            report.problem = outcome.failure.as_ref().map(|(problem, log_tail)| {
+                let log_tail = log_tail.clone();
+                Failure { log_tail, ..Failure::from(problem) }
+            });
         }
         if let Some((problem, log_tail)) = outcome.failure {
             (self.ctx.events)(Event::StepFailed { step, problem, log_tail });

@@ -22,6 +22,9 @@ pub struct PipelineRun {
     pub snapshot_root: PathBuf,
     /// The project: the code of steps that name no directory; relative paths start here.
     pub project_root: PathBuf,
+    /// Where runs of this machine that share GPUs agree on who has which; absent means that nobody else runs.
+    #[serde(default)]
+    pub gpu_root: Option<PathBuf>,
     /// The parameters of the pipeline. A step receives those that its command names, and its own.
     #[serde(default)]
     pub params: BTreeMap<String, Value>,
@@ -116,6 +119,9 @@ pub struct StepSpec {
     /// GPUs it has to itself while it runs.
     #[serde(default)]
     pub gpus: u32,
+    /// The numbers of the GPUs it may get; any when empty.
+    #[serde(default)]
+    pub gpu_slots: Vec<u32>,
     /// Steps that must have ended well before it starts, beside those it reads from.
     #[serde(default)]
     pub after: Vec<String>,
@@ -263,6 +269,9 @@ pub struct Interpreter {
     /// What it is (`python 3.11.7`, a lock file's digest): part of the cache key.
     #[serde(default)]
     pub label: String,
+    /// Variables that its processes see; they are no secrets.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
 }
 
 /// What is tried again, and how often.
@@ -287,4 +296,47 @@ pub struct CacheSpec {
     /// The age after which they are not.
     #[serde(default)]
     pub ttl_seconds: Option<u64>,
+    /// What must be equal, beside the command and the declared outputs.
+    #[serde(default)]
+    pub key: CacheKey,
+}
+
+/// What must be equal for results to be reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CacheKey {
+    /// The code.
+    pub code: bool,
+    /// The contents of the inputs.
+    pub inputs: bool,
+    /// The parameters.
+    pub params: bool,
+    /// The runtime.
+    pub runtime: bool,
+}
+
+impl Default for CacheKey {
+    fn default() -> Self {
+        Self { code: true, inputs: true, params: true, runtime: true }
+    }
+}
+
+impl CacheKey {
+    /// Of the words of the language; all of it where none is given.
+    #[must_use]
+    pub fn of(words: &[&str]) -> Self {
+        let has = |word: &str| words.is_empty() || words.contains(&word);
+        Self { code: has("code"), inputs: has("inputs"), params: has("params"), runtime: has("runtime") }
+    }
+
+    /// Its words, for people: `code, inputs and params`.
+    pub(crate) fn words(self) -> String {
+        let all = [(self.code, "code"), (self.inputs, "inputs"), (self.params, "parameters")];
+        let mut words: Vec<&str> = all.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect();
+        match words.pop() {
+            Some(last) if words.is_empty() => last.to_string(),
+            Some(last) => format!("{} and {last}", words.join(", ")),
+            None => "command".to_string(),
+        }
+    }
 }

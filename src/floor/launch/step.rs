@@ -12,10 +12,12 @@ use super::artifact::{accept, file_name, read_metrics};
 use super::cache::{KeyParts, LastRun, Lookup, StepCache};
 use super::code::{CodeSnapshot, check_out, remove_tree};
 use super::command::{Holes, effective_params, plain, render, variable};
+use super::guard;
 use super::leftovers::MARKER;
 use super::log::{PROGRESS, StepLog};
 use super::process::{Attempt, Ended, cancelled, run};
 use super::report::{Artifact, Event, EventSink, StepStatus, log_path};
+use super::reserve::Gpu;
 use super::spec::{ArtifactType, InputBinding, PipelineRun, Retry, StepSpec};
 use crate::Problem;
 use crate::digest::digest_path;
@@ -37,7 +39,7 @@ pub(crate) struct Work {
     pub(crate) spec: StepSpec,
     /// Outputs of other steps, by the name of the input that reads them.
     pub(crate) upstream: BTreeMap<String, Artifact>,
-    pub(crate) gpus: Vec<u32>,
+    pub(crate) gpus: Vec<Gpu>,
 }
 
 /// How a step ended.
@@ -61,6 +63,8 @@ struct Prepared {
     dir: PathBuf,
     inputs: BTreeMap<String, Option<PathBuf>>,
     params: BTreeMap<String, Value>,
+    /// The snapshot it runs from.
+    code: String,
     now: LastRun,
     cache: StepCache,
     lookup: Lookup,
@@ -118,13 +122,15 @@ fn prepare(ctx: &Context, work: &Work) -> Result<Prepared, Problem> {
         runtime: spec.runtime.label.clone(),
         outputs: spec.outputs.clone(),
     };
+    let parts = parts.counting(spec.cache.map(|cache| cache.key).unwrap_or_default());
     let now = LastRun { key: parts.key()?, parts, files: snapshot.files.clone() };
     let cache = StepCache::new(&run.cache_root, &run.pipeline, spec);
     let lookup = cache.look_up(&now);
     if matches!(lookup, Lookup::Hit { .. }) {
         cache.remember(&now)?;
     }
-    Ok(Prepared { dir: run.work_root.join(&spec.name), inputs, params, now, cache, lookup })
+    let (dir, code) = (run.work_root.join(&spec.name), snapshot.digest.clone());
+    Ok(Prepared { dir, inputs, params, code, now, cache, lookup })
 }
 
 /// Path and digest of an input. A file is read, so that a step never runs on data that somebody changed.
@@ -177,14 +183,20 @@ async fn run_attempts(
             Ok(ended) => ended,
             Err(problem) => return Outcome::failed(problem, log.tail()),
         };
-        if ended == Ended::Exit(0) {
-            return finish(ctx, work, prepared, &log, started).await;
-        }
         if ended == Ended::Cancelled {
             return Outcome { status: StepStatus::Cancelled, ..Outcome::default() };
         }
+        if let Some(refused) = guard::refused(&spec.name, &prepared.dir) {
+            clear(&prepared.dir);
+            return Outcome::failed(refused, log.tail());
+        }
+        if ended == Ended::Exit(0) {
+            return finish(ctx, work, prepared, &log, started).await;
+        }
         if number > spec.retry.max || !may_retry(&spec.retry, ended) {
-            return Outcome::failed(failure(spec, ended, number, &prepared.dir), log.tail());
+            let problem = with_room(failure(spec, ended, number, &prepared.dir), &prepared.dir);
+            clear(&prepared.dir);
+            return Outcome::failed(problem, log.tail());
         }
         let wait_seconds = wait_before(&spec.retry, number);
         let (step, why) = (spec.name.clone(), describe(spec, ended));
@@ -240,7 +252,10 @@ fn lay_out(ctx: &Context, work: &Work, prepared: &Prepared) -> Result<Attempt, P
         let path = dir.join(name);
         std::fs::create_dir_all(&path).map_err(|error| Problem::io("MLP0763", "make", &path, &error))?;
     }
-    check_out(&run.snapshot_root, &prepared.now.parts.code, &code)?;
+    check_out(&run.snapshot_root, &prepared.code, &code)?;
+    let allowed: Vec<PathBuf> = prepared.inputs.values().flatten().cloned().collect();
+    guard::write(dir, &run.project_root, &allowed)
+        .map_err(|error| Problem::io("MLP0763", "write in", dir, &error))?;
     let outputs = staged_paths(spec, dir);
     let holes = Holes {
         inputs: &prepared.inputs,
@@ -292,7 +307,7 @@ fn environment(
     set("TMPDIR", text(&dir.join("tmp")));
     set("LANG", "C.UTF-8".into());
     set("TZ", "UTC".into());
-    set("PYTHONPATH", text(&dir.join("code")));
+    set("PYTHONPATH", format!("{}:{}", text(&guard::folder(dir)), text(&dir.join("code"))));
     set("PYTHONDONTWRITEBYTECODE", "1".into());
     set("PYTHONHASHSEED", "0".into());
     set("PYTHONUNBUFFERED", "1".into());
@@ -304,7 +319,7 @@ fn environment(
     set("MLP_METRICS", text(&metrics_path(spec, dir)));
     set("MLP_PROGRESS", PROGRESS.into());
     if run.capacity.gpus > 0 {
-        let slots: Vec<String> = work.gpus.iter().map(u32::to_string).collect();
+        let slots: Vec<String> = work.gpus.iter().map(|gpu| gpu.number.to_string()).collect();
         set("CUDA_VISIBLE_DEVICES", slots.join(","));
     }
     for (name, input) in &prepared.inputs {
@@ -316,6 +331,7 @@ fn environment(
     for (name, value) in &prepared.params {
         set(&variable("MLP_PARAM_", name), plain(value));
     }
+    env.extend(spec.runtime.env.clone());
     env.extend(spec.env.0.clone());
     env
 }
@@ -328,6 +344,7 @@ async fn finish(
     log: &StepLog,
     started: Instant,
 ) -> Outcome {
+    let dir = prepared.dir.clone();
     let collected = {
         let (ctx, work) = (Arc::clone(ctx), Arc::clone(work));
         blocking(move || collect(&ctx, &work.spec, &prepared)).await
@@ -338,8 +355,29 @@ async fn finish(
             (ctx.events)(Event::StepFinished { step, seconds, metrics: metrics.clone() });
             Outcome { status: StepStatus::Succeeded, outputs, metrics, ..Outcome::default() }
         }
-        Err(problem) => Outcome::failed(problem, log.tail()),
+        Err(problem) => {
+            clear(&dir);
+            Outcome::failed(with_room(problem, &dir), log.tail())
+        }
     }
+}
+
+/// Removes what a failed step wrote. Its code stays, for whoever looks for the cause.
+fn clear(dir: &Path) {
+    for name in ["staging", "tmp", "outputs"] {
+        remove_tree(&dir.join(name));
+    }
+}
+
+/// Says so when there is no room left: then that is the cause, whatever the step took for one.
+fn with_room(problem: Problem, dir: &Path) -> Problem {
+    const LITTLE: u64 = 1 << 20;
+    let Ok(found) = rustix::fs::statvfs(dir) else { return problem };
+    if found.f_bavail.saturating_mul(found.f_frsize) >= LITTLE {
+        return problem;
+    }
+    let help = "make room on the disk and run it again; what the step had written is removed";
+    problem.note(format!("there is no room left on the disk of `{}`", dir.display())).help(help)
 }
 
 type Collected = (BTreeMap<String, Artifact>, Map<String, Value>);
@@ -365,7 +403,7 @@ fn collect(ctx: &Context, spec: &StepSpec, prepared: &Prepared) -> Result<Collec
     prepared.cache.keep(&prepared.now, &ctx.run.run_id, &outputs, &metrics)?;
     prepared.cache.remember(&prepared.now)?;
     // After a failure the working directory stays, for whoever looks for the cause.
-    for name in ["code", "staging", "tmp"] {
+    for name in ["code", "staging", "tmp", "home", "guard"] {
         remove_tree(&dir.join(name));
     }
     Ok((outputs, metrics))
@@ -391,6 +429,9 @@ fn describe(spec: &StepSpec, ended: Ended) -> String {
         Ended::Exit(TRY_AGAIN) => "asked to be tried again (exit status 75)".into(),
         Ended::Exit(code) => format!("ended with exit status {code}"),
         Ended::Signal(9) => "was killed by signal 9, as it is when memory runs out".into(),
+        Ended::Signal(25) => {
+            "was ended by signal 25: a file grew beyond the limit on the size of files".into()
+        }
         Ended::Signal(signal) => format!("was ended by signal {signal}"),
         Ended::TimedOut => {
             format!("took longer than its timeout of {} s", spec.timeout_seconds.unwrap_or_default())

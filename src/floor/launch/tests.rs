@@ -11,9 +11,13 @@ use tokio::sync::watch;
 use super::*;
 use crate::Problem;
 
+mod limits;
+
 /// A project in a temporary directory and what its runs said.
 struct Bench {
     dir: tempfile::TempDir,
+    /// Outside of the project, where its steps may leave notes for the test.
+    notes: tempfile::TempDir,
     events: Arc<Mutex<Vec<Event>>>,
     cancel: watch::Sender<bool>,
 }
@@ -23,11 +27,15 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("src")).unwrap();
         let cancel = watch::channel(false).0;
-        Self { dir, events: Arc::default(), cancel }
+        Self { dir, notes: tempfile::tempdir().unwrap(), events: Arc::default(), cancel }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    fn note(&self, name: &str) -> PathBuf {
+        self.notes.path().join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -42,6 +50,7 @@ impl Bench {
             cache_root: self.path("cache"),
             snapshot_root: self.path("snapshots"),
             project_root: self.dir.path().into(),
+            gpu_root: None,
             params: BTreeMap::new(),
             steps,
             capacity: Capacity { parallelism: 4, cpu: None, memory: None, gpus: 0 },
@@ -77,13 +86,14 @@ pub(crate) fn step(name: &str, command: &str) -> StepSpec {
         outputs: BTreeMap::new(),
         params: BTreeMap::new(),
         env: SecretEnv::default(),
-        runtime: Interpreter { bin_dir: None, label: "python 3".into() },
+        runtime: Interpreter { label: "python 3".into(), ..Interpreter::default() },
         timeout_seconds: Some(60.0),
         retry: Retry::default(),
         cache: None,
         cpu: None,
         memory: None,
         gpus: 0,
+        gpu_slots: vec![],
         after: vec![],
     }
 }
@@ -133,8 +143,8 @@ async fn appears(path: &Path) {
 
 /// Waits for the processes of `stubborn`.
 async fn both_appear(bench: &Bench) {
-    appears(&bench.path("away")).await;
-    appears(&bench.path("here")).await;
+    appears(&bench.note("away")).await;
+    appears(&bench.note("here")).await;
 }
 
 /// Three steps in python: a table, a model that imports a helper, and metrics of both.
@@ -224,37 +234,6 @@ async fn a_damaged_result_is_made_again() {
 }
 
 #[tokio::test]
-async fn steps_without_an_order_run_together_within_the_bounds() {
-    // Each waits until the other is there, which only ends when both run at once.
-    let bench = Bench::new();
-    let meet = |me: &str, other: &str| {
-        let dir = bench.dir.path().display();
-        let wait = format!("touch {dir}/{me}; until [ -e {dir}/{other} ]; do sleep 0.01; done");
-        step(me, &wait)
-    };
-    let report = bench.run("r1", vec![meet("a", "b"), meet("b", "a")]).await;
-    assert_eq!(report.status, RunStatus::Succeeded);
-
-    // One GPU: whoever has it finds nobody else at work, and sees its number.
-    let alone = format!(
-        "mkdir {0}/lock && test \"$CUDA_VISIBLE_DEVICES\" = 0 && sleep 0.05 && rmdir {0}/lock",
-        bench.dir.path().display()
-    );
-    let mut steps: Vec<_> = ["x", "y", "z"].iter().map(|name| step(name, &alone)).collect();
-    steps.iter_mut().for_each(|step| {
-        step.gpus = 1;
-        step.cache = Some(CacheSpec { enabled: false, ttl_seconds: None });
-    });
-    let mut run = bench.pipeline("r2", steps.clone());
-    run.capacity.gpus = 1;
-    assert_eq!(bench.try_run(run).await.unwrap().status, RunStatus::Succeeded);
-
-    steps[0].gpus = 2;
-    let problems = bench.try_run(bench.pipeline("r3", steps)).await.unwrap_err();
-    assert_eq!(problems[0].code, "MLP0761");
-}
-
-#[tokio::test]
 async fn a_failed_step_takes_only_its_dependants_with_it() {
     use StepStatus::{Failed, Skipped, Succeeded};
     let bench = Bench::new();
@@ -289,7 +268,7 @@ async fn a_failed_step_takes_only_its_dependants_with_it() {
 
 /// Leaves a process in a session of its own, and one that ignores being asked to end, and notes their ids.
 fn stubborn(bench: &Bench) -> String {
-    let dir = bench.dir.path().display();
+    let dir = bench.notes.path().display();
     format!(
         "python3 -c 'import os,time,signal\n\
          if os.fork() == 0:\n    os.setsid()\n    \
@@ -309,7 +288,7 @@ async fn a_timeout_ends_everything_the_step_started() {
     let report = bench.run("r1", vec![slow]).await;
     let problem = report.steps["slow"].problem.as_ref().unwrap();
     assert_eq!(problem.message, "step `slow` took longer than its timeout of 3 s");
-    assert!(!lives(&bench.path("away")) && !lives(&bench.path("here")));
+    assert!(!lives(&bench.note("away")) && !lives(&bench.note("here")));
 }
 
 #[tokio::test]
@@ -349,7 +328,7 @@ async fn cancelling_ends_what_runs_and_starts_nothing_more() {
     let (report, ()) = tokio::join!(bench.run("r1", steps), stop);
     assert_eq!(report.status, RunStatus::Cancelled);
     assert_eq!(statuses(&report), [("first", Succeeded), ("long", Cancelled), ("next", Cancelled)]);
-    assert!(!lives(&bench.path("away")) && !lives(&bench.path("here")));
+    assert!(!lives(&bench.note("away")) && !lives(&bench.note("here")));
 }
 
 #[tokio::test]
@@ -360,7 +339,7 @@ async fn a_dropped_run_leaves_no_process_and_an_abandoned_one_is_closed() {
         _ = bench.try_run(bench.pipeline("r1", vec![step("long", &stubborn(&bench))])) => unreachable!(),
         () = both_appear(&bench) => {}
     }
-    while lives(&bench.path("away")) || lives(&bench.path("here")) {
+    while lives(&bench.note("away")) || lives(&bench.note("here")) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(close_abandoned(&work_root).unwrap(), None, "its runner, this test, is still there");

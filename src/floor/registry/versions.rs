@@ -29,6 +29,9 @@ pub struct Serve {
     /// The interpreter of the runtime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interpreter: Option<String>,
+    /// The environment variables of the runtime.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
 }
 
 /// A version to register.

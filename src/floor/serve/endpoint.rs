@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use super::process::{Recipe, install_worker};
 use super::replica::{EndpointEvent, Events, Replica, ReplicaStatus, Settings, Started, Surroundings};
 use super::router::Router;
 use super::routing::{Routing, Variant};
+use super::scale::Scales;
 use super::server::{Server, bind};
 use super::spec::{EndpointSpec, LimitScope, ModelLabel, VariantSpec};
 use super::window::Reading;
@@ -33,6 +34,7 @@ pub struct Endpoint {
     /// The listening socket once more, for whoever takes over.
     listening: OwnedFd,
     port: Arc<AtomicU16>,
+    scales: Scales,
 }
 
 /// Looks at a running endpoint, also while it changes.
@@ -119,14 +121,16 @@ impl Endpoint {
         let client = Client::new();
         let surroundings =
             Arc::new(Surroundings { settings: RwLock::new(settings(&spec)), client: client.clone(), events });
-        let staged = stage(&spec, None, &surroundings, &worker);
+        let scales = Scales::default();
+        let staged = stage(&spec, None, &surroundings, &worker, &scales);
         let variants = ready(staged).await?;
-        let limiter = spec.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
+        let limiter = spec.limits.rate.as_ref().map(|rate| Arc::new(Limiter::new(rate)));
         let grace = drain_time(&spec);
         let routing = Arc::new(Routing::new(spec, variants, limiter, capture));
         let router = Arc::new(Router::new(routing, client));
         let server = Server::start(listener, Arc::clone(&router), grace);
-        Ok(Self { surroundings, router, server, listening, port: Arc::new(AtomicU16::new(port)) })
+        let port = Arc::new(AtomicU16::new(port));
+        Ok(Self { surroundings, router, server, listening, port, scales })
     }
 
     /// Goes over to another specification without a failed request: new replicas are ready before the router
@@ -165,7 +169,7 @@ impl Endpoint {
             _ => open_capture(&spec)?,
         };
         let before = self.replace_settings(settings(&spec));
-        let staged = stage(&spec, Some(&old), &self.surroundings, &worker);
+        let staged = stage(&spec, Some(&old), &self.surroundings, &worker, &self.scales);
         let variants = match ready(staged).await {
             Ok(variants) => variants,
             Err(problem) => {
@@ -188,6 +192,22 @@ impl Endpoint {
             server = Some(std::mem::replace(&mut self.server, here));
         }
         Ok(Leftover { old, next, server, grace })
+    }
+
+    /// Follows the load: replicas are added at once, and ended when they were too many for a while.
+    ///
+    /// # Errors
+    /// A replica does not become ready; everything is then as it was.
+    pub async fn scale(&mut self) -> Result<(), Problem> {
+        let before = self.scales.clone();
+        if !self.scales.look(&self.router.routing(), Instant::now()) {
+            return Ok(());
+        }
+        let outcome = self.apply(self.spec()).await;
+        if outcome.is_err() {
+            self.scales = before;
+        }
+        outcome
     }
 
     /// What it looks like now.
@@ -303,11 +323,11 @@ fn open_capture(spec: &EndpointSpec) -> Result<Option<Arc<Capture>>, Problem> {
 
 /// A limit that did not change goes on counting.
 fn next_limiter(spec: &EndpointSpec, old: &Routing) -> Option<Arc<Limiter>> {
-    let limits = spec.limits.as_ref()?;
-    let same_keys = limits.per == LimitScope::All || spec.auth == old.spec.auth;
+    let rate = spec.limits.rate.as_ref()?;
+    let same_keys = rate.per == LimitScope::All || spec.auth == old.spec.auth;
     match &old.limiter {
-        Some(limiter) if limiter.spec == *limits && same_keys => Some(Arc::clone(limiter)),
-        _ => Some(Arc::new(Limiter::new(limits))),
+        Some(limiter) if limiter.spec == *rate && same_keys => Some(Arc::clone(limiter)),
+        _ => Some(Arc::new(Limiter::new(rate))),
     }
 }
 
@@ -317,13 +337,16 @@ fn stage(
     old: Option<&Routing>,
     surroundings: &Arc<Surroundings>,
     worker: &Path,
+    scales: &Scales,
 ) -> Staged {
     let mut staged = Staged { variants: Vec::new(), started: Vec::new() };
     for variant in &spec.variants {
         let before = old.and_then(|old| old.variants.iter().find(|before| before.spec.name == variant.name));
         let serving = old.and_then(|old| predecessor(old, variant));
         let mut replicas = serving.map(|before| kept(spec, old, before, variant)).unwrap_or_default();
-        for index in u32::try_from(replicas.len()).unwrap_or(u32::MAX)..variant.replicas {
+        let count = scales.count(variant);
+        replicas.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        for index in u32::try_from(replicas.len()).unwrap_or(u32::MAX)..count {
             let timeout = Duration::from_millis(spec.request_timeout_ms);
             let recipe = Recipe::of(&spec.name, variant, index, worker, timeout);
             let (replica, started) = Replica::start(recipe, Arc::clone(surroundings));
@@ -361,7 +384,7 @@ fn kept(
     if !same_place || !before.spec.same_process(after) {
         return Vec::new();
     }
-    before.replicas.iter().take(usize::try_from(after.replicas).unwrap_or(usize::MAX)).cloned().collect()
+    before.replicas.clone()
 }
 
 /// Waits until everything that was started is ready; if something is not, all of it is stopped.

@@ -28,6 +28,11 @@ use crate::Problem;
 /// Without an endpoint for so long, nobody wants this process any more.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// How often the load is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long the number of replicas is left alone that could not be changed.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
+
 struct Keeping {
     folder: PathBuf,
     /// Changed by one at a time.
@@ -79,6 +84,7 @@ pub async fn keep(folder: PathBuf) -> Result<(), Problem> {
         end: Notify::new(),
     });
     let accepting = tokio::spawn(Arc::clone(&keeping).listen(listener));
+    let scaling = tokio::spawn(Arc::clone(&keeping).scale());
     loop {
         tokio::select! {
             () = keeping.end.notified() => break,
@@ -92,6 +98,7 @@ pub async fn keep(folder: PathBuf) -> Result<(), Problem> {
         }
     }
     accepting.abort();
+    scaling.abort();
     keeping.stop().await;
     remove_record(&folder);
     let _ = fs::remove_file(path);
@@ -208,6 +215,21 @@ impl Keeping {
             let _ = ask(&self.folder, before.pid, Ask::Leave, None).await;
         }
         Ok(())
+    }
+
+    /// Lets the endpoint follow its load.
+    async fn scale(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let outcome = match self.endpoint.lock().await.as_mut() {
+                Some(endpoint) => endpoint.scale().await,
+                None => Ok(()),
+            };
+            if let Err(problem) = outcome {
+                eprintln!("the number of replicas stays as it is: {problem}");
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+        }
     }
 
     fn see(&self, endpoint: &Endpoint, digest: String) {

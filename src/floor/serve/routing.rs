@@ -75,6 +75,18 @@ impl Routing {
         Some((variant, variant.target(None)?))
     }
 
+    /// A ready replica of a node of the graph.
+    pub(super) fn node(&self, name: &str) -> Option<(&Variant, Target)> {
+        let weight = |v: &Variant| if v.spec.shown() == name { v.spec.weight } else { 0 };
+        let assigned = &self.variants[self.split.pick(self.variants.iter().map(weight))?];
+        if let Some(target) = assigned.target(None) {
+            return Some((assigned, target));
+        }
+        assigned.metrics.rerouted.fetch_add(1, Ordering::Relaxed);
+        let ready = self.variants.iter().find(|v| v.spec.shown() == name && v.ready() > 0)?;
+        Some((ready, ready.target(None)?))
+    }
+
     /// A variant that can serve and gets nothing, since its next version has taken its whole share: it is kept for this.
     fn replaced(&self) -> Option<&Variant> {
         let next_of = |name: &str| self.variants.iter().any(|v| v.spec.of.as_deref() == Some(name));
@@ -83,6 +95,11 @@ impl Routing {
 
     /// Whether any request can be served.
     pub(super) fn ready(&self) -> bool {
+        if self.spec.graph.is_some() {
+            // A node is ready when it or the version that is rolled out in its place is.
+            let ready = |name: &str| self.variants.iter().any(|v| v.spec.shown() == name && v.ready() > 0);
+            return self.variants.iter().all(|variant| ready(variant.spec.shown()));
+        }
         self.variants.iter().any(|variant| variant.spec.weight > 0 && variant.ready() > 0)
     }
 }

@@ -127,6 +127,11 @@ impl Window {
         }
     }
 
+    /// How many requests are under way.
+    pub(super) fn under_way(&self) -> u64 {
+        self.inner().under_way.len() as u64
+    }
+
     /// The figures now.
     pub(super) fn reading(&self) -> Reading {
         let second = self.born.elapsed().as_secs();

@@ -12,7 +12,11 @@ const ATTRIBUTES: &[Attribute] = &[
     ),
     Attribute::new("runtime", RUNTIME, "What the command runs in."),
     Attribute::new("code", Ty::Path, "The directory of the command's code."),
-    Attribute::new("run", Ty::Text, "A command whose success is the test's."),
+    Attribute::new(
+        "run",
+        Ty::Quoted(Scope::Step),
+        "A command whose success is the test's; `input.x` are the outputs of the pipeline.",
+    ),
     Attribute::new("assert", Ty::Quoted(Scope::Check), "What must be true of the metrics."),
     Attribute::new("message", Ty::Text, "What is said when it fails."),
     Attribute::new("timeout", Ty::Duration, "The longest the command may take."),
