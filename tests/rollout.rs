@@ -315,6 +315,69 @@ fn endpoints_outlive_their_supervisor_and_a_rollout_goes_on() {
     assert_eq!(load.end(), 0);
 }
 
+/// The same with two models that answer together.
+fn composed() -> Project {
+    let (head, _) = MAIN.split_once("endpoint \"m\"").unwrap();
+    let start = head.find("pipeline").unwrap();
+    let second = head[start..].replace("pipeline \"train\"", "pipeline \"train_second\"");
+    let second = second.replace("model.m", "model.n").replace("model \"m\"", "model \"n\"");
+    let endpoint = r#"
+endpoint "m" {
+  port = PORT
+  graph {
+    node "first" {
+      model = model.m.alias.champion
+    }
+    node "second" {
+      model = model.n.alias.champion
+    }
+    output = {
+      one = node.first.value
+      two = node.second.value
+    }
+  }
+  rollout {
+    steps = [50, 100]
+    hold  = "2s"
+  }
+}
+"#;
+    let main = format!("{head}{second}{endpoint}");
+    let serve = SERVE.replace("[1 for _ in rows]", "[{\"value\": self.behaviour} for _ in rows]");
+    let project = Project::of(&[("main.mlp", &main), ("src/fit.py", FIT), ("src/serve.py", &serve)]);
+    project.mlp(&["up", "-e", "local", "--auto-approve"]).ended(0);
+    project
+}
+
+#[test]
+fn every_model_of_a_graph_has_its_own_rollout() {
+    let project = composed();
+    let answers = |wanted: [&str; 2]| {
+        let mut client = Client::connect(project.ports[0]).unwrap();
+        (0..10).all(|_| {
+            let (status, body) = client.post("/v1/predict", ROW).unwrap();
+            let answer: Json = serde_json::from_str(&body).unwrap();
+            let found = &answer["predictions"][0];
+            status == 200 && found["one"] == wanted[0] && found["two"] == wanted[1]
+        })
+    };
+    assert!(answers(["good", "good"]));
+    let load = Load::on(&project);
+    load.more(20);
+    train(&project, "bad");
+    eventually(&project, "a held version", || status(&project).contains("first: version 2 was taken out"));
+    let failed = load.failures();
+    assert!((1..=30).contains(&failed), "{failed} requests failed");
+    assert!(answers(["good", "good"]));
+
+    project.mlp(&["run", "pipeline.train_second", "-e", "local", "-param", "behaviour=better"]).ended(0);
+    eventually(&project, "the other model's version", || answers(["good", "better"]));
+    assert!(status(&project).contains("first: version 2 was taken out"), "{}", status(&project));
+    train(&project, "best");
+    eventually(&project, "both new versions", || answers(["best", "better"]));
+    assert_eq!(load.end(), 0);
+}
+
 /// This program with an older version in place of its own.
 fn older(folder: &Path) -> PathBuf {
     let version = env!("CARGO_PKG_VERSION").as_bytes();
