@@ -6,6 +6,7 @@ mod component;
 mod compute;
 mod dataset;
 mod endpoint;
+mod gpus;
 mod graph;
 mod inputs;
 mod model;
@@ -78,8 +79,10 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers =
-            ["mod", "builder", "graph", "inputs", "params", "rollout", "served", "serving", "step", "writes"];
+        let helpers = [
+            "mod", "builder", "gpus", "graph", "inputs", "params", "rollout", "served", "serving", "step",
+            "writes",
+        ];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

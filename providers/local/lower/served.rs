@@ -29,7 +29,7 @@ const REASONS: &[(&str, &str)] = &[
         "triggers are run by the loop, which is not available in this version; start a run with `mlp run`",
     ),
     ("encrypt", "it needs the local provider's encryption, which is not available"),
-    ("accelerator", "endpoints run on the processors of this machine"),
+    ("accelerator", "a batch runs on the processors of this machine"),
     ("nodes", "there is one node: this machine"),
     ("compute", "endpoints run as processes of this machine"),
     ("capacity", "a machine that is there already is not bought"),
