@@ -71,6 +71,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0785", "requests cannot be recorded"),
     ("MLP0786", "the process of an endpoint does not answer"),
     ("MLP0787", "the graph of an endpoint leads nowhere"),
+    ("MLP0788", "a GPU of an endpoint is in use"),
 ];
 
 #[cfg(test)]

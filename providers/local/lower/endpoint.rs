@@ -7,7 +7,7 @@ use mlp_provider::{LowerInput, Lowered};
 use super::builder::{Builder, object_name};
 use super::trigger;
 use super::versioned;
-use super::{graph, rollout, serving};
+use super::{gpus, graph, rollout, serving};
 use crate::codes;
 use crate::mlp_eval::PlanValue;
 use crate::mlp_value::{Path, Value};
@@ -31,6 +31,7 @@ const ONLINE: &[&str] = &[
     "runtime.lock",
     "runtime.env.**",
     "secrets.**",
+    "accelerator.**",
     "graph.node.*.model",
     "graph.node.*.input",
     "graph.output",
@@ -115,6 +116,12 @@ fn online(input: &LowerInput<'_>) -> Lowered {
     } else {
         variants(&mut builder, &scale)
     };
+    let gpus = gpus::lower(&mut builder);
+    let has_gpus = !gpus.is_empty();
+    let variants = variants.into_iter().map(|(name, variant)| {
+        let variant = gpus.get(&name).map_or(variant.clone(), |gpus| with(&variant, "gpus", gpus));
+        (name, variant)
+    });
     config.insert("variant", Value::object(variants));
     let mut desired = builder.resource("local_endpoint", "endpoints", false, config);
     let names: Vec<String> = desired
@@ -125,6 +132,9 @@ fn online(input: &LowerInput<'_>) -> Lowered {
         .unwrap_or_default();
     for name in &names {
         let at = Path::of(&["variant", name]);
+        if has_gpus {
+            desired.from.insert(at.field("gpus"), Path::of(&["accelerator"]));
+        }
         if has_graph {
             let node = Path::of(&["graph", "node", name, "model"]);
             let natives = ["alias", "version", "address"];
@@ -215,6 +225,12 @@ fn nodes(builder: &mut Builder<'_>, scale: &Fields) -> (BTreeMap<String, PlanVal
         }
     }
     (found, models)
+}
+
+fn with(variant: &PlanValue, name: &str, value: &PlanValue) -> PlanValue {
+    let fields = variant.as_object().into_iter().flat_map(|fields| fields.iter());
+    let fields = fields.map(|(name, value)| (name.to_string(), value.clone()));
+    Value::object(fields.chain([(name.to_owned(), value.clone())]))
 }
 
 fn variant(mut fields: Fields, weight: i64, shadow: i64, scale: &Fields) -> PlanValue {

@@ -6,6 +6,7 @@ mod component;
 mod compute;
 mod dataset;
 mod endpoint;
+mod gpus;
 mod graph;
 mod inputs;
 mod model;
@@ -84,7 +85,20 @@ mod tests {
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
         let helpers = [
-            "mod", "builder", "graph", "inputs", "params", "rollout", "served", "serving", "step", "trigger",
+            "mod",
+            "builder",
+            "gpus",
+            "graph",
+            "inputs",
+            "params",
+            "rollout",
+            "schema_file",
+            "served",
+            "serving",
+            "step",
+            "trigger",
+            "upstream",
+            "versioned",
             "writes",
         ];
         let files: BTreeSet<String> = std::fs::read_dir(folder)

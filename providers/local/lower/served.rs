@@ -27,7 +27,7 @@ const REASONS: &[(&str, &str)] = &[
     ("monitor", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
     ("breaches", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
     ("encrypt", "what is encrypted are datasets: set `protection = { encrypt = true }` there"),
-    ("accelerator", "endpoints run on the processors of this machine"),
+    ("accelerator", "a batch runs on the processors of this machine"),
     ("nodes", "there is one node: this machine"),
     ("compute", "endpoints run as processes of this machine"),
     ("capacity", "a machine that is there already is not bought"),

@@ -190,6 +190,7 @@ pub(super) fn build(
         auth,
         limits: limits(config),
         slo: promises(config),
+        holds: holds(document),
         log_dir: place.logs(&name),
         name,
     })
@@ -247,6 +248,27 @@ fn capture(place: &Place, endpoint: &str, written: &KnownValue) -> Fallible<Capt
     })
 }
 
+/// The numbers of the GPUs of a variant.
+fn gpus(variant: &KnownValue) -> Vec<String> {
+    let numbers = variant.field("gpus").and_then(KnownValue::as_list).unwrap_or_default();
+    numbers.iter().filter_map(|number| Some(number.as_number()?.to_i64()?.to_string())).collect()
+}
+
+/// What tells the replicas of a variant which GPUs are theirs.
+fn visible(variant: &KnownValue) -> Option<(String, String)> {
+    let numbers = gpus(variant);
+    (!numbers.is_empty()).then(|| ("CUDA_VISIBLE_DEVICES".to_owned(), numbers.join(",")))
+}
+
+/// The lock files by which the runs of this project know that GPUs are taken.
+fn holds(document: &Document) -> Vec<PathBuf> {
+    let project = document.resolved.get("directory").and_then(Json::as_str).unwrap_or(".");
+    let root = crate::run::gpu_root(Path::new(project));
+    let variants = document.config.field("variant").and_then(KnownValue::as_object);
+    let variants = variants.into_iter().flat_map(|variants| variants.values());
+    variants.flat_map(gpus).map(|number| root.join(format!("gpu-{number}"))).collect()
+}
+
 fn variants(place: &Place, document: &Document, vault: &Vault) -> Fallible<Vec<VariantSpec>> {
     let config = &document.config;
     let secrets = vault.secrets(document)?;
@@ -281,7 +303,11 @@ fn variants(place: &Place, document: &Document, vault: &Vault) -> Fallible<Vec<V
                 }
             }),
             launch: launch(place, &version, document)?,
-            env: environment(&version, document).into_iter().chain(secrets.clone()).collect(),
+            env: environment(&version, document)
+                .into_iter()
+                .chain(secrets.clone())
+                .chain(visible(variant))
+                .collect(),
             model: ModelLabel {
                 address: text(variant, "address").to_owned(),
                 version: u64::from(version.number),

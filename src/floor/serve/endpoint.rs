@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::access::Limiter;
 use super::capture::Capture;
 use super::client::Client;
+use super::hold::Holds;
 use super::metrics::VariantMetrics;
 use super::process::{Recipe, install_worker};
 use super::replica::{EndpointEvent, Events, Replica, ReplicaStatus, Settings, Started, Surroundings};
@@ -35,6 +36,7 @@ pub struct Endpoint {
     listening: OwnedFd,
     port: Arc<AtomicU16>,
     scales: Scales,
+    holds: Holds,
 }
 
 /// Looks at a running endpoint, also while it changes.
@@ -121,6 +123,7 @@ impl Endpoint {
         let client = Client::new();
         let surroundings =
             Arc::new(Surroundings { settings: RwLock::new(settings(&spec)), client: client.clone(), events });
+        let holds = Holds::take(&spec.holds)?;
         let scales = Scales::default();
         let staged = stage(&spec, None, &surroundings, &worker, &scales);
         let variants = ready(staged).await?;
@@ -130,7 +133,7 @@ impl Endpoint {
         let router = Arc::new(Router::new(routing, client));
         let server = Server::start(listener, Arc::clone(&router), grace);
         let port = Arc::new(AtomicU16::new(port));
-        Ok(Self { surroundings, router, server, listening, port, scales })
+        Ok(Self { surroundings, router, server, listening, port, scales, holds })
     }
 
     /// Goes over to another specification without a failed request: new replicas are ready before the router
@@ -164,6 +167,7 @@ impl Endpoint {
         let listener = if moves { Some(bind(&spec.name, &spec.host, spec.port).await?) } else { None };
         let new_port = listener.as_ref().map(local_port).transpose()?;
         let worker = install_worker(&spec.log_dir)?;
+        let holds = Holds::take(&spec.holds)?;
         let capture = match &old.capture {
             Some(open) if Some(&open.spec) == spec.capture.as_ref() => Some(Arc::clone(open)),
             _ => open_capture(&spec)?,
@@ -191,7 +195,8 @@ impl Endpoint {
             let here = Server::start(listener, Arc::clone(&self.router), grace);
             server = Some(std::mem::replace(&mut self.server, here));
         }
-        Ok(Leftover { old, next, server, grace })
+        let holds = std::mem::replace(&mut self.holds, holds);
+        Ok(Leftover { old, next, server, grace, _holds: holds })
     }
 
     /// Follows the load: replicas are added at once, and ended when they were too many for a while.
@@ -259,12 +264,14 @@ pub(super) struct Leftover {
     next: Arc<Routing>,
     server: Option<Server>,
     grace: Duration,
+    /// Given back when nothing of it runs any more.
+    _holds: Holds,
 }
 
 impl Leftover {
     /// Waits for the requests under way and ends what only they need.
-    pub(super) async fn settle(self) {
-        if let Some(server) = self.server {
+    pub(super) async fn settle(mut self) {
+        if let Some(server) = self.server.take() {
             server.close().await;
         }
         drain(&self.old, self.grace).await;

@@ -11,6 +11,7 @@ mod client;
 mod compose;
 mod endpoint;
 mod graph;
+mod hold;
 mod inference;
 mod keeper;
 mod keeping;

@@ -53,6 +53,9 @@ pub struct EndpointSpec {
     /// What is promised, as metrics measure it.
     #[serde(default)]
     pub slo: Vec<SloSpec>,
+    /// Lock files of what its variants use alone, held while it runs.
+    #[serde(default)]
+    pub holds: Vec<PathBuf>,
     /// The folder of the logs of the replicas.
     pub log_dir: PathBuf,
 }

@@ -120,6 +120,7 @@ impl Bench {
             limits: LimitSpec::default(),
             graph: None,
             slo: Vec::new(),
+            holds: Vec::new(),
             log_dir: self.path().join("logs"),
         }
     }
