@@ -145,6 +145,7 @@ fn step(number: u32, name: &str, after: &[u32], action: Action, config: PlanValu
         schema_version: 1,
         lowering_version: 1,
         place: None,
+        made_as: None,
     };
     let call = Call {
         operation: operation.into(),
@@ -174,6 +175,8 @@ fn step(number: u32, name: &str, after: &[u32], action: Action, config: PlanValu
         stateful: false,
         place: None,
         removal: None,
+        deposed: None,
+        moved_from: None,
     }
 }
 

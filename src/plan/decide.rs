@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_eval::PlanValue;
-use mlp_provider::{CallKind, Desired, OnDestroy, Owner, Provider, ResourceChange, ResourceKind, Seen};
-use mlp_state::{Record, State, Status};
+use mlp_provider::{
+    CallKind, Desired, Observed, OnDestroy, Owner, Provider, ResourceChange, ResourceKind, Seen,
+};
+use mlp_state::{Record, State, Status, deposed};
 use mlp_value::{Address, KnownValue, Path, ResourceId};
 
 use crate::changes::{Sides, created, gravest, settle};
@@ -61,6 +63,41 @@ pub struct PlanInput<'a> {
     pub options: &'a PlanOptions,
     /// Digest of the specification and every fact used.
     pub spec_digest: &'a str,
+    /// What the specification says of what existed before it.
+    pub refactor: &'a Refactor,
+}
+
+/// What the specification says of what existed before it: `moved`, `import` and `removed` by resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refactor {
+    /// Digest of the state as it is stored, where the one of the input has records under new ids.
+    pub state_digest: Option<String>,
+    /// Resources that are stored under another id so far: new to old.
+    pub moved: BTreeMap<ResourceId, ResourceId>,
+    /// Objects to be taken over.
+    pub imports: BTreeMap<ResourceId, Import>,
+    /// Resources that are gone from the specification on purpose.
+    pub removed: BTreeMap<ResourceId, Removed>,
+}
+
+/// An object to be taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The name by which the target knows it.
+    pub identity: String,
+    /// The address it was made under, where it says so.
+    pub made_as: Option<Address>,
+    /// Where the `import` stands.
+    pub place: String,
+}
+
+/// A resource that is gone from the specification on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Whether the real thing goes too.
+    pub destroy: bool,
+    /// Where the `removed` stands.
+    pub place: String,
 }
 
 /// The old (or only ending) and the new (or only beginning) of a resource.
@@ -75,6 +112,8 @@ struct Decider<'a, 'i> {
     new_first: BTreeSet<ResourceId>,
     /// Declarations of which something changes: their outputs are not known yet.
     moving: BTreeSet<Address>,
+    /// Declarations of which something changes in the target.
+    changed: BTreeSet<Address>,
     waiting: BTreeMap<ResourceId, DeferredItem>,
 }
 
@@ -90,7 +129,7 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
             environment: input.environment.to_owned(),
             lineage: input.state.lineage.clone(),
             serial: input.state.serial,
-            state_digest: input.state.digest(),
+            state_digest: input.refactor.state_digest.clone().unwrap_or_else(|| input.state.digest()),
             spec_digest: input.spec_digest.to_owned(),
             steps: Vec::new(),
             drift: Vec::new(),
@@ -105,6 +144,7 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
         drafts: BTreeMap::new(),
         new_first: BTreeSet::new(),
         moving: BTreeSet::new(),
+        changed: BTreeSet::new(),
         waiting: BTreeMap::new(),
     };
     decider.run();
@@ -212,8 +252,10 @@ impl<'a> Decider<'a, '_> {
                 self.known(desired, kind, config, record, Some(&seen.config), &seen.outputs);
             }
             (Some(record), None) => self.known(desired, kind, config, record, None, &record.outputs),
-            (None, Some(Seen::Present(seen))) if seen.owner == Owner::Mine => {
-                self.adopt(desired, kind, config, &seen.config, &seen.outputs);
+            (None, Some(Seen::Present(seen)))
+                if seen.owner == Owner::Mine || self.input.refactor.imports.contains_key(&desired.id) =>
+            {
+                self.adopt(desired, kind, config, seen);
             }
             (None, Some(Seen::Present(seen))) => self.not_ours(desired, seen.owner),
             (None, _) => self.create(desired, kind, config, None),
@@ -236,8 +278,9 @@ impl<'a> Decider<'a, '_> {
                 .on(&id.address, "")
                 .note("nothing that is not certainly ours is changed or overwritten")
                 .help(format!(
-                    "rename {}, remove the object by hand, or take it over with `mlp import {id}`",
-                    id.address
+                    "rename {0}, remove the object by hand, or take it over: \
+                     `import {{ to = {0}, id = \"{1}\" }}`, an attribute a line",
+                    id.address, desired.identity
                 )),
         );
     }
@@ -268,6 +311,10 @@ impl<'a> Decider<'a, '_> {
             schema_version: kind.schema_version,
             lowering_version: desired.lowering_version,
             place: self.place(&desired.id),
+            made_as: match self.input.refactor.imports.get(&desired.id) {
+                Some(import) => import.made_as.clone().filter(|made_as| *made_as != desired.id.address),
+                None => self.input.state.resources.get(&desired.id).and_then(|record| record.made_as.clone()),
+            },
         }
     }
 
@@ -292,6 +339,8 @@ impl<'a> Decider<'a, '_> {
             stateful: kind.stateful,
             place: self.place(&desired.id),
             removal: None,
+            deposed: None,
+            moved_from: self.input.refactor.moved.get(&desired.id).cloned(),
         }
     }
 
@@ -320,7 +369,12 @@ impl<'a> Decider<'a, '_> {
             self.defer(item);
             return;
         }
-        self.moving.insert(step.resource.address.clone());
+        if step.action != Action::Move {
+            self.moving.insert(step.resource.address.clone());
+        }
+        if !step.calls.is_empty() {
+            self.changed.insert(step.resource.address.clone());
+        }
         self.drafts.insert((step.resource.clone(), Part::New), step);
     }
 
@@ -328,7 +382,10 @@ impl<'a> Decider<'a, '_> {
         if self.input.mode == Mode::RefreshOnly {
             return;
         }
-        let remembered = self.input.state.resources.get(&desired.id).map(|record| record.identity.clone());
+        // What can stand beside its successor is named by its content: the name follows from what is asked for.
+        let remembered = (!desired.lifecycle.create_before_destroy)
+            .then(|| Some(self.input.state.resources.get(&desired.id)?.identity.clone()))
+            .flatten();
         let identity = remembered.unwrap_or_else(|| desired.identity.clone());
         let mut step = self.step(desired, kind, &identity, Action::Create);
         let origins = self.input.origins;
@@ -339,28 +396,31 @@ impl<'a> Decider<'a, '_> {
         self.begin(step, desired);
     }
 
-    fn adopt(
-        &mut self,
-        desired: &Desired,
-        kind: &ResourceKind,
-        config: PlanValue,
-        seen: &KnownValue,
-        outputs: &KnownValue,
-    ) {
+    fn adopt(&mut self, desired: &Desired, kind: &ResourceKind, config: PlanValue, found: &Observed) {
         if self.input.mode == Mode::RefreshOnly {
             return;
         }
+        let seen = &found.config;
+        let import = self.input.refactor.imports.get(&desired.id);
         let config = settle(kind, &desired.lifecycle.ignore_changes, &config, seen, Some(seen));
         let sides = Sides { kind, desired: &config, applied: seen, observed: Some(seen) };
         let origins = self.input.origins;
-        let mut step = self.step(desired, kind, &desired.identity, Action::Import);
+        let identity = import.map_or(&desired.identity, |import| &import.identity);
+        let mut step = self.step(desired, kind, identity, Action::Import);
         step.changes = sides.changes(&|path| origins(&desired.id, path));
-        step.reason = Some("found with our marks".to_owned());
+        step.reason = Some(match import {
+            Some(import) => format!("import in {}", import.place),
+            None => "found with our marks".to_owned(),
+        });
         step.before = Some(seen.clone());
         step.config = Some(config);
-        step.outputs = Some(outputs.clone());
+        step.outputs = Some(found.outputs.clone());
         match gravest(&step.changes) {
-            Action::NoOp => {}
+            Action::NoOp if found.owner == Owner::Mine => {}
+            Action::Replace if import.is_some() => {
+                self.refuse_import(desired, &step);
+                return;
+            }
             Action::Replace => {
                 self.replace(desired, step);
                 return;
@@ -369,6 +429,20 @@ impl<'a> Decider<'a, '_> {
             _ => step.calls = self.calls(&step, CallKind::Update),
         }
         self.begin(step, desired);
+    }
+
+    /// What is taken over is never made anew: that would end what was to be kept.
+    fn refuse_import(&mut self, desired: &Desired, step: &PlanStep) {
+        let replacing = step.changes.iter().filter(|change| change.action == Action::Replace);
+        let names: Vec<String> = replacing.map(|change| change.path.to_string()).collect();
+        let headline =
+            format!("{} cannot be taken over: {} would have to be made anew", step.identity, desired.id);
+        self.diagnostics.push(
+            Diagnostic::error(codes::IMPORT, headline)
+                .on(&desired.id.address, names.first().map_or("", String::as_str))
+                .note(format!("what differs and cannot be changed in place: {}", names.join(", ")))
+                .help("write these attributes as they are in what exists, or list them in `ignore_changes`"),
+        );
     }
 
     fn known(
@@ -418,6 +492,11 @@ impl<'a> Decider<'a, '_> {
         if self.input.options.replace.iter().any(|selector| matches(selector, &desired.id)) {
             (step.action, step.reason) = (Action::Replace, Some("asked for with --replace".to_owned()));
         }
+        let triggers = desired.lifecycle.replace_triggered_by.iter();
+        if let Some(trigger) = triggers.filter(|address| self.changed.contains(*address)).min() {
+            let reason = format!("replace_triggered_by: {trigger} changes");
+            (step.action, step.reason) = (Action::Replace, Some(reason));
+        }
         match step.action {
             Action::NoOp => {}
             Action::Replace => {
@@ -428,6 +507,14 @@ impl<'a> Decider<'a, '_> {
             _ => step.calls = self.calls(&step, CallKind::Update),
         }
         step.changes.extend(self.memory_changes(record, desired));
+        if let Some(from) = step.moved_from.clone() {
+            step.reason.get_or_insert_with(|| format!("moved from {from}"));
+            if step.changes.is_empty() && !mend {
+                step.action = Action::Move;
+                self.begin(step, desired);
+                return;
+            }
+        }
         if step.changes.is_empty() && !mend {
             self.plan.unchanged += 1;
             return;
@@ -500,6 +587,8 @@ impl<'a> Decider<'a, '_> {
                     .note(format!("both would be called {}", step.identity)),
             );
         }
+        let deposed = new_first.then(|| deposed(&desired.id, &step.identity));
+        let step = PlanStep { deposed, ..step };
         let mut old = PlanStep {
             action: Action::Replace,
             part: Some(Part::Old),

@@ -54,6 +54,15 @@ pub enum Entry {
         /// What to forget.
         remove: Option<ResourceId>,
     },
+    /// What is remembered under one id is remembered under another from now on.
+    Move {
+        /// The plan's step.
+        step: u32,
+        /// The id it had.
+        from: ResourceId,
+        /// The id it has.
+        to: ResourceId,
+    },
     /// It failed.
     Failed {
         /// The plan's step.
@@ -207,6 +216,7 @@ impl Replay {
                 self.unfinished.remove(&self.key(*step, *call));
                 self.change(put.as_deref(), remove.as_ref());
             }
+            Entry::Move { from, to, .. } => self.state.rename(from, to),
             Entry::Failed { step, call, uncertain, .. } => {
                 if !uncertain {
                     self.unfinished.remove(&self.key(*step, *call));

@@ -121,6 +121,7 @@ fn state_of(desired: &[Desired]) -> State {
             lowering_version: 1,
             status: Status::Ready,
             place: Some("main.mlp:3".into()),
+            made_as: None,
         });
     }
     state
@@ -132,6 +133,7 @@ struct World {
     state: State,
     observed: BTreeMap<ResourceId, Seen>,
     options: PlanOptions,
+    refactor: Refactor,
     /// Whether things hold data.
     stateful: bool,
 }
@@ -142,7 +144,9 @@ impl World {
         let seen = |record: &Record| seen(record.applied.clone(), Owner::Mine);
         let observed = state.resources.values().map(|record| (record.id.clone(), seen(record))).collect();
         let options = PlanOptions::default();
-        Self { mode: Mode::Apply, desired: things(desired), state, observed, options, stateful: false }
+        let refactor = Refactor::default();
+        let desired = things(desired);
+        Self { mode: Mode::Apply, desired, state, observed, options, refactor, stateful: false }
     }
 
     fn plan(&self) -> (Plan, Diagnostics) {
@@ -173,6 +177,7 @@ impl World {
                 .collect(),
             options: &self.options,
             spec_digest: "s",
+            refactor: &self.refactor,
         };
         decide(&input)
     }
@@ -410,6 +415,7 @@ fn carried_out(world: &World, plan: &Plan) -> World {
         desired: world.desired.clone(),
         state,
         observed,
+        refactor: Refactor::default(),
         options: world.options.clone(),
     }
 }

@@ -72,6 +72,7 @@ fn resource_change(plan: &Plan, step: &PlanStep) -> Json {
     let replaced = step.changes.iter().filter(|change| change.action == Action::Replace);
     map.insert("provider_name".into(), json!(step.provider));
     map.insert("identity".into(), json!(step.identity));
+    map.insert("previous_address".into(), json!(step.moved_from));
     map.insert("action_reason".into(), json!(step.reason));
     map.insert("place".into(), json!(step.place));
     map.insert("stateful".into(), json!(step.stateful));
