@@ -9,8 +9,8 @@ use mlp_diag::{Blame, Diagnostic, SourceMap};
 use mlp_plan::{Mode, Plan};
 
 use super::exit::Exit;
-use super::plan::{Selection, plan_of, prepare, show};
-use super::project::{Compiled, VariableArgs};
+use super::plan::{Selection, plan_of, show};
+use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
 use crate::engine::{self, Planned, Request, Watcher, lower_place};
 use crate::host::{files, terminal, who};
@@ -40,11 +40,23 @@ pub struct How {
     pub parallelism: usize,
 }
 
+/// The code of a variable without a valid value.
+const NO_VALUE: &str = "MLP0313";
+
 /// Plans, asks, applies.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
     let request = Request { mode: Mode::Apply, options: args.selection.options() };
-    let (compiled, mut planned) = match prepare(globals, &args.variables, &request) {
-        Ok(prepared) => prepared,
+    let compiled = match Project::read(globals, &args.variables).compile(globals) {
+        Ok(compiled) => compiled,
+        Err((diagnostics, sources)) => {
+            let exit = report::diagnostics(&diagnostics, &sources, globals);
+            // A plan file holds no sensitive value: one that is not given again makes it stale.
+            let missing = diagnostics.iter().filter(|one| one.is_error()).all(|one| one.code == NO_VALUE);
+            return if args.plan.is_some() && missing { Exit::Stale } else { exit };
+        }
+    };
+    let mut planned = match plan_of(&compiled, &request, globals) {
+        Ok(planned) => planned,
         Err(exit) => return exit,
     };
     let saved = match &args.plan {
@@ -93,6 +105,7 @@ fn saved_plan(path: &std::path::Path, fresh: &Planned) -> Result<Plan, (Box<Diag
         ("environment", plan.environment != fresh.plan.environment),
         ("state", plan.lineage != fresh.plan.lineage || plan.state_digest != fresh.plan.state_digest),
         ("specification", plan.spec_digest != fresh.plan.spec_digest),
+        ("sensitive values", !fresh.knows_values_of(&plan)),
         ("version of mlp", plan.mlp_version != fresh.plan.mlp_version),
     ];
     let moved: Vec<&str> = moved.iter().filter(|(_, moved)| *moved).map(|(name, _)| *name).collect();
@@ -101,7 +114,7 @@ fn saved_plan(path: &std::path::Path, fresh: &Planned) -> Result<Plan, (Box<Diag
     }
     let diagnostic = Diagnostic::error(
         "MLP0917",
-        format!("the plan is stale: the {} moved since", moved.join(" and the ")),
+        format!("the plan is stale: the {} changed since", moved.join(" and the ")),
     )
     .help("plan again, look at it, and apply that");
     Err((Box::new(diagnostic), Exit::Stale))

@@ -5,6 +5,8 @@ mod converge;
 mod lowering;
 mod planning;
 mod providers;
+mod sealing;
+mod vault;
 
 pub use converge::{Watcher, apply, converge, first_runs};
 pub use lowering::place as lower_place;

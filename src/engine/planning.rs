@@ -5,7 +5,7 @@ use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
-use mlp_plan::{Action, Mode, OriginKind, OriginText, Plan, PlanInput, PlanOptions, decide};
+use mlp_plan::{Action, Mode, OriginKind, OriginText, Plan, PlanInput, PlanOptions, Refactor, decide};
 use mlp_platform::{Origin, Platform};
 use mlp_provider::{Desired, Provider, Seen, Session, Target};
 use mlp_state::{DirStore, Loaded, State, Store};
@@ -13,6 +13,8 @@ use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
 use super::lowering::{lower, origin, place};
+use super::sealing::Sealing;
+use super::vault::Vault;
 
 /// What a plan is asked for.
 #[derive(Debug, Clone)]
@@ -33,6 +35,16 @@ pub struct Planned {
     pub store: DirStore,
     /// The native resources as they should be.
     pub desired: Vec<Desired>,
+    /// What must not be written down.
+    pub vault: Arc<Vault>,
+}
+
+impl Planned {
+    /// Whether the sensitive values of a plan are those of now.
+    pub fn knows_values_of(&self, plan: &Plan) -> bool {
+        let known = |value: &mlp_eval::PlanValue| self.vault.unseal(value).is_ok();
+        plan.steps.iter().all(|step| step.calls.iter().all(|call| known(&call.body)))
+    }
 }
 
 /// Where an environment keeps its things.
@@ -103,14 +115,21 @@ pub async fn make_plan(
     answer: &(dyn Fn(&Need) -> Fact + Sync),
     request: &Request,
 ) -> Result<Planned, Diagnostics> {
-    let desired = if request.mode == Mode::Destroy {
+    let (session, store, loaded) = session_for(platform, provider, directory).await?;
+    let state_directory = home(directory, &platform.environment.name).join("state");
+    let vault = Vault::open(platform, &state_directory, provider, &loaded.state);
+    let vault = Arc::new(vault.map_err(|diagnostic| vec![*diagnostic])?);
+    let mut desired = if request.mode == Mode::Destroy {
         Vec::new()
     } else {
         let lowering = lower(platform, provider, &mut Facts::default(), answer);
         placed(lowering.diagnostics, platform, sources)?;
         lowering.desired
     };
-    let (session, store, loaded) = session_for(platform, provider, directory).await?;
+    let sealed = desired.iter_mut().map(|one| vault.seal_desired(one, platform, provider));
+    let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
+    placed(problems, platform, sources)?;
+    let session: Arc<dyn Session> = Arc::new(Sealing { inner: session, vault: vault.clone() });
     let observed = observe(&*session, &loaded.state, &desired)
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
@@ -136,11 +155,12 @@ pub async fn make_plan(
         still_deferred: &waiting,
         options: &request.options,
         spec_digest: &spec_digest(sources),
+        refactor: &Refactor::default(),
     });
     placed(diagnostics, platform, sources)?;
     fill_removals(&*session, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
-    Ok(Planned { plan, session, store, desired })
+    Ok(Planned { plan, session, store, desired, vault })
 }
 
 fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {

@@ -201,6 +201,23 @@ impl Project {
         project
     }
 
+    /// A project of these files.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let scratch = tempfile::Builder::new().prefix("mlp-test-").tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("home")).unwrap();
+        let project = Self { scratch, ports: [free_port(), free_port()], used: Mutex::default() };
+        std::fs::create_dir(project.directory()).unwrap();
+        files.iter().for_each(|(name, text)| project.write(name, text));
+        project
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.directory().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     /// Its directory.
     pub fn directory(&self) -> PathBuf {
         self.scratch.path().join("churn")
