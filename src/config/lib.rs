@@ -10,6 +10,8 @@ mod expression;
 mod fit;
 mod index;
 mod instances;
+mod look;
+mod modules;
 mod references;
 mod resolve;
 mod scope;
@@ -17,11 +19,15 @@ mod select;
 mod source;
 mod typexpr;
 mod variables;
+mod versions;
 
 pub use codes::CODES;
 pub use index::{Index, environments};
+pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
 pub use variables::{Assignment, assignments};
 
+#[cfg(test)]
+mod module_tests;
 #[cfg(test)]
 mod tests;

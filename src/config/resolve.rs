@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span, one_of};
 use mlp_eval::{Outcome, PlanValue, convert, reference_of};
 use mlp_platform::kinds;
-use mlp_platform::{Declaration, Environment, Mode, Origin, Origins, Platform, Project};
+use mlp_platform::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
 use mlp_syntax::{ExprKind, Tree};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path, Value};
@@ -15,7 +15,8 @@ use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
 use crate::index::{Declared, EnvironmentBlock, Index, read_block};
-use crate::instances::{Repeat, expand};
+use crate::instances::Repeat;
+use crate::modules::{Module, Opener, rebased};
 use crate::scope::NameScope;
 use crate::source::{Entry, Source, merge};
 use crate::variables::Assignment;
@@ -34,6 +35,8 @@ pub struct Inputs<'a> {
     pub assignments: &'a [Assignment],
     /// What `path.root` is.
     pub root: &'a str,
+    /// The files of the modules that are called, and of those that these call.
+    pub modules: &'a [Module<'a>],
 }
 
 /// The best result, what is wrong, and what it would like to know.
@@ -51,6 +54,10 @@ pub struct Resolution {
 pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     let mut diagnostics = Diagnostics::new();
     let index = Index::of(inputs.trees, &mut diagnostics);
+    let mut indexes = BTreeMap::new();
+    for module in inputs.modules {
+        indexes.insert(module.directory.clone(), Index::of(&module.trees, &mut diagnostics));
+    }
     let Some(environment) = index.environments.get(inputs.environment) else {
         diagnostics.push(unknown_environment(inputs.environment, &index));
         return Resolution { diagnostics, ..Resolution::default() };
@@ -71,7 +78,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
     variables(&mut evaluator, &declared, environment, inputs.assignments);
-    place_instances(&mut evaluator, declared);
+    Opener::new(&mut evaluator, &indexes).run(declared);
     let platform = build(&mut evaluator, environment, inputs.environment);
     let mut diagnostics = evaluator.diagnostics.into_inner();
     // What only follows from a mistake already reported is not reported again.
@@ -98,7 +105,7 @@ fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
     }
 }
 
-type Merged<'t> = BTreeMap<Address, Declared<'t>>;
+pub(crate) type Merged<'t> = BTreeMap<Address, Declared<'t>>;
 
 /// The declarations with the environment's partial blocks in them, and those that stand in other environments only.
 fn merged<'t>(
@@ -213,7 +220,7 @@ fn variables<'t>(
     }
     evaluator.variables = found;
     for variable in all {
-        validate(evaluator, variable);
+        validate(evaluator, 0, variable);
     }
 }
 
@@ -224,28 +231,19 @@ fn variable_value<'t>(
     assignments: &[Assignment],
 ) -> Option<Outcome> {
     let name = &variable.address.name;
-    let part = |name: &str| match variable.parts.get(name).map(|entry| &entry.source) {
-        Some(Source::Expr(expr, _)) => Some(*expr),
-        _ => None,
-    };
-    let is = |name: &str| part(name).is_some_and(|expr| expr.kind == ExprKind::Bool(true));
-    let ty = match part("type").map(typexpr::type_of) {
-        None => mlp_value::Type::Any,
-        Some(Ok(ty)) => ty,
-        Some(Err(diagnostic)) => {
-            evaluator.report(diagnostic);
-            return None;
-        }
-    };
     let scope = NameScope::root(evaluator);
     let assigned = assignments.iter().rfind(|assignment| assignment.name == **name);
     let (outcome, span, from) = if let Some(assignment) = assigned {
         (evaluator.expression(&assignment.expr, &scope)?, assignment.expr.span, assignment.from.clone())
     } else if let Some(entry) = from_environment {
-        let Source::Expr(expr, _) = &entry.source else { return plain_parts(evaluator, entry, variable) };
+        let Source::Expr(expr, _) = &entry.source else {
+            return plain_parts(evaluator, entry, variable, &scope);
+        };
         (evaluator.expression(expr, &scope)?, expr.span, "the environment".to_owned())
     } else if let Some(entry) = variable.parts.get("default") {
-        let Source::Expr(expr, _) = &entry.source else { return plain_parts(evaluator, entry, variable) };
+        let Source::Expr(expr, _) = &entry.source else {
+            return plain_parts(evaluator, entry, variable, &scope);
+        };
         (evaluator.expression(expr, &scope)?, expr.span, "its default".to_owned())
     } else {
         evaluator.report(
@@ -257,8 +255,38 @@ fn variable_value<'t>(
         );
         return None;
     };
-    match convert(&outcome.value, &ty) {
-        Ok(value) => Some(Outcome { value, sensitive: outcome.sensitive || is("sensitive") }),
+    converted(evaluator, variable, outcome, span, &from)
+}
+
+/// A variable's value as its type wants it.
+pub(crate) fn converted<'t>(
+    evaluator: &Evaluator<'t>,
+    variable: &Declared<'t>,
+    outcome: Outcome,
+    span: Span,
+    from: &str,
+) -> Option<Outcome> {
+    let name = &variable.address.name;
+    let part = |name: &str| match variable.parts.get(name).map(|entry| &entry.source) {
+        Some(Source::Expr(expr, _)) => Some(*expr),
+        _ => None,
+    };
+    let is = |name: &str, wanted| part(name).is_some_and(|expr| expr.kind == ExprKind::Bool(wanted));
+    let ty = match part("type").map(typexpr::type_of) {
+        None => mlp_value::Type::Any,
+        Some(Ok(ty)) => ty,
+        Some(Err(diagnostic)) => {
+            evaluator.report(diagnostic);
+            return None;
+        }
+    };
+    let sensitive = outcome.sensitive || is("sensitive", true);
+    let converted = convert(&outcome.value, &ty).and_then(|value| {
+        let refused = value.is_null() && is("nullable", false);
+        if refused { Err("it is null, and `nullable` is false".to_owned()) } else { Ok(value) }
+    });
+    match converted {
+        Ok(value) => Some(Outcome { value, sensitive }),
         Err(why) => {
             evaluator.report(
                 Diagnostic::error(codes::VARIABLE, format!("the value of variable `{name}` is not a {ty}"))
@@ -273,53 +301,65 @@ fn variable_value<'t>(
 }
 
 /// A default that was opened into parts, computed part by part.
-fn plain_parts<'t>(evaluator: &Evaluator<'t>, entry: &Entry<'t>, variable: &Declared<'t>) -> Option<Outcome> {
-    fn value<'t>(evaluator: &Evaluator<'t>, source: &Source<'t>) -> Option<PlanValue> {
+pub(crate) fn plain_parts<'t>(
+    evaluator: &Evaluator<'t>,
+    entry: &Entry<'t>,
+    variable: &Declared<'t>,
+    scope: &NameScope<'_, 't>,
+) -> Option<Outcome> {
+    fn value<'t>(
+        evaluator: &Evaluator<'t>,
+        source: &Source<'t>,
+        scope: &NameScope<'_, 't>,
+        sensitive: &mut bool,
+    ) -> Option<PlanValue> {
         match source {
             Source::Expr(expr, _) => {
-                evaluator.expression(expr, &NameScope::root(evaluator)).map(|outcome| outcome.value)
+                let outcome = evaluator.expression(expr, scope)?;
+                *sensitive |= outcome.sensitive;
+                Some(outcome.value)
             }
             Source::Parts(parts, ..) => {
                 let mut items = Vec::new();
                 for (name, entry) in parts {
-                    items.push((name.clone(), value(evaluator, &entry.source)?));
+                    items.push((name.clone(), value(evaluator, &entry.source, scope, sensitive)?));
                 }
                 Some(PlanValue::object(items))
             }
             Source::List(items, _) => items
                 .iter()
-                .map(|item| value(evaluator, item))
+                .map(|item| value(evaluator, item, scope, sensitive))
                 .collect::<Option<Vec<_>>>()
                 .map(PlanValue::list),
         }
     }
-    let sensitive = matches!(
+    let mut sensitive = matches!(
         variable.parts.get("sensitive").map(|entry| &entry.source),
         Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Bool(true), .. }, _))
     );
-    Some(Outcome { value: value(evaluator, &entry.source)?, sensitive })
+    let value = value(evaluator, &entry.source, scope, &mut sensitive)?;
+    Some(Outcome { value, sensitive })
 }
 
-fn validate<'t>(evaluator: &Evaluator<'t>, variable: &Declared<'t>) {
+pub(crate) fn validate<'t>(evaluator: &Evaluator<'t>, room: usize, variable: &Declared<'t>) {
     let Some(Entry { source: Source::List(rules, _), .. }) = variable.parts.get("validation") else { return };
-    if evaluator.variables.get(&*variable.address.name).is_none_or(Option::is_none) {
-        return;
-    }
+    let Ok(Some(known)) = evaluator.variable(room, &variable.address.name, None) else { return };
     for rule in rules {
         let Source::Parts(parts, ..) = rule else { continue };
         let Some(Entry { source: Source::Expr(condition, _), .. }) = parts.get("condition") else { continue };
-        let Some(outcome) = evaluator.expression(condition, &NameScope::root(evaluator)) else { continue };
+        let Some(outcome) = evaluator.expression(condition, &NameScope::room(evaluator, room)) else {
+            continue;
+        };
         if outcome.value == Value::Bool(true) {
             continue;
         }
         let message =
             literal_text(parts.get("error_message")).unwrap_or_else(|| "its validation failed".into());
-        let given = match evaluator.variables.get(&*variable.address.name) {
-            Some(Some(outcome)) if !outcome.sensitive => {
-                let shown = outcome.value.to_plain_json_with(&mut |_| "(not known)".into());
-                format!("the value is {shown}")
-            }
-            _ => "the value is (sensitive)".to_owned(),
+        let given = if known.sensitive {
+            "the value is (sensitive)".to_owned()
+        } else {
+            let shown = known.value.to_plain_json_with(&mut |_| "(not known)".into());
+            format!("the value is {shown}")
         };
         evaluator.report(
             Diagnostic::error(codes::VARIABLE, format!("variable `{}`: {message}", variable.address.name))
@@ -327,39 +367,6 @@ fn validate<'t>(evaluator: &Evaluator<'t>, variable: &Declared<'t>) {
                 .note(given)
                 .help("give it a value for which the condition holds"),
         );
-    }
-}
-
-/// Expands `for_each` and `count`.
-fn place_instances<'t>(evaluator: &mut Evaluator<'t>, declared: Merged<'t>) {
-    let mut repeats = Vec::new();
-    for declared in declared.into_values() {
-        let declared = Rc::new(declared);
-        match ["for_each", "count"].into_iter().find(|name| declared.parts.contains_key(*name)) {
-            None => {
-                let address = declared.address.clone();
-                evaluator
-                    .instances
-                    .insert(address.clone(), Instance { address, declared, repeat: Repeat::None });
-            }
-            Some(attribute) => repeats.push((declared, attribute)),
-        }
-    }
-    evaluator.repeated.extend(repeats.iter().map(|(declared, _)| declared.address.clone()));
-    for (declared, attribute) in repeats {
-        let Some(entry) = declared.parts.get(attribute) else { continue };
-        let outcome = match &entry.source {
-            Source::Expr(expr, _) => evaluator.expression(expr, &NameScope::root(evaluator)),
-            _ => plain_parts(evaluator, entry, &declared),
-        };
-        let Some(outcome) = outcome else { continue };
-        let mut diagnostics = Diagnostics::new();
-        for (address, repeat) in expand(&declared, attribute, &outcome.value, &mut diagnostics) {
-            evaluator
-                .instances
-                .insert(address.clone(), Instance { address, declared: declared.clone(), repeat });
-        }
-        diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
     }
 }
 
@@ -392,12 +399,28 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
         }
     }
     if kind.open {
-        open_parts(evaluator, instance, &mut body);
+        open_parts(evaluator, instance, &mut body, &mut sensitive, &mut origins);
     }
+    let mut body = PlanValue::object(body);
+    rebase_paths(evaluator, instance, &mut body);
+    // What is known only after another was applied comes after it, however the value came here.
+    body.walk(&mut |path, inner| {
+        if let Value::Hole(hole) = inner {
+            let after = hole.after.iter().filter_map(|text| text.parse::<Address>().ok());
+            edges.extend(after.filter(|to| *to != instance.address).map(|to| Edge {
+                to,
+                kind: EdgeKind::Value,
+                at: path.clone(),
+            }));
+        }
+        if let Some(reference) = reference_of(inner).filter(|_| kind.open) {
+            edges.push(Edge { to: reference.address, kind: EdgeKind::Identity, at: path.clone() });
+        }
+    });
     Declaration {
         address: instance.address.clone(),
         kind: kind.name,
-        body: PlanValue::object(body),
+        body,
         sensitive,
         origins: Origins(origins),
         edges,
@@ -406,18 +429,106 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
 }
 
 /// Attributes beyond the schema, of kinds that take any.
-fn open_parts<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>, body: &mut Vec<(String, PlanValue)>) {
+fn open_parts<'t>(
+    evaluator: &Evaluator<'t>,
+    instance: &Instance<'t>,
+    body: &mut Vec<(String, PlanValue)>,
+    sensitive: &mut Vec<Path>,
+    origins: &mut BTreeMap<Path, Origin>,
+) {
+    // Those of a module's call are its inputs, which are evaluated where they are used.
     let kind = instance.declared.kind;
-    for (name, entry) in instance.declared.parts.iter().filter(|(name, _)| kind.attribute(name).is_none()) {
-        let value = match &entry.source {
-            Source::Expr(expr, _) => {
-                let scope = NameScope::of(evaluator, instance, Path::of(&[name]));
-                evaluator.expression(expr, &scope).map(|outcome| outcome.value)
-            }
-            _ => plain_parts(evaluator, entry, &instance.declared).map(|outcome| outcome.value),
-        };
-        body.extend(value.map(|value| (name.clone(), value)));
+    if kind.name == "module" {
+        return;
     }
+    for (name, entry) in instance.declared.parts.iter().filter(|(name, _)| kind.attribute(name).is_none()) {
+        match evaluator.open_attribute(instance, name, None) {
+            Err(diagnostic) => evaluator.report(diagnostic),
+            Ok(None) => {}
+            Ok(Some(outcome)) => {
+                let path = Path::of(&[name]);
+                if outcome.sensitive {
+                    sensitive.push(path.clone());
+                }
+                origins.insert(path, Origin::Written { span: entry.source.span() });
+                body.push((name.clone(), outcome.value));
+            }
+        }
+    }
+}
+
+/// Attributes that hold paths, or addresses of another kind, and say by nothing which of the two.
+const REBASED: &[(&str, &str)] = &[("dataset", "from"), ("source", "uri")];
+
+/// Paths in a module are relative to it.
+fn rebase_paths(evaluator: &Evaluator<'_>, instance: &Instance<'_>, body: &mut PlanValue) {
+    let directory = evaluator.rooms.get(instance.room).map_or(".", |room| room.directory.as_str());
+    let of_file = body.field("kind").is_none_or(|kind| kind.as_text() == Some("file"));
+    let Value::Object(items) = body else { return };
+    let name = REBASED.iter().find(|(kind, _)| *kind == instance.declared.kind.name).map(|(_, name)| *name);
+    let Some(name) = name.filter(|_| directory != "." && of_file) else { return };
+    let rebase = |value: &PlanValue| match value.as_text() {
+        Some(text) => PlanValue::text(rebased(directory, text)),
+        None => value.clone(),
+    };
+    if let Some(value) = std::sync::Arc::make_mut(items).get_mut(name) {
+        let moved = match &*value {
+            Value::List(items) => PlanValue::list(items.iter().map(rebase)),
+            other => rebase(other),
+        };
+        *value = moved;
+    }
+}
+
+/// Words of the language that give others their values, and are nothing themselves once these are known.
+const INNER: &[&str] = &["output", "variable", "locals"];
+
+/// What holds of a module's call holds of everything in it; then the calls themselves are taken out.
+fn spread(declarations: &mut BTreeMap<Address, Declaration>) {
+    let all: Vec<Address> = declarations.keys().cloned().collect();
+    let within = |call: &Address| {
+        let inside = if call.key.is_some() { vec![call.inside()] } else { Vec::new() };
+        let call = call.clone();
+        all.iter()
+            .filter(|address| {
+                let mut calls = address.enclosing().into_iter();
+                inside.iter().any(|inside| address.module.starts_with(inside))
+                    || calls.any(|one| one == call || one.without_key() == call)
+            })
+            .filter(|address| !INNER.contains(&&*address.kind) && &*address.kind != "module")
+            .cloned()
+            .collect::<Vec<Address>>()
+    };
+    let ordering = |declaration: &Declaration| {
+        let edges = declaration.edges.iter().filter(|edge| edge.kind == EdgeKind::Ordering);
+        edges.cloned().collect::<Vec<Edge>>()
+    };
+    let calls: Vec<(Vec<Address>, Vec<Edge>)> = declarations
+        .values()
+        .filter(|declaration| declaration.kind == "module")
+        .map(|call| (within(&call.address), ordering(call)))
+        .collect();
+    for (inner, edges) in calls {
+        for address in inner {
+            if let Some(declaration) = declarations.get_mut(&address) {
+                declaration.edges.extend(edges.iter().cloned());
+            }
+        }
+    }
+    for declaration in declarations.values_mut() {
+        let edges = std::mem::take(&mut declaration.edges);
+        for edge in edges {
+            if &*edge.to.kind != "module" {
+                declaration.edges.push(edge);
+                continue;
+            }
+            let inner = within(&edge.to).into_iter().filter(|to| *to != declaration.address);
+            declaration.edges.extend(inner.map(|to| Edge { to, ..edge.clone() }));
+        }
+    }
+    declarations.retain(|address, declaration| {
+        declaration.kind != "module" && (address.module.is_empty() || !INNER.contains(&declaration.kind))
+    });
 }
 
 fn build<'t>(
@@ -429,6 +540,7 @@ fn build<'t>(
         address: environment.declared.address.clone(),
         declared: Rc::new(environment.declared.clone()),
         repeat: Repeat::None,
+        room: 0,
     };
     let environment = declaration(evaluator, &own);
     evaluator.surroundings.residency =
@@ -454,6 +566,7 @@ fn build<'t>(
     };
     version(evaluator, &project);
     select::select(name, &environment.body, &mut declarations);
+    spread(&mut declarations);
     let provider = environment.body.field("provider").and_then(reference_of)?;
     let provider_body =
         declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());

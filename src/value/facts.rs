@@ -21,6 +21,20 @@ pub enum Need {
     Env(String),
     /// Where a program is found on the search path, and what it prints for `--version`.
     Program(String),
+    /// Something that exists in the target of the environment: its fields and what it tells, as the text of a JSON object.
+    Look {
+        /// Its native kind.
+        kind: String,
+        /// What identifies it, a JSON object.
+        query: String,
+    },
+    /// The outputs of another project's environment as they were last applied, as the text of a JSON object.
+    Outputs {
+        /// The project's directory.
+        project: String,
+        /// The environment's name.
+        environment: String,
+    },
 }
 
 /// An answer.
