@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use mlp_apply::{Cancel, Outcome};
 use mlp_diag::{Blame, Diagnostic, SourceMap};
 use mlp_plan::{Mode, Plan};
+use mlp_state::Store;
 
 use super::exit::Exit;
 use super::plan::{Selection, plan_of, show};
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
-use crate::engine::{self, Planned, Request, Watcher, lower_place};
+use crate::engine::{self, Planned, Request, Watcher, lower_place, outside};
 use crate::host::{files, terminal, who};
 use crate::talk::{Answer, Progress, approve};
 
@@ -76,7 +77,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         show(&planned, globals, false);
     }
     if planned.plan.is_empty() {
-        return Exit::Success;
+        return published(&compiled, &planned, "apply", globals);
     }
     if !saved && let Some(exit) = refused(&args.how, "Do you want to make these changes?", globals) {
         return exit;
@@ -192,7 +193,33 @@ impl Applying {
         let applying = engine::apply(planned, &*compiled.provider, command, parallelism, &self.watcher);
         match self.runtime.block_on(applying) {
             Err(diagnostics) => report::diagnostics(&diagnostics, &compiled.sources, globals),
-            Ok(outcome) => said(&outcome, planned, compiled, globals),
+            Ok(outcome) => match said(&outcome, planned, compiled, globals) {
+                Exit::Success => published(compiled, planned, command, globals),
+                exit => exit,
+            },
+        }
+    }
+}
+
+/// Tells other projects the outputs as they are now.
+fn published(compiled: &Compiled, planned: &Planned, command: &str, globals: &Globals) -> Exit {
+    if command == "destroy" {
+        outside::withdraw(&compiled.platform, &compiled.directory);
+        return Exit::Success;
+    }
+    let written = planned.store.read().map_err(|diagnostic| diagnostic.headline).and_then(|loaded| {
+        outside::publish(&compiled.platform, &compiled.directory, &loaded.state)
+            .map_err(|error| error.to_string())
+    });
+    match written {
+        Ok(()) => Exit::Success,
+        Err(why) => {
+            let problem = Diagnostic::error(
+                "MLP0925",
+                format!("the outputs cannot be written for other projects: {why}"),
+            )
+            .help("everything was applied; check the permissions of `.mlp` and apply again");
+            report::diagnostics(&[problem], &compiled.sources, globals)
         }
     }
 }

@@ -418,31 +418,8 @@ fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     Resolved { value, consumed, sensitive: false }
 }
 
-/// The traversal by which an address is named from the project's own room.
-fn traversal_of(address: &Address) -> Traversal {
-    let mut words: Vec<TraversalStep> = Vec::new();
-    let mut push = |kind: &str, name: &str, key: Option<&Key>| {
-        words.push(TraversalStep::Attr(kind.into()));
-        // Two labels are one name.
-        words.extend(name.split('.').map(|word| TraversalStep::Attr(word.into())));
-        words.extend(key.map(|key| match key {
-            Key::Text(key) => TraversalStep::Key(key.clone()),
-            Key::Index(index) => TraversalStep::Index(*index),
-        }));
-    };
-    for call in address.enclosing() {
-        push("module", &call.name, call.key.as_ref());
-    }
-    push(&address.kind, &address.name, address.key.as_ref());
-    let root = match words.remove(0) {
-        TraversalStep::Attr(root) | TraversalStep::Key(root) => root,
-        TraversalStep::Index(_) => address.kind.clone(),
-    };
-    Traversal { root, steps: words }
-}
-
 fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {
-    let mut traversal = traversal_of(address);
+    let mut traversal = Traversal::of(address);
     traversal.steps.push(TraversalStep::Attr(output.into()));
     let ty = match ty {
         Ty::Text | Ty::Enum(_) | Ty::Path => Type::String,

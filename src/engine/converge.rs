@@ -12,6 +12,7 @@ use mlp_state::{Entry, Holder, Store, Writer, rfc3339, unix_now};
 use mlp_value::ResourceId;
 
 use super::Planned;
+use super::conditions::violated;
 
 /// How often the lease is prolonged; well below the time it lasts.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -67,10 +68,13 @@ pub async fn apply(
     let mut options = Options::new(provider.resources());
     options.parallelism = parallelism.max(1);
     options.cancel = watcher.cancel.clone();
-    let outcome =
+    let mut outcome =
         execute(&planned.plan, planned.session.clone(), writer.clone(), &options, watcher.apply.clone())
             .await;
     heartbeat.abort();
+    if outcome.is_complete() {
+        outcome.problems.extend(violated(&planned.postconditions, &writer.loaded().state));
+    }
     writer.close(word(&outcome), &summary(&planned.plan, &outcome)).map_err(one)?;
     Ok(outcome)
 }

@@ -1,10 +1,15 @@
 //! The stages joined: lower, observe, decide, apply, and converge. Commands call these; nothing here talks to a person.
 
+mod conditions;
 mod consequences;
 mod converge;
 mod lowering;
+mod native;
+pub mod outside;
 mod planning;
 mod providers;
+mod refactor;
+mod renames;
 mod sealing;
 mod vault;
 

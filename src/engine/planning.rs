@@ -12,7 +12,10 @@ use mlp_state::{DirStore, Loaded, State, Store};
 use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
+use super::conditions::{Postcondition, postconditions, preconditions};
 use super::lowering::{lower, origin, place};
+use super::refactor::{Refactored, imports, refactor, with_imports};
+use super::renames::Names;
 use super::sealing::Sealing;
 use super::vault::Vault;
 
@@ -37,6 +40,8 @@ pub struct Planned {
     pub desired: Vec<Desired>,
     /// What must not be written down.
     pub vault: Arc<Vault>,
+    /// What must hold once it is applied.
+    pub postconditions: Vec<Postcondition>,
 }
 
 impl Planned {
@@ -119,18 +124,29 @@ pub async fn make_plan(
     let state_directory = home(directory, &platform.environment.name).join("state");
     let vault = Vault::open(platform, &state_directory, provider, &loaded.state);
     let vault = Arc::new(vault.map_err(|diagnostic| vec![*diagnostic])?);
-    let mut desired = if request.mode == Mode::Destroy {
-        Vec::new()
-    } else {
-        let lowering = lower(platform, provider, &mut Facts::default(), answer);
+    let Refactored { state, mut refactor } = refactor(platform, &loaded.state, sources)
+        .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
+    let names = Names::of(&state);
+    let mut desired = Vec::new();
+    if request.mode != Mode::Destroy {
+        placed(preconditions(platform), platform, sources)?;
+        let mut facts = Facts::default();
+        let mut lowering = lower(platform, provider, &names, &mut facts, answer);
+        refactor.imports = imports(platform, &state, &lowering.desired, &*session, sources)
+            .await
+            .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
+        let imported = with_imports(&names, &refactor.imports);
+        if imported != names {
+            lowering = lower(platform, provider, &imported, &mut facts, answer);
+        }
         placed(lowering.diagnostics, platform, sources)?;
-        lowering.desired
-    };
+        desired = lowering.desired;
+    }
     let sealed = desired.iter_mut().map(|one| vault.seal_desired(one, platform, provider));
     let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
     placed(problems, platform, sources)?;
     let session: Arc<dyn Session> = Arc::new(Sealing { inner: session, vault: vault.clone() });
-    let observed = observe(&*session, &loaded.state, &desired)
+    let observed = observe(&*session, &state, &desired, &refactor)
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let waiting = still_deferred(&*session, &desired)
@@ -149,18 +165,19 @@ pub async fn make_plan(
         desired: &desired,
         kinds: &kinds,
         provider,
-        state: &loaded.state,
+        state: &state,
         observed: &observed,
         origins: &origins,
         still_deferred: &waiting,
         options: &request.options,
         spec_digest: &spec_digest(sources),
-        refactor: &Refactor::default(),
+        refactor: &refactor,
     });
     placed(diagnostics, platform, sources)?;
     fill_removals(&*session, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
-    Ok(Planned { plan, session, store, desired, vault })
+    let postconditions = postconditions(platform, &plan);
+    Ok(Planned { plan, session, store, desired, vault, postconditions })
 }
 
 fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {
@@ -205,19 +222,22 @@ async fn observe(
     session: &dyn Session,
     state: &State,
     desired: &[Desired],
+    refactor: &Refactor,
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
-    let mut wanted: BTreeMap<&ResourceId, (&str, &str)> = desired
-        .iter()
-        .map(|desired| (&desired.id, (desired.kind.as_str(), desired.identity.as_str())))
-        .collect();
+    let identity = |desired: &'_ Desired| match refactor.imports.get(&desired.id) {
+        Some(import) => import.identity.clone(),
+        None => desired.identity.clone(),
+    };
+    let mut wanted: BTreeMap<&ResourceId, (&str, String)> =
+        desired.iter().map(|desired| (&desired.id, (desired.kind.as_str(), identity(desired)))).collect();
     // What is remembered is read by the identity it was created under.
     wanted.extend(
-        state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.as_str()))),
+        state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.clone()))),
     );
     let mut observed = BTreeMap::new();
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {
-        match session.read(kind, identity).await {
+        match session.read(kind, &identity).await {
             Ok(seen) => {
                 observed.insert(id.clone(), seen);
             }

@@ -22,6 +22,12 @@ pub fn answer(directory: &Path, need: &Need) -> Fact {
             Err(error) => Fact::Failed(error.to_string()),
         },
         Need::Program(name) => program(name),
+        Need::Outputs { project, environment } => {
+            crate::engine::outside::outputs(directory, project, environment)
+        }
+        Need::Look { kind, .. } => Fact::Failed(format!(
+            "a `{kind}` is looked up while the specification is resolved, and not later"
+        )),
     }
 }
 
