@@ -45,6 +45,7 @@ pub async fn apply(
 ) -> Result<Outcome, Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
     let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&Holder::here()).map_err(one)?);
+    let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;
     let when = rfc3339(unix_now());
     writer
         .append(&Entry::Open {
@@ -68,9 +69,7 @@ pub async fn apply(
     let mut options = Options::new(provider.resources());
     options.parallelism = parallelism.max(1);
     options.cancel = watcher.cancel.clone();
-    let mut outcome =
-        execute(&planned.plan, planned.session.clone(), writer.clone(), &options, watcher.apply.clone())
-            .await;
+    let mut outcome = execute(&planned.plan, session, writer.clone(), &options, watcher.apply.clone()).await;
     heartbeat.abort();
     if outcome.is_complete() {
         outcome.problems.extend(violated(&planned.postconditions, &writer.loaded().state));

@@ -40,11 +40,30 @@ pub struct Planned {
     pub desired: Vec<Desired>,
     /// What must not be written down.
     pub vault: Arc<Vault>,
+    /// Where the session works.
+    pub target: Target,
     /// What must hold once it is applied.
     pub postconditions: Vec<Postcondition>,
 }
 
 impl Planned {
+    /// A session of that lineage: the first apply gives one, and what it makes must carry it.
+    ///
+    /// # Errors
+    /// The target cannot be reached.
+    pub async fn session_of(
+        &self,
+        provider: &dyn Provider,
+        lineage: &str,
+    ) -> Result<Arc<dyn Session>, Diagnostics> {
+        if self.target.lineage == lineage {
+            return Ok(self.session.clone());
+        }
+        let target = Target { lineage: lineage.to_owned(), ..self.target.clone() };
+        let inner = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
+        Ok(Arc::new(Sealing { inner, vault: self.vault.clone() }))
+    }
+
     /// Whether the sensitive values of a plan are those of now.
     pub fn knows_values_of(&self, plan: &Plan) -> bool {
         let known = |value: &mlp_eval::PlanValue| self.vault.unseal(value).is_ok();
@@ -89,12 +108,19 @@ pub async fn session_for(
 ) -> Result<(Arc<dyn Session>, DirStore, Loaded), Diagnostics> {
     let store = store(platform, directory).map_err(|diagnostic| vec![diagnostic])?;
     let loaded = store.read().map_err(|diagnostic| vec![diagnostic])?;
+    let target = target(platform, directory, &loaded);
+    let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
+    Ok((session, store, loaded))
+}
+
+/// Where an environment's session works.
+fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -> Target {
     let secrets = platform.declarations.values().filter(|declaration| declaration.kind == "secret");
     let secrets = secrets.filter_map(|secret| {
         let from = secret.body.field("from").and_then(Value::as_text)?;
         Some((secret.address.to_string(), from.to_owned()))
     });
-    let target = Target {
+    Target {
         project: platform.project.name.clone(),
         environment: platform.environment.name.clone(),
         lineage: loaded.state.lineage.clone(),
@@ -103,9 +129,7 @@ pub async fn session_for(
         provider: platform.environment.provider_body.known().unwrap_or(KnownValue::Null),
         program: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         secrets: secrets.collect(),
-    };
-    let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
-    Ok((session, store, loaded))
+    }
 }
 
 /// Makes a plan.
@@ -177,7 +201,8 @@ pub async fn make_plan(
     fill_removals(&*session, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);
-    Ok(Planned { plan, session, store, desired, vault, postconditions })
+    let target = target(platform, directory, &loaded);
+    Ok(Planned { plan, session, store, desired, vault, target, postconditions })
 }
 
 fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {
