@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use mlp_apply::{Cancel, Outcome};
 use mlp_diag::{Blame, Diagnostic, SourceMap};
 use mlp_plan::{Mode, Plan};
-use mlp_state::Store;
 
 use super::exit::Exit;
 use super::plan::{Selection, plan_of, show};
@@ -77,7 +76,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         show(&planned, globals, false);
     }
     if planned.plan.is_empty() {
-        return published(&compiled, &planned, "apply", globals);
+        return published(&compiled, "apply", globals);
     }
     if !saved && let Some(exit) = refused(&args.how, "Do you want to make these changes?", globals) {
         return exit;
@@ -194,7 +193,7 @@ impl Applying {
         match self.runtime.block_on(applying) {
             Err(diagnostics) => report::diagnostics(&diagnostics, &compiled.sources, globals),
             Ok(outcome) => match said(&outcome, planned, compiled, globals) {
-                Exit::Success => published(compiled, planned, command, globals),
+                Exit::Success => published(compiled, command, globals),
                 exit => exit,
             },
         }
@@ -202,16 +201,12 @@ impl Applying {
 }
 
 /// Tells other projects the outputs as they are now.
-fn published(compiled: &Compiled, planned: &Planned, command: &str, globals: &Globals) -> Exit {
+pub fn published(compiled: &Compiled, command: &str, globals: &Globals) -> Exit {
     if command == "destroy" {
         outside::withdraw(&compiled.platform, &compiled.directory);
         return Exit::Success;
     }
-    let written = planned.store.read().map_err(|diagnostic| diagnostic.headline).and_then(|loaded| {
-        outside::publish(&compiled.platform, &compiled.directory, &loaded.state)
-            .map_err(|error| error.to_string())
-    });
-    match written {
+    match engine::publish(&compiled.platform, &compiled.directory) {
         Ok(()) => Exit::Success,
         Err(why) => {
             let problem = Diagnostic::error(

@@ -15,5 +15,5 @@ mod vault;
 
 pub use converge::{Watcher, apply, converge, first_runs};
 pub use lowering::place as lower_place;
-pub use planning::{Planned, Request, make_plan, session_for};
+pub use planning::{Planned, Request, make_plan, publish, session_for};
 pub use providers::{built_with, provider};

@@ -97,6 +97,16 @@ fn store(platform: &Platform, directory: &FsPath) -> Result<DirStore, Diagnostic
     Ok(DirStore::new(root, &platform.project.name, &platform.environment.name))
 }
 
+/// Tells other projects the outputs as they are now.
+///
+/// # Errors
+/// The state cannot be read, or the outputs cannot be written.
+pub fn publish(platform: &Platform, directory: &FsPath) -> Result<(), String> {
+    let state =
+        store(platform, directory).and_then(|store| store.read()).map_err(|error| error.headline)?.state;
+    super::outside::publish(platform, directory, &state).map_err(|error| error.to_string())
+}
+
 /// The session of the environment's provider.
 ///
 /// # Errors

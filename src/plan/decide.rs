@@ -1,5 +1,7 @@
 //! The decision.
 
+#[cfg(test)]
+mod refactor_tests;
 mod removal;
 mod schedule;
 mod selection;
