@@ -19,9 +19,9 @@ use crate::expression::lower;
 use crate::index::Declared;
 use crate::instances::Repeat;
 use crate::modules::Room;
-use crate::resolve::plain_parts;
 use crate::scope::NameScope;
 use crate::source::Source;
+use crate::values::plain_parts;
 
 /// A declaration's instance, merged for the environment.
 #[derive(Debug, Clone)]
@@ -49,6 +49,9 @@ enum Memo<T> {
     Busy,
     Done(T),
 }
+
+/// Values of names by room.
+type Values = RefCell<BTreeMap<(usize, String), Memo<Option<Outcome>>>>;
 
 /// What surrounds the specification.
 #[derive(Debug, Clone, Default)]
@@ -91,8 +94,8 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) needs: RefCell<Needs>,
     pub(crate) diagnostics: RefCell<Diagnostics>,
     attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
-    local_values: RefCell<BTreeMap<(usize, String), Memo<Option<Outcome>>>>,
-    inputs: RefCell<BTreeMap<(usize, String), Memo<Option<Outcome>>>>,
+    local_values: Values,
+    inputs: Values,
     stack: RefCell<Vec<(String, Option<Span>)>>,
 }
 
@@ -203,7 +206,7 @@ impl<'t> Evaluator<'t> {
     /// Computes something once; what needs itself on the way is refused.
     fn once(
         &self,
-        memo: &RefCell<BTreeMap<(usize, String), Memo<Option<Outcome>>>>,
+        memo: &Values,
         room: usize,
         name: &str,
         what: &str,

@@ -17,7 +17,9 @@ mod resolve;
 mod scope;
 mod select;
 mod source;
+mod spread;
 mod typexpr;
+mod values;
 mod variables;
 mod versions;
 

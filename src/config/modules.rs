@@ -14,9 +14,10 @@ use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
 use crate::index::{Declared, Index};
 use crate::instances::{Repeat, expand};
-use crate::resolve::{Merged, converted, plain_parts, validate};
+use crate::resolve::Merged;
 use crate::scope::NameScope;
 use crate::source::{Entry, Parts, Source};
+use crate::values::{converted, plain_parts, validate};
 
 /// The files of a module's directory.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span, one_of};
-use mlp_eval::{Outcome, PlanValue, convert, reference_of};
+use mlp_eval::{PlanValue, reference_of};
 use mlp_platform::kinds;
 use mlp_platform::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
 use mlp_syntax::{ExprKind, Tree};
@@ -16,11 +16,12 @@ use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
 use crate::index::{Declared, EnvironmentBlock, Index, read_block};
 use crate::instances::Repeat;
-use crate::modules::{Module, Opener, rebased};
-use crate::scope::NameScope;
+use crate::modules::{Module, Opener};
 use crate::source::{Entry, Source, merge};
+use crate::spread::{rebase_paths, spread};
+use crate::values::variables;
 use crate::variables::Assignment;
-use crate::{references, select, typexpr};
+use crate::{references, select};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +99,7 @@ fn unknown_environment(name: &str, index: &Index<'_>) -> Diagnostic {
         .help(one_of(name, names.collect::<Vec<_>>().iter().copied()))
 }
 
-fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
+pub(crate) fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
     match entry.map(|entry| &entry.source) {
         Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Text(text), .. }, _)) => Some(text.clone()),
         _ => None,
@@ -189,187 +190,6 @@ fn read_partial<'t>(
     declared.map(|declared| (declared, remove))
 }
 
-/// Decides the value of every variable.
-fn variables<'t>(
-    evaluator: &mut Evaluator<'t>,
-    declared: &Merged<'t>,
-    environment: &EnvironmentBlock<'t>,
-    assignments: &[Assignment],
-) {
-    let mut found: BTreeMap<String, Option<Outcome>> = BTreeMap::new();
-    let all: Vec<&Declared<'t>> = declared.values().filter(|d| d.kind.name == "variable").collect();
-    for variable in &all {
-        let name = variable.address.name.to_string();
-        let from_environment = match environment.declared.parts.get("variables") {
-            Some(Entry { source: Source::Parts(parts, ..), .. }) => parts.get(&name),
-            _ => None,
-        };
-        let outcome = variable_value(evaluator, variable, from_environment, assignments);
-        found.insert(name, outcome);
-    }
-    for assignment in assignments.iter().filter(|a| a.must_exist && !found.contains_key(&a.name)) {
-        let names: Vec<&str> = found.keys().map(String::as_str).collect();
-        evaluator.report(
-            Diagnostic::error(
-                codes::VARIABLE,
-                format!("there is no variable `{}` ({})", assignment.name, assignment.from),
-            )
-            .at(assignment.expr.span, "")
-            .help(one_of(&assignment.name, names.iter().copied())),
-        );
-    }
-    evaluator.variables = found;
-    for variable in all {
-        validate(evaluator, 0, variable);
-    }
-}
-
-fn variable_value<'t>(
-    evaluator: &Evaluator<'t>,
-    variable: &Declared<'t>,
-    from_environment: Option<&Entry<'t>>,
-    assignments: &[Assignment],
-) -> Option<Outcome> {
-    let name = &variable.address.name;
-    let scope = NameScope::root(evaluator);
-    let assigned = assignments.iter().rfind(|assignment| assignment.name == **name);
-    let (outcome, span, from) = if let Some(assignment) = assigned {
-        (evaluator.expression(&assignment.expr, &scope)?, assignment.expr.span, assignment.from.clone())
-    } else if let Some(entry) = from_environment {
-        let Source::Expr(expr, _) = &entry.source else {
-            return plain_parts(evaluator, entry, variable, &scope);
-        };
-        (evaluator.expression(expr, &scope)?, expr.span, "the environment".to_owned())
-    } else if let Some(entry) = variable.parts.get("default") {
-        let Source::Expr(expr, _) = &entry.source else {
-            return plain_parts(evaluator, entry, variable, &scope);
-        };
-        (evaluator.expression(expr, &scope)?, expr.span, "its default".to_owned())
-    } else {
-        evaluator.report(
-            Diagnostic::error(codes::VARIABLE, format!("variable `{name}` has no value"))
-                .at(variable.header, "declared without a default")
-                .help(format!(
-                    "give it one: `-var {name}=…`, `MLP_VAR_{name}`, an `.auto.mlpvars` file, or `default`"
-                )),
-        );
-        return None;
-    };
-    converted(evaluator, variable, outcome, span, &from)
-}
-
-/// A variable's value as its type wants it.
-pub(crate) fn converted<'t>(
-    evaluator: &Evaluator<'t>,
-    variable: &Declared<'t>,
-    outcome: Outcome,
-    span: Span,
-    from: &str,
-) -> Option<Outcome> {
-    let name = &variable.address.name;
-    let part = |name: &str| match variable.parts.get(name).map(|entry| &entry.source) {
-        Some(Source::Expr(expr, _)) => Some(*expr),
-        _ => None,
-    };
-    let is = |name: &str, wanted| part(name).is_some_and(|expr| expr.kind == ExprKind::Bool(wanted));
-    let ty = match part("type").map(typexpr::type_of) {
-        None => mlp_value::Type::Any,
-        Some(Ok(ty)) => ty,
-        Some(Err(diagnostic)) => {
-            evaluator.report(diagnostic);
-            return None;
-        }
-    };
-    let sensitive = outcome.sensitive || is("sensitive", true);
-    let converted = convert(&outcome.value, &ty).and_then(|value| {
-        let refused = value.is_null() && is("nullable", false);
-        if refused { Err("it is null, and `nullable` is false".to_owned()) } else { Ok(value) }
-    });
-    match converted {
-        Ok(value) => Some(Outcome { value, sensitive }),
-        Err(why) => {
-            evaluator.report(
-                Diagnostic::error(codes::VARIABLE, format!("the value of variable `{name}` is not a {ty}"))
-                    .at(span, why)
-                    .see(variable.header, "declared here")
-                    .note(format!("the value comes from {from}"))
-                    .help(format!("give it a {ty}")),
-            );
-            None
-        }
-    }
-}
-
-/// A default that was opened into parts, computed part by part.
-pub(crate) fn plain_parts<'t>(
-    evaluator: &Evaluator<'t>,
-    entry: &Entry<'t>,
-    variable: &Declared<'t>,
-    scope: &NameScope<'_, 't>,
-) -> Option<Outcome> {
-    fn value<'t>(
-        evaluator: &Evaluator<'t>,
-        source: &Source<'t>,
-        scope: &NameScope<'_, 't>,
-        sensitive: &mut bool,
-    ) -> Option<PlanValue> {
-        match source {
-            Source::Expr(expr, _) => {
-                let outcome = evaluator.expression(expr, scope)?;
-                *sensitive |= outcome.sensitive;
-                Some(outcome.value)
-            }
-            Source::Parts(parts, ..) => {
-                let mut items = Vec::new();
-                for (name, entry) in parts {
-                    items.push((name.clone(), value(evaluator, &entry.source, scope, sensitive)?));
-                }
-                Some(PlanValue::object(items))
-            }
-            Source::List(items, _) => items
-                .iter()
-                .map(|item| value(evaluator, item, scope, sensitive))
-                .collect::<Option<Vec<_>>>()
-                .map(PlanValue::list),
-        }
-    }
-    let mut sensitive = matches!(
-        variable.parts.get("sensitive").map(|entry| &entry.source),
-        Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Bool(true), .. }, _))
-    );
-    let value = value(evaluator, &entry.source, scope, &mut sensitive)?;
-    Some(Outcome { value, sensitive })
-}
-
-pub(crate) fn validate<'t>(evaluator: &Evaluator<'t>, room: usize, variable: &Declared<'t>) {
-    let Some(Entry { source: Source::List(rules, _), .. }) = variable.parts.get("validation") else { return };
-    let Ok(Some(known)) = evaluator.variable(room, &variable.address.name, None) else { return };
-    for rule in rules {
-        let Source::Parts(parts, ..) = rule else { continue };
-        let Some(Entry { source: Source::Expr(condition, _), .. }) = parts.get("condition") else { continue };
-        let Some(outcome) = evaluator.expression(condition, &NameScope::room(evaluator, room)) else {
-            continue;
-        };
-        if outcome.value == Value::Bool(true) {
-            continue;
-        }
-        let message =
-            literal_text(parts.get("error_message")).unwrap_or_else(|| "its validation failed".into());
-        let given = if known.sensitive {
-            "the value is (sensitive)".to_owned()
-        } else {
-            let shown = known.value.to_plain_json_with(&mut |_| "(not known)".into());
-            format!("the value is {shown}")
-        };
-        evaluator.report(
-            Diagnostic::error(codes::VARIABLE, format!("variable `{}`: {message}", variable.address.name))
-                .at(condition.span, "this does not hold")
-                .note(given)
-                .help("give it a value for which the condition holds"),
-        );
-    }
-}
-
 /// Attributes that are used up while loading.
 const CONSUMED: &[&str] = &["for_each", "count", "validation"];
 
@@ -455,80 +275,6 @@ fn open_parts<'t>(
             }
         }
     }
-}
-
-/// Attributes that hold paths, or addresses of another kind, and say by nothing which of the two.
-const REBASED: &[(&str, &str)] = &[("dataset", "from"), ("source", "uri")];
-
-/// Paths in a module are relative to it.
-fn rebase_paths(evaluator: &Evaluator<'_>, instance: &Instance<'_>, body: &mut PlanValue) {
-    let directory = evaluator.rooms.get(instance.room).map_or(".", |room| room.directory.as_str());
-    let of_file = body.field("kind").is_none_or(|kind| kind.as_text() == Some("file"));
-    let Value::Object(items) = body else { return };
-    let name = REBASED.iter().find(|(kind, _)| *kind == instance.declared.kind.name).map(|(_, name)| *name);
-    let Some(name) = name.filter(|_| directory != "." && of_file) else { return };
-    let rebase = |value: &PlanValue| match value.as_text() {
-        Some(text) => PlanValue::text(rebased(directory, text)),
-        None => value.clone(),
-    };
-    if let Some(value) = std::sync::Arc::make_mut(items).get_mut(name) {
-        let moved = match &*value {
-            Value::List(items) => PlanValue::list(items.iter().map(rebase)),
-            other => rebase(other),
-        };
-        *value = moved;
-    }
-}
-
-/// Words of the language that give others their values, and are nothing themselves once these are known.
-const INNER: &[&str] = &["output", "variable", "locals"];
-
-/// What holds of a module's call holds of everything in it; then the calls themselves are taken out.
-fn spread(declarations: &mut BTreeMap<Address, Declaration>) {
-    let all: Vec<Address> = declarations.keys().cloned().collect();
-    let within = |call: &Address| {
-        let inside = if call.key.is_some() { vec![call.inside()] } else { Vec::new() };
-        let call = call.clone();
-        all.iter()
-            .filter(|address| {
-                let mut calls = address.enclosing().into_iter();
-                inside.iter().any(|inside| address.module.starts_with(inside))
-                    || calls.any(|one| one == call || one.without_key() == call)
-            })
-            .filter(|address| !INNER.contains(&&*address.kind) && &*address.kind != "module")
-            .cloned()
-            .collect::<Vec<Address>>()
-    };
-    let ordering = |declaration: &Declaration| {
-        let edges = declaration.edges.iter().filter(|edge| edge.kind == EdgeKind::Ordering);
-        edges.cloned().collect::<Vec<Edge>>()
-    };
-    let calls: Vec<(Vec<Address>, Vec<Edge>)> = declarations
-        .values()
-        .filter(|declaration| declaration.kind == "module")
-        .map(|call| (within(&call.address), ordering(call)))
-        .collect();
-    for (inner, edges) in calls {
-        for address in inner {
-            if let Some(declaration) = declarations.get_mut(&address) {
-                declaration.edges.extend(edges.iter().cloned());
-            }
-        }
-    }
-    for declaration in declarations.values_mut() {
-        let edges = std::mem::take(&mut declaration.edges);
-        for edge in edges {
-            if &*edge.to.kind != "module" {
-                declaration.edges.push(edge);
-                continue;
-            }
-            let inner = within(&edge.to).into_iter().filter(|to| *to != declaration.address);
-            declaration.edges.extend(inner.map(|to| Edge { to, ..edge.clone() }));
-        }
-    }
-    declarations.retain(|address, declaration| {
-        declaration.kind != "module" && (address.module.is_empty() || !INNER.contains(&declaration.kind))
-    });
 }
 
 fn build<'t>(

@@ -1,8 +1,10 @@
 //! The decision.
 
+mod adopt;
 #[cfg(test)]
 mod refactor_tests;
 mod removal;
+mod replace;
 mod schedule;
 mod selection;
 #[cfg(test)]
@@ -12,18 +14,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_eval::PlanValue;
-use mlp_provider::{
-    CallKind, Desired, Observed, OnDestroy, Owner, Provider, ResourceChange, ResourceKind, Seen,
-};
-use mlp_state::{Record, State, Status, deposed};
+use mlp_provider::{CallKind, Desired, OnDestroy, Owner, Provider, ResourceChange, ResourceKind, Seen};
+use mlp_state::{Record, State, Status};
 use mlp_value::{Address, KnownValue, Path, ResourceId};
 
 use crate::changes::{Sides, created, gravest, settle};
 use crate::order::order;
 use crate::select::matches;
 use crate::{
-    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, FieldChange, Mode, OriginText, OutputScope,
-    Part, Plan, PlanStep, RecordTemplate, codes,
+    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, OriginText, OutputScope, Part, Plan,
+    PlanStep, RecordTemplate, codes,
 };
 
 /// Which resources, from the command line.
@@ -398,55 +398,6 @@ impl<'a> Decider<'a, '_> {
         self.begin(step, desired);
     }
 
-    fn adopt(&mut self, desired: &Desired, kind: &ResourceKind, config: PlanValue, found: &Observed) {
-        if self.input.mode == Mode::RefreshOnly {
-            return;
-        }
-        let seen = &found.config;
-        let import = self.input.refactor.imports.get(&desired.id);
-        let config = settle(kind, &desired.lifecycle.ignore_changes, &config, seen, Some(seen));
-        let sides = Sides { kind, desired: &config, applied: seen, observed: Some(seen) };
-        let origins = self.input.origins;
-        let identity = import.map_or(&desired.identity, |import| &import.identity);
-        let mut step = self.step(desired, kind, identity, Action::Import);
-        step.changes = sides.changes(&|path| origins(&desired.id, path));
-        step.reason = Some(match import {
-            Some(import) => format!("import in {}", import.place),
-            None => "found with our marks".to_owned(),
-        });
-        step.before = Some(seen.clone());
-        step.config = Some(config);
-        step.outputs = Some(found.outputs.clone());
-        match gravest(&step.changes) {
-            Action::NoOp if found.owner == Owner::Mine => {}
-            Action::Replace if import.is_some() => {
-                self.refuse_import(desired, &step);
-                return;
-            }
-            Action::Replace => {
-                self.replace(desired, step);
-                return;
-            }
-            Action::NewVersion => step.calls = self.calls(&step, CallKind::NewVersion),
-            _ => step.calls = self.calls(&step, CallKind::Update),
-        }
-        self.begin(step, desired);
-    }
-
-    /// What is taken over is never made anew: that would end what was to be kept.
-    fn refuse_import(&mut self, desired: &Desired, step: &PlanStep) {
-        let replacing = step.changes.iter().filter(|change| change.action == Action::Replace);
-        let names: Vec<String> = replacing.map(|change| change.path.to_string()).collect();
-        let headline =
-            format!("{} cannot be taken over: {} would have to be made anew", step.identity, desired.id);
-        self.diagnostics.push(
-            Diagnostic::error(codes::IMPORT, headline)
-                .on(&desired.id.address, names.first().map_or("", String::as_str))
-                .note(format!("what differs and cannot be changed in place: {}", names.join(", ")))
-                .help("write these attributes as they are in what exists, or list them in `ignore_changes`"),
-        );
-    }
-
     fn known(
         &mut self,
         desired: &Desired,
@@ -525,98 +476,5 @@ impl<'a> Decider<'a, '_> {
             step.action = Action::Update;
         }
         self.begin(step, desired);
-    }
-
-    /// Changes less those that are to be ignored.
-    fn ours(&self, mut changes: Vec<FieldChange>, desired: &Desired) -> Vec<FieldChange> {
-        let ignored = &desired.lifecycle.ignore_changes;
-        changes.retain(|change| !ignored.iter().any(|path| change.path.starts_with(path)));
-        changes
-    }
-
-    /// What only memory holds and the target does not know.
-    fn memory_changes(&self, record: &Record, desired: &Desired) -> Vec<FieldChange> {
-        let keep = desired.lifecycle.on_destroy == OnDestroy::Keep;
-        let word = |keep: bool| KnownValue::text(if keep { "keep" } else { "delete" });
-        let ids = |ids: &mut dyn Iterator<Item = &ResourceId>| {
-            let texts: BTreeSet<String> = ids.map(ToString::to_string).collect();
-            KnownValue::list(texts.iter().map(KnownValue::text))
-        };
-        let pairs = [
-            ("protect", KnownValue::Bool(record.protect), KnownValue::Bool(desired.lifecycle.protect)),
-            ("on_destroy", word(record.keep), word(keep)),
-            ("depends_on", ids(&mut record.depends_on.iter()), ids(&mut desired.depends_on.iter())),
-        ];
-        pairs
-            .into_iter()
-            .filter(|(_, before, after)| before != after)
-            .map(|(name, before, after)| {
-                let path =
-                    if name == "depends_on" { Path::of(&[name]) } else { Path::of(&["lifecycle", name]) };
-                FieldChange {
-                    origin: (self.input.origins)(&desired.id, &path),
-                    path,
-                    before: Some(before),
-                    after: Some(after.lift()),
-                    action: Action::Update,
-                    reason: Some("remembered only; the target is not touched".to_owned()),
-                    sensitive: false,
-                    drift: false,
-                }
-            })
-            .collect()
-    }
-
-    fn replace(&mut self, desired: &Desired, step: PlanStep) {
-        let lifecycle = &desired.lifecycle;
-        if lifecycle.protect {
-            self.protected(&desired.id, "replace", self.place(&desired.id));
-        }
-        if lifecycle.on_destroy == OnDestroy::Keep {
-            let headline = format!("{} is kept on destroy and would be replaced", desired.id);
-            self.diagnostics.push(
-                Diagnostic::error(codes::KEPT_REPLACE, headline)
-                    .on(&desired.id.address, "lifecycle.on_destroy")
-                    .help("undo the change, or set `on_destroy = \"delete\"` if the old one may go"),
-            );
-        }
-        let new_first = lifecycle.create_before_destroy && step.identity != desired.identity;
-        if lifecycle.create_before_destroy && !new_first {
-            let headline = format!("{} is destroyed before it is created anew", desired.id);
-            self.plan.warnings.push(
-                Diagnostic::warning(codes::IN_PLACE_ORDER, headline)
-                    .on(&desired.id.address, "lifecycle.create_before_destroy")
-                    .note(format!("both would be called {}", step.identity)),
-            );
-        }
-        let deposed = new_first.then(|| deposed(&desired.id, &step.identity));
-        let step = PlanStep { deposed, ..step };
-        let mut old = PlanStep {
-            action: Action::Replace,
-            part: Some(Part::Old),
-            changes: Vec::new(),
-            record: None,
-            config: None,
-            ..step.clone()
-        };
-        old.calls = self.calls(&old, CallKind::Delete);
-        let mut new = PlanStep {
-            action: Action::Replace,
-            part: Some(Part::New),
-            identity: desired.identity.clone(),
-            outputs: None,
-            ..step
-        };
-        if let Some(record) = &mut new.record {
-            record.identity.clone_from(&desired.identity);
-        }
-        new.calls = self.calls(&PlanStep { before: None, ..new.clone() }, CallKind::Create);
-        self.begin(new, desired);
-        if self.drafts.contains_key(&(desired.id.clone(), Part::New)) {
-            self.drafts.insert((desired.id.clone(), Part::Old), old);
-            if new_first {
-                self.new_first.insert(desired.id.clone());
-            }
-        }
     }
 }
