@@ -68,7 +68,9 @@ storage "lake" {
     // Another value, or none, is not what was approved.
     with("other", &["apply", "plan.json"]).ended(12);
     project.mlp(&["apply", "plan.json", "-e", "local"]).ended(12).says("token");
-    with(canary, &["apply", "plan.json"]).ended(0);
+    // Where the value comes from does not matter.
+    project.write("given.mlpvars", &format!("token = \"{canary}\"\n"));
+    project.mlp(&["apply", "plan.json", "-e", "local", "-var-file", "given.mlpvars"]).ended(0);
     for file in files(&project.home("local").join("state"), "") {
         let bytes = fs::read(&file).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains(canary), "{}", file.display());
@@ -82,6 +84,10 @@ storage "lake" {
     assert!(!text.contains(canary) && !text.contains("newer-7711"), "{text}");
     with("newer-7711", &["apply", "-auto-approve"]).ended(0).never_says("newer-7711");
     with("newer-7711", &["plan", "-detailed-exitcode"]).ended(0);
+    // Nor is it told by a message about it.
+    project.edit("storage \"lake\" {", "storage \"lake\" {\n  versioning = var.token");
+    with("newer-7711", &["plan"]).ended(1).says("versioning").never_says("newer-7711");
+    project.edit("  versioning = var.token\n", "");
     with("newer-7711", &["destroy", "-auto-approve"]).ended(0);
 }
 

@@ -224,7 +224,10 @@ impl<'a, 't> Checker<'a, 't> {
         match fit(&outcome.value, ty) {
             Ok(value) => self.rebase(value, &options),
             Err(misfit) => {
-                let (at, why) = (misfit.at, misfit.why);
+                let (at, mut why) = (misfit.at, misfit.why);
+                if outcome.sensitive {
+                    why = format!("{} is expected, and this is (sensitive)", describe(ty));
+                }
                 let place = inner_span(expr, &at).unwrap_or(expr.span);
                 let full = at.steps().iter().fold(path.clone(), |mut path, step| {
                     path.push(step.clone());

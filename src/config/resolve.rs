@@ -296,6 +296,14 @@ fn build<'t>(
         .iter()
         .map(|instance| (instance.address.clone(), declaration(evaluator, instance)))
         .collect();
+    for declaration in declarations.values_mut().filter(|one| one.kind == "variable") {
+        let known = evaluator.variables.get(&*declaration.address.name).cloned().flatten();
+        if let (Some(outcome), Value::Object(items)) =
+            (known.filter(|it| !it.sensitive), &mut declaration.body)
+        {
+            std::sync::Arc::make_mut(items).insert("value".into(), outcome.value);
+        }
+    }
     let mut diagnostics = Diagnostics::new();
     references::check(&declarations, &mut diagnostics);
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));

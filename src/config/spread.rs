@@ -37,20 +37,22 @@ const INNER: &[&str] = &["output", "variable", "locals"];
 
 /// What holds of a module's call holds of everything in it; then the calls themselves are taken out.
 pub(crate) fn spread(declarations: &mut BTreeMap<Address, Declaration>) {
-    let all: Vec<Address> = declarations.keys().cloned().collect();
-    let within = |call: &Address| {
-        let inside = if call.key.is_some() { vec![call.inside()] } else { Vec::new() };
-        let call = call.clone();
-        all.iter()
-            .filter(|address| {
-                let mut calls = address.enclosing().into_iter();
-                inside.iter().any(|inside| address.module.starts_with(inside))
-                    || calls.any(|one| one == call || one.without_key() == call)
-            })
-            .filter(|address| !INNER.contains(&&*address.kind) && &*address.kind != "module")
-            .cloned()
-            .collect::<Vec<Address>>()
-    };
+    let mut inner: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+    let lasting = |address: &&Address| !INNER.contains(&&*address.kind) && &*address.kind != "module";
+    for address in declarations.keys().filter(lasting) {
+        for call in address.enclosing() {
+            let every = call.without_key();
+            if every != call {
+                inner.entry(every).or_default().push(address.clone());
+            }
+            inner.entry(call).or_default().push(address.clone());
+        }
+    }
+    if inner.is_empty() {
+        declarations.retain(|_, declaration| declaration.kind != "module");
+        return;
+    }
+    let within = |call: &Address| inner.get(call).cloned().unwrap_or_default();
     let ordering = |declaration: &Declaration| {
         let edges = declaration.edges.iter().filter(|edge| edge.kind == EdgeKind::Ordering);
         edges.cloned().collect::<Vec<Edge>>()

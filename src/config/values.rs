@@ -114,6 +114,9 @@ pub(crate) fn converted<'t>(
     match converted {
         Ok(value) => Some(Outcome { value, sensitive }),
         Err(why) => {
+            // Neither the value nor the line it stands on is shown.
+            let (span, why) =
+                if sensitive { (variable.header, "(sensitive)".to_owned()) } else { (span, why) };
             evaluator.report(
                 Diagnostic::error(codes::VARIABLE, format!("the value of variable `{name}` is not a {ty}"))
                     .at(span, why)

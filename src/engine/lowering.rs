@@ -5,8 +5,8 @@ use super::renames::Names;
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_platform::{Origin, Platform};
 use mlp_provider::{Desired, LowerInput, Provider, Support};
+use mlp_value::Path;
 use mlp_value::facts::{Fact, Facts, Need, Needs};
-use mlp_value::{Path, ResourceId};
 
 /// Rounds of questions after which a provider that always asks more is given up.
 const MOST_ROUNDS: usize = 20;
@@ -101,13 +101,7 @@ fn once(platform: &Platform, provider: &dyn Provider, facts: &Facts) -> (Lowerin
 }
 
 /// Where the native field came from, through the lowering's table and the declaration's origins.
-pub(crate) fn origin<'p>(
-    platform: &'p Platform,
-    desired: &[Desired],
-    id: &ResourceId,
-    native: &Path,
-) -> Option<&'p Origin> {
-    let desired = desired.iter().find(|desired| desired.id == *id)?;
+pub(crate) fn origin<'p>(platform: &'p Platform, desired: &Desired, native: &Path) -> Option<&'p Origin> {
     let mut at = native.clone();
     let mut below: Vec<mlp_value::Step> = Vec::new();
     let path = loop {
@@ -122,7 +116,7 @@ pub(crate) fn origin<'p>(
             return None;
         }
     };
-    platform.declarations.get(&id.address)?.origins.of(&path)
+    platform.declarations.get(&desired.id.address)?.origins.of(&path)
 }
 
 /// Gives a diagnostic that speaks of an address and a path the place in the source.

@@ -187,8 +187,9 @@ pub async fn make_plan(
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
+    let by_id: BTreeMap<&ResourceId, &Desired> = desired.iter().map(|one| (&one.id, one)).collect();
     let origins = |id: &ResourceId, path: &mlp_value::Path| {
-        origin(platform, &desired, id, path).map(|origin| origin_text(origin, sources))
+        origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
     let kinds = |kind: &str| provider.resource(kind);
     let (mut plan, diagnostics) = decide(&PlanInput {
@@ -204,7 +205,7 @@ pub async fn make_plan(
         origins: &origins,
         still_deferred: &waiting,
         options: &request.options,
-        spec_digest: &spec_digest(sources),
+        spec_digest: &spec_digest(platform, sources),
         refactor: &refactor,
     });
     placed(diagnostics, platform, sources)?;
@@ -227,14 +228,25 @@ fn placed(diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) ->
     Ok(())
 }
 
-/// The digest of the specification's text.
-fn spec_digest(sources: &SourceMap) -> String {
+/// The digest of the specification's text and of the values of its variables. Sensitive ones are not part of it: their
+/// fingerprints stand in the plan itself.
+fn spec_digest(platform: &Platform, sources: &SourceMap) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (_, name, text) in sources.files() {
-        for part in [name, text] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
+    let mut add = |part: &str| {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    };
+    // Where a value was given does not matter, but what it is.
+    let given = |name: &str| name.starts_with('<') || name.ends_with(".mlpvars");
+    for (_, name, text) in sources.files().filter(|(_, name, _)| !given(name)) {
+        add(name);
+        add(text);
+    }
+    for declaration in platform.declarations.values().filter(|one| one.kind == "variable") {
+        add(&declaration.address.name);
+        // A variable's value is plain data, which JSON always holds.
+        let value = declaration.body.field("value");
+        add(&value.and_then(|value| serde_json::to_string(value).ok()).unwrap_or_default());
     }
     hasher.finalize().to_hex().to_string()
 }

@@ -1,6 +1,7 @@
 //! Names that stay: a provider computes names from addresses, so what was made under another address is lowered under
 //! that one, and what comes out is given back the address it has now.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,12 +43,16 @@ impl Names {
     ///
     /// # Errors
     /// A name that something else still has.
-    pub fn there(&self, platform: &Platform) -> Result<Platform, Diagnostics> {
+    pub fn there<'p>(&self, platform: &'p Platform) -> Result<Cow<'p, Platform>, Diagnostics> {
         if self.made_as.is_empty() {
-            return Ok(platform.clone());
+            return Ok(Cow::Borrowed(platform));
         }
         let mut problems = Diagnostics::new();
-        let mut there = Platform { declarations: BTreeMap::new(), ..platform.clone() };
+        let mut there = Platform {
+            project: platform.project.clone(),
+            environment: platform.environment.clone(),
+            declarations: BTreeMap::new(),
+        };
         for (address, declaration) in &platform.declarations {
             let mut moved = declaration.clone();
             moved.address = renamed(address, &self.made_as);
@@ -59,7 +64,7 @@ impl Names {
             }
             there.declarations.insert(moved.address.clone(), moved);
         }
-        if problems.is_empty() { Ok(there) } else { Err(problems) }
+        if problems.is_empty() { Ok(Cow::Owned(there)) } else { Err(problems) }
     }
 
     /// A native resource under the address it has now.
@@ -77,6 +82,9 @@ impl Names {
             .collect();
         if let Some(deferral) = &mut desired.deferred {
             deferral.filled_by.iter_mut().for_each(|id| id.address = renamed(&id.address, &self.back));
+            for (then, now) in &self.back {
+                deferral.why = deferral.why.replace(&format!("{then} "), &format!("{now} "));
+            }
         }
         // What the target is told stays as it was told before; only what is still to be filled in names records.
         desired.config = holes(&desired.config, &self.back);
