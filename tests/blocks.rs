@@ -417,6 +417,14 @@ fn conditions_triggers_and_what_cannot_be_served() {
         ),
         ("storage \"x\" {\n  timeouts { create = \"1m\" }\n}", "timeouts"),
         (
+            "resource \"local_directory\" \"x\" {\n  timeouts { create = \"1m\" }\n}",
+            "`timeouts` is not served",
+        ),
+        (
+            "data \"local_file\" \"x\" {\n  path = \"main.mlp\"\n  lifecycle { protect = true }\n}",
+            "`lifecycle` is not served",
+        ),
+        (
             "provider \"local\" \"other\" {}\nstorage \"x\" { provider = provider.local.other }",
             "another provider",
         ),

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_eval::{Outcome, PlanValue, evaluate};
@@ -83,8 +82,6 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) environments: BTreeSet<String>,
     /// The project's own room first, then those of modules.
     pub(crate) rooms: Vec<Room<'t>>,
-    /// Rooms by the calls they lie in.
-    pub(crate) rooms_by_call: BTreeMap<Vec<Arc<str>>, usize>,
     /// Native kinds that `resource` blocks declare: their names start a traversal too.
     pub(crate) natives: BTreeSet<String>,
     pub(crate) variables: BTreeMap<String, Option<Outcome>>,
@@ -122,7 +119,6 @@ impl<'t> Evaluator<'t> {
                 variables: BTreeMap::new(),
                 call: None,
             }],
-            rooms_by_call: BTreeMap::new(),
             natives: BTreeSet::new(),
             variables: BTreeMap::new(),
             facts,

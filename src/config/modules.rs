@@ -210,7 +210,6 @@ impl<'o, 't> Opener<'o, 't> {
         }
         let room = self.evaluator.rooms.len();
         let module = call.address.inside();
-        self.evaluator.rooms_by_call.insert(module.clone(), room);
         self.evaluator.rooms.push(Room {
             module,
             directory,

@@ -287,8 +287,37 @@ fn reached(
     found
 }
 
-/// What the language knows and no part of this program serves: a provider of its own for one declaration.
-pub(crate) fn unserved(platform: &Platform, declaration: &Declaration) -> Option<Diagnostic> {
+/// Attributes of every block that mean nothing for a kind that is served here, and why.
+const MEANINGLESS: &[(&str, &str, &str)] = &[
+    ("data", "depends_on", "it is looked up when the plan is made"),
+    ("data", "lifecycle", "it is only looked up"),
+    ("data", "override", "it is only looked up"),
+    ("data", "timeouts", "it is only looked up"),
+    (
+        "resource",
+        "lifecycle.create_before_destroy",
+        "its name follows from its address, so that two cannot stand side by side",
+    ),
+    ("resource", "override", "its fields are native ones"),
+    ("resource", "timeouts", "this program does not bound a single operation"),
+];
+
+/// What the language knows and no part of this program serves.
+pub(crate) fn unserved(platform: &Platform, declaration: &Declaration) -> Diagnostics {
+    let mut problems: Diagnostics = other_provider(platform, declaration).into_iter().collect();
+    for (_, attribute, why) in MEANINGLESS.iter().filter(|(kind, ..)| *kind == declaration.kind) {
+        let path: Path = attribute.parse().unwrap_or_default();
+        let set = |value: &PlanValue| !matches!(value, Value::Null | Value::Bool(false));
+        if declaration.body.get(&path).is_some_and(set) {
+            let headline = format!("`{attribute}` is not served for {}", declaration.address);
+            problems.push(wrong(declaration, &path, headline, "take it out".to_owned()).note(*why));
+        }
+    }
+    problems
+}
+
+/// A provider of its own for one declaration.
+fn other_provider(platform: &Platform, declaration: &Declaration) -> Option<Diagnostic> {
     let written = declaration.body.field("provider").and_then(mlp_eval::reference_of)?;
     let common = KINDS.iter().any(|kind| kind.name == declaration.kind && kind.common);
     let (kind, name) = &platform.environment.provider;
