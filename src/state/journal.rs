@@ -307,4 +307,17 @@ pub(crate) mod tests {
         assert!(state.resources.is_empty());
         assert_eq!(unfinished.len(), 2);
     }
+
+    #[test]
+    fn what_moved_is_remembered_under_its_new_id() {
+        let id = |text: &str| -> ResourceId { text.parse().unwrap() };
+        let moved = Entry::Move { step: 2, from: id("model.a"), to: id("module.m.model.b") };
+        let entries = [open("1"), begin(1, "model.a"), done(1, "model.a"), open("2"), moved];
+        let (state, unfinished) = replay(State::empty("p", "e"), &entries);
+        assert!(unfinished.is_empty());
+        let record = &state.resources[&id("module.m.model.b")];
+        assert_eq!(record.made_as.as_ref().unwrap().to_string(), "model.a");
+        let json = serde_json::to_string(&entries.to_vec()).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Entry>>(&json).unwrap(), entries);
+    }
 }
