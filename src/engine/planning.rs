@@ -47,7 +47,8 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// A session of that lineage: the first apply gives one, and what it makes must carry it.
+    /// The session an apply works with: behind the vault, and of that lineage: the first apply gives one, and what it makes
+    /// must carry it.
     ///
     /// # Errors
     /// The target cannot be reached.
@@ -56,11 +57,11 @@ impl Planned {
         provider: &dyn Provider,
         lineage: &str,
     ) -> Result<Arc<dyn Session>, Diagnostics> {
-        if self.target.lineage == lineage {
-            return Ok(self.session.clone());
+        let mut inner = self.session.clone();
+        if self.target.lineage != lineage {
+            let target = Target { lineage: lineage.to_owned(), ..self.target.clone() };
+            inner = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
         }
-        let target = Target { lineage: lineage.to_owned(), ..self.target.clone() };
-        let inner = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
         Ok(Arc::new(Sealing { inner, vault: self.vault.clone() }))
     }
 
@@ -179,8 +180,8 @@ pub async fn make_plan(
     let sealed = desired.iter_mut().map(|one| vault.seal_desired(one, platform, provider));
     let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
     placed(problems, platform, sources)?;
-    let session: Arc<dyn Session> = Arc::new(Sealing { inner: session, vault: vault.clone() });
-    let observed = observe(&*session, &state, &desired, &refactor)
+    let sealing = Sealing { inner: session.clone(), vault: vault.clone() };
+    let observed = observe(&sealing, &state, &desired, &refactor)
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let waiting = still_deferred(&*session, &desired)
