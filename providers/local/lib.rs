@@ -110,6 +110,19 @@ impl Provider for Local {
         }]
     }
 
+    fn identity(&self, kind: &str, name: &str) -> Option<String> {
+        let folder = match kind {
+            "local_batch_endpoint" => "batch",
+            "local_dataset" => "datasets",
+            "local_directory" => "storage",
+            "local_endpoint" => "endpoints",
+            "local_model" => "models",
+            "local_pipeline" => "pipelines",
+            _ => return None,
+        };
+        Some(format!("{folder}/{name}"))
+    }
+
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError> {
         Ok(Arc::new(session::Local::open(target)?))
     }
@@ -118,6 +131,14 @@ impl Provider for Local {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_native_kind_can_be_named() {
+        let provider = provider();
+        for kind in provider.resources() {
+            assert!(provider.identity(&kind.name, "x").is_some(), "{}", kind.name);
+        }
+    }
 
     #[test]
     fn every_portable_kind_has_an_answer() {

@@ -59,6 +59,11 @@ pub trait Provider: Send + Sync {
     /// The target cannot be reached or refuses.
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError>;
 
+    /// The identity of a native object of that name, for kinds that may be declared or looked up by themselves.
+    fn identity(&self, _kind: &str, _name: &str) -> Option<String> {
+        None
+    }
+
     /// The field table of a native kind.
     fn resource(&self, kind: &str) -> Option<&ResourceKind> {
         self.resources().iter().find(|resource| resource.name == kind)

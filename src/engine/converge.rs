@@ -12,6 +12,7 @@ use mlp_state::{Entry, Holder, Store, Writer, rfc3339, unix_now};
 use mlp_value::ResourceId;
 
 use super::Planned;
+use super::conditions::violated;
 
 /// How often the lease is prolonged; well below the time it lasts.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -53,6 +54,7 @@ pub async fn apply(
 ) -> Result<Outcome, Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
     let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&Holder::here()).map_err(one)?);
+    let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;
     let when = rfc3339(unix_now());
     writer
         .append(&Entry::Open {
@@ -77,10 +79,11 @@ pub async fn apply(
     options.parallelism = pace.parallelism.max(1);
     options.follow_through = pace.follow_through;
     options.cancel = watcher.cancel.clone();
-    let outcome =
-        execute(&planned.plan, planned.session.clone(), writer.clone(), &options, watcher.apply.clone())
-            .await;
+    let mut outcome = execute(&planned.plan, session, writer.clone(), &options, watcher.apply.clone()).await;
     heartbeat.abort();
+    if outcome.is_complete() {
+        outcome.problems.extend(violated(&planned.postconditions, &writer.loaded().state));
+    }
     writer.close(word(&outcome), &summary(&planned.plan, &outcome)).map_err(one)?;
     Ok(outcome)
 }

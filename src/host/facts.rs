@@ -35,6 +35,12 @@ pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
             let found = mlp_floor::launch::Machine::here();
             Fact::Machine { cores: found.cores, memory: found.memory, gpus: found.gpus }
         }
+        Need::Outputs { project, environment } => {
+            crate::engine::outside::outputs(directory, project, environment)
+        }
+        Need::Look { kind, .. } => Fact::Failed(format!(
+            "a `{kind}` is looked up while the specification is resolved, and not later"
+        )),
     }
 }
 

@@ -27,6 +27,20 @@ pub enum Need {
     Program(String),
     /// What this machine has for steps to reserve.
     Machine,
+    /// Something that exists in the target of the environment: its fields and what it tells, as the text of a JSON object.
+    Look {
+        /// Its native kind.
+        kind: String,
+        /// What identifies it, a JSON object.
+        query: String,
+    },
+    /// The outputs of another project's environment as they were last applied, as the text of a JSON object.
+    Outputs {
+        /// The project's directory.
+        project: String,
+        /// The environment's name.
+        environment: String,
+    },
 }
 
 /// An answer.

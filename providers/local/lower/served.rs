@@ -20,6 +20,9 @@ const COMMON: &[&str] = &[
     "lifecycle.on_destroy",
     "lifecycle.ignore_changes",
     "lifecycle.precondition",
+    "lifecycle.postcondition",
+    "lifecycle.replace_triggered_by",
+    "override.**",
 ];
 
 /// Why some attributes are not served, where that is worth a line.
@@ -41,7 +44,11 @@ const REASONS: &[(&str, &str)] = &[
     ("ttft_p95", "the router does not know what a token is"),
     ("tpot_p95", "the router does not know what a token is"),
     ("callers", "there are no accounts on this machine; give keys with `auth.keys_from`"),
-    ("override", "native fields of the local provider are not overridden"),
+    (
+        "create_before_destroy",
+        "an object's name follows from its address, so that two cannot stand side by side",
+    ),
+    ("timeouts", "its operations are done when the call returns"),
 ];
 
 /// The paths that are set and not among `served`: `a.b`, `a.*.b`, and `a.**` for everything below `a`.
