@@ -11,7 +11,7 @@ use mlp_provider::{ErrorClass, ProviderError, Target};
 use super::process;
 use super::protocol::{
     Ask, EndpointReport, PROTOCOL, Request, Response, Status, VERSION, boot, folder, is_older, keeper_folder,
-    last_status, socket,
+    socket,
 };
 use crate::codes;
 use crate::documents::Document;
@@ -164,8 +164,7 @@ pub(crate) fn status(target: &Target) -> Fallible<Option<Status>> {
 
 /// What a supervisor last wrote down of what runs: for those that may be the supervisor themselves and cannot ask.
 pub(crate) fn last_status(target: &Target) -> Status {
-    let path = folder(Path::new(&target.directory)).join("status.json");
-    std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    super::protocol::last_status(&folder(Path::new(&target.directory))).unwrap_or_default()
 }
 
 /// Whether a supervisor runs that keeps the environment.
@@ -191,7 +190,7 @@ fn of_record(reports: Vec<EndpointReport>, target: &Target, document: &Document)
 /// What is left of an endpoint that no supervisor keeps; none where one never did.
 pub(crate) fn unsupervised(target: &Target, document: &Document) -> Option<Unsupervised> {
     let folder = folder(Path::new(&target.directory));
-    let last = last_status(&folder)?;
+    let last = super::protocol::last_status(&folder)?;
     let rebooted = last.boot.is_some() && boot().is_some() && last.boot != boot();
     let mut report = of_record(last.endpoints, target, document)?;
     let view = Keeper::peek(&keeper_folder(&folder, &report.home, &report.name));

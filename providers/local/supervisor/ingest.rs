@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mlp_floor::data::{Format, SourceData};
 use mlp_floor::serve::sealed_captures;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::dataset;
 use crate::documents::{Document, Found, Place};

@@ -232,7 +232,7 @@ fn capture(place: &Place, endpoint: &str, written: &KnownValue) -> Fallible<Capt
     let on = |name: &str| written.field(name).and_then(KnownValue::as_bool).unwrap_or(true);
     let mask: Vec<String> = words("mask");
     if !mask.is_empty() {
-        let record = place.get(&format!("datasets/{}", text(written, "to").unwrap_or_default()))?;
+        let record = place.get(&format!("datasets/{}", text(written, "to")))?;
         let store = place.store(&record.config);
         let failed = |problem: mlp_floor::Problem| fault(&problem, record.address());
         store.mask_key(&dataset::name_of(&record.config)).map_err(failed)?;
