@@ -66,7 +66,8 @@ fn size(path: &Path) -> std::io::Result<u64> {
     Ok(sum)
 }
 
-fn digest(path: &Path) -> Fact {
+/// The digest and size of a file or directory.
+pub fn digest(path: &Path) -> Fact {
     match size(path).and_then(|size| Ok((mlp_floor::digest::digest_path(path)?, size))) {
         Ok((digest, size)) => Fact::Digest { digest, size },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,

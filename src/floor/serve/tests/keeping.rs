@@ -201,16 +201,10 @@ async fn a_version_that_was_rolled_out_goes_on_in_its_own_processes() {
     rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
     let (status, _, answer) = bench.predict(&endpoint, json!({"x": 1})).await;
     assert_eq!((status, answer["version"].as_u64()), (200, Some(1)));
-<<<<<<< HEAD
-    until(|| {
-        let again = &endpoint.status().variants[1].replicas[0];
-        again.state == ReplicaState::Ready && again.pid != pid
-=======
     // Another process than the one that was killed, which may still be shown for a moment.
     until(|| {
         let replica = endpoint.status().variants[1].replicas[0].clone();
         replica.state == ReplicaState::Ready && replica.pid != pid
->>>>>>> wt-serve
     })
     .await;
 
