@@ -21,7 +21,8 @@ dataset "raw" {
   from       = ["data/a.csv"]
   format     = "parquet"
   schema     = "schemas/raw.avsc"
-  protection = { encrypt = true, mask = ["mail"], redact = ["email"] }
+  protection = { encrypt = true, mask = ["mail"], redact = ["email"], legal_basis = "GDPR:6.1.f" }
+  classification = ["pii"]
   quality {
     expect "positive" {
       assert   = row.amount > 0
@@ -104,6 +105,11 @@ fn protected_data_is_nowhere_in_the_clear_and_pipelines_read_it() {
         raw["versions"][0]["columns"][1]["min"].as_str().unwrap().to_owned()
     };
     assert_eq!(token.len(), 16);
+    let raw = project.mlp(&["show", "dataset.raw", "-e", "local"]).ended(0);
+    raw.says("classification: pii")
+        .says("legal basis: GDPR:6.1.f")
+        .says("masked: mail")
+        .never_says("mail.example");
     // The third dataset is not encrypted: it alone holds what the masks left.
     let holding_token: Vec<String> = holding(&project, &token);
     assert!(holding_token.iter().all(|path| path.contains("/data/")) && !holding_token.is_empty());
@@ -187,5 +193,144 @@ fn what_cannot_be_is_refused_with_its_line_and_leaves_nothing() {
     refused(&project, "MLP0701", "cannot be read as Parquet");
     project.edit("[\"data/b.parquet\"]", "[dataset.all]");
     let said = project.mlp(&["plan", "-e", "local"]).ended(1);
-    assert!(said.all().contains("made from itself") || said.all().contains("cycle"), "{said}");
+    said.says("wait for each other");
+}
+
+#[test]
+fn a_key_that_is_wrong_or_gone_is_told_with_the_line_of_who_reads() {
+    let project = project();
+    apply(&project).ended(0);
+    write(&project, "customer.key", "another key of the customer, not the one");
+    let run = |project: &Project| project.mlp(&["run", "pipeline.copy", "-e", "local"]);
+    run(&project).ended(1).says("MLP0731").says("which is not the one given").says("main.mlp:");
+    fs::remove_file(project.directory().join("customer.key")).unwrap();
+    run(&project).ended(1).says("MLP0730").says("cannot read the key in").says("main.mlp:");
+    write(&project, "customer.key", "the key of the customer, for this test");
+    run(&project).ended(0);
+    // Without the project's key nothing is made anew in its place.
+    fs::remove_file(project.home("local").join("keys/data.key")).unwrap();
+    write(&project, "data/a.csv", "id,mail,note,amount\n9,,,1\n");
+    let said = apply(&project);
+    assert!(said.all().contains("MLP0730") && said.all().contains("is missing"), "{said}");
+    assert!(!project.home("local").join("keys/data.key").exists());
+}
+
+const CHECKED: &str = r#"
+project "d" {}
+provider "local" "here" {}
+environment "local" {
+  provider = provider.local.here
+}
+environment "small" {
+  provider = provider.local.here
+  sample   = { rows = 2 }
+}
+dataset "orders" {
+  from    = ["data/1.csv", "data/2.jsonl"]
+  format  = "csv"
+  quality {
+    expect "named" {
+      check   = "not_null"
+      columns = ["plan"]
+    }
+    expect "once" {
+      check   = "unique"
+      columns = ["id"]
+    }
+    expect "positive" {
+      check  = "in_range"
+      column = "amount"
+      min    = 0
+    }
+    expect "known" {
+      check    = "in_set"
+      column   = "plan"
+      values   = ["a", "b"]
+      at_least = 0.9
+    }
+    expect "short" {
+      check   = "matches"
+      column  = "plan"
+      pattern = "[a-z]"
+    }
+    expect "enough" {
+      check = "row_count"
+      min   = 10
+    }
+    expect "recent" {
+      check   = "fresh"
+      column  = "at"
+      max_lag = "2h"
+    }
+    expect "paid" {
+      assert   = row.amount > 1 || row.plan == "b"
+      at_least = 0.8
+    }
+    on_failure = "block"
+  }
+}
+"#;
+
+#[test]
+fn every_expectation_is_checked_and_failures_come_with_counts_and_rows() {
+    let project = project();
+    write(&project, "main.mlp", CHECKED);
+    write(
+        &project,
+        "data/1.csv",
+        "id,plan,amount,at\n1,a,5,2001-01-01T00:00:00Z\n2,cc,-1,2001-01-02T00:00:00Z\n",
+    );
+    write(
+        &project,
+        "data/2.jsonl",
+        "{\"id\":2,\"plan\":\"b\",\"amount\":1,\"at\":null}\n{\"id\":4,\"plan\":null,\"amount\":9}\n",
+    );
+    let said = apply(&project);
+    let said = said.says("MLP0704").says("main.mlp:").says("does not meet 8 expectations");
+    for line in [
+        "`named`: 3 of 4 rows (0.7500), at least 1 expected",
+        "data/2.jsonl:2 null",
+        "`once`: 3 of 4 rows",
+        "`positive`: 3 of 4 rows",
+        "data/1.csv:3 -1",
+        "`known`: 2 of 3 rows (0.6667), at least 0.9 expected",
+        "`short`: 2 of 3 rows",
+        "data/1.csv:3 \"cc\"",
+        "`enough`",
+        "`recent`",
+    ] {
+        assert!(said.all().contains(line), "`{line}` is missing: {said}");
+    }
+    assert!(!project.home("local").join("data/objects").exists(), "nothing is made");
+    project.edit("on_failure = \"block\"", "on_failure = \"warn\"");
+    apply(&project).ended(0).says("`named`: 3 of 4 rows");
+    let kept = shown(&project, &["dataset.orders"]);
+    assert_eq!(
+        (&kept["versions"][0]["rows"], &kept["versions"][0]["format"]),
+        (&Json::from(4), &Json::from("csv"))
+    );
+    let unmet = kept["versions"][0]["quality"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["passed"] == false)
+        .count();
+    assert_eq!(unmet, 8);
+    // The environment cuts every dataset that is read, and keeps the same rows every time.
+    project.mlp(&["apply", "-e", "small", "-auto-approve"]).ended(0);
+    project.mlp(&["plan", "-e", "small", "-detailed-exitcode"]).ended(0);
+    let small = project.mlp(&["show", "dataset.orders", "-e", "small", "--json"]).ended(0).json();
+    assert_eq!(small["shown"]["versions"][0]["rows"], 2);
+}
+
+#[test]
+fn data_that_is_missing_or_changed_since_the_plan_makes_no_version() {
+    let project = project();
+    project.mlp(&["plan", "-e", "local", "-out", "a.plan"]).ended(0);
+    write(&project, "data/a.csv", "id,mail,note,amount\n9,,,1\n");
+    let said = project.mlp(&["apply", "-e", "local", "-auto-approve", "a.plan"]);
+    assert!(said.code != Some(0) && said.all().contains("changed since"), "{said}");
+    assert!(!project.home("local").join("data/objects").exists());
+    fs::remove_file(project.directory().join("data/a.csv")).unwrap();
+    project.mlp(&["plan", "-e", "local"]).ended(1).says("`data/a.csv` does not exist").says("main.mlp:");
 }

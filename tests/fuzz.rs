@@ -264,8 +264,14 @@ fn resolving_never_panics() {
         let mut names = environments(&[&tree]);
         names.push("nowhere".to_owned());
         for environment in names.iter().take(3) {
-            let inputs =
-                Inputs { trees: &[&tree], sources: &sources, environment, assignments: &[], root: "." };
+            let inputs = Inputs {
+                trees: &[&tree],
+                sources: &sources,
+                environment,
+                assignments: &[],
+                root: ".",
+                modules: &[],
+            };
             let found = resolve(&inputs, &Facts::default());
             let style = mlp_diag::Style { color: false, width: 80 };
             found.diagnostics.iter().for_each(|one| drop(mlp_diag::render_text(one, &sources, style)));

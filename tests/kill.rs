@@ -49,8 +49,8 @@ fn a_killed_up_is_finished_by_the_next() {
         let plan = project.mlp(&["plan", "-e", "local", "-detailed-exitcode"]);
         assert_eq!(plan.code, Some(0), "{why}\n{}", plan.all());
         let replicas = project.running().len();
-        // The supervisor and one replica for each of the two variants: none twice, none left over.
-        assert_eq!(replicas, 3, "{why}\n{:?}", project.running());
+        // The supervisor, the router and one replica for each of the two variants: none twice, none left over.
+        assert_eq!(replicas, 4, "{why}\n{:?}", project.running());
         let destroyed = project.mlp(&["destroy", "-e", "local", "-auto-approve"]);
         assert_eq!(destroyed.code, Some(0), "{why}\n{}", destroyed.all());
         assert!(project.running().is_empty(), "{why}\n{:?}", project.running());

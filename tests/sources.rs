@@ -85,6 +85,10 @@ dataset "orders" {
 dataset "log" {
   from = [source.shop.table.events]
 }
+dataset "said" {
+  from   = [dataset.log]
+  format = "csv"
+}
 "#;
 
 #[test]
@@ -98,7 +102,7 @@ fn a_sqlite_file_is_read_on_and_what_is_refused_changes_nothing() {
     );
     apply(&project).ended(0).says("orders: 2 rows read");
     nothing_to_do(&project);
-    assert_eq!((rows(&project, "orders"), rows(&project, "log")), (2, 1));
+    assert_eq!(["orders", "log", "said"].map(|dataset| rows(&project, dataset)), [2, 1, 1]);
     sqlite(&project, "INSERT INTO orders VALUES (3, -1, '2026-01-03')");
     project.mlp(&["plan", "-e", "local"]).ended(0).says("the data changed");
     let before = record(&project, "orders");
@@ -132,6 +136,12 @@ fn what_is_wrong_with_a_source_is_said_at_its_line_by_the_plan() {
     plan(&project).ended(0);
     project.edit("[source.shop.table.events]", "[source.shop]");
     plan(&project).ended(1).says("none is named `log`").says("source.shop.table.");
+    let other =
+        support::Project::plain(&project.text().replace("\"sqlite\"", "\"sqlite\"\n  generate = \"make\""));
+    plan(&other).ended(1).says("a source of kind `sqlite` has no `generate`").says(&at(&other, "generate"));
+    let web =
+        "source \"web\" {\n  kind = \"http\"\n  uri  = \"http://127.0.0.1:1/x.csv\"\n  auth = \"basic\"\n}\n";
+    plan(&self::project(web)).ended(1).says("and there is none").says("MLP0808");
     for kind in ["kafka", "object", "mysql"] {
         let other = support::Project::of(&[(
             "main.mlp",

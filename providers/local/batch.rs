@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use mlp_floor::data::{Cell, Format, Spool};
+use mlp_floor::registry::ModelVersion;
 use mlp_floor::serve::{BatchSpec, predict_batch};
 use mlp_provider::{Event, ProviderError, Reporter, RunRequest, RunSummary, StepSummary};
 use serde_json::{Map, Value as Json, json};
@@ -11,10 +12,11 @@ use serde_json::{Map, Value as Json, json};
 use crate::dataset;
 use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
-use crate::mlp_value::KnownValue;
-use crate::resources::{Ground, local_dataset};
+use crate::mlp_value::{KnownValue, Number};
+use crate::resources::Ground;
 use crate::run::{Lineage, record, run_id, text};
-use crate::supervisor::{launch, version};
+use crate::steps::secrets;
+use crate::supervisor::{environment, launch, version};
 use crate::{codes, time};
 
 type Rows = Vec<Map<String, Json>>;
@@ -40,10 +42,10 @@ pub(crate) async fn run(
     let (rows, digest) = rows_of(ground, &input, &wanted)?;
     let spec = BatchSpec {
         name: format!("batch-{run}"),
-        launch: launch(&ground.place, &version, text(&document.config, "serve"))?,
-        env: BTreeMap::new(),
-        start_timeout_ms: 60_000,
-        request_timeout_ms: 600_000,
+        launch: launch(&ground.place, &version, &document)?,
+        env: variables(ground, &document, &version)?,
+        start_timeout_ms: milliseconds(&document, "start_timeout_ms", 60_000),
+        request_timeout_ms: milliseconds(&document, "timeout_ms", 600_000),
         log_dir: ground.place.logs(request.identity.rsplit('/').next().unwrap_or("batch")),
     };
     let predictions = predict_batch(&spec, &rows, CHUNK).await.map_err(|found| fault(&found, &address))?;
@@ -82,6 +84,24 @@ pub(crate) async fn run(
     Ok(summary)
 }
 
+fn milliseconds(document: &Document, name: &str, otherwise: u64) -> u64 {
+    let written = document.config.field(name).and_then(KnownValue::as_number).and_then(Number::to_i64);
+    written.and_then(|number| u64::try_from(number).ok()).unwrap_or(otherwise)
+}
+
+/// What the worker finds in its environment: the variables of its runtime, and its secrets.
+fn variables(
+    ground: &Ground,
+    document: &Document,
+    version: &ModelVersion,
+) -> Fallible<BTreeMap<String, String>> {
+    let mut found = environment(version, document);
+    if let Some(written) = document.config.field("secrets").and_then(KnownValue::as_object) {
+        found.extend(secrets(ground, written, document, "secrets")?);
+    }
+    Ok(found)
+}
+
 fn version_address(model: &KnownValue) -> &str {
     text(model, "address").unwrap_or_default()
 }
@@ -90,6 +110,10 @@ fn version_address(model: &KnownValue) -> &str {
 pub(crate) fn first_row(ground: &Ground, address: &str) -> Option<serde_json::Map<String, Json>> {
     let name = address.strip_prefix("dataset.")?;
     let document = ground.place.get(&format!("datasets/{name}")).ok()?;
+    // What is encrypted is not shown to whoever looks at the screen.
+    if dataset::is_encrypted(&document.config) {
+        return None;
+    }
     rows_of(ground, &document, &dataset::Wanted::Now).ok()?.0.into_iter().next()
 }
 
@@ -162,13 +186,7 @@ fn write(ground: &Ground, identity: &str, rows: &Rows, append: bool, run: &str) 
     let mut spool = Spool::new(&folder, Format::JsonLines).map_err(failed)?;
     write_rows(&mut spool, rows).map_err(|error| io("write", &folder, &error))?;
     let source = spool.finish(&format!("predictions of run {run}")).map_err(failed)?;
-    let mut request = dataset::request(&document.config, vec![source])?;
-    request.append_to = dataset::version_of(&document).filter(|_| append).map(str::to_owned);
-    let made = ground.place.store(&document.config).snapshot(&request).map_err(failed)?;
-    let resolved = local_dataset::resolved(&made);
-    ground
-        .place
-        .put(identity, &Document::new(&ground.target, &document.kind, document.config.clone(), resolved))?;
+    let made = dataset::publish(ground, identity, source, append, run)?;
     Ok(format!(
         "{} has {} rows in version {}",
         document.address(),

@@ -18,11 +18,15 @@ pub const CODES: crate::mlp_diag::CodeList = &[
     (SUPERVISOR, "the supervisor does not answer"),
     (NOT_READY, "an endpoint does not become ready"),
     (NO_VERSION, "a model has no such version"),
+    (ROLLED_BACK, "a new version of a model was taken out of an endpoint"),
     (CHECK_FAILED, "a check failed"),
     (GATE_REFUSED, "a gate refused a version"),
     (METRIC_MISSING, "a gate or check names a metric that is not there"),
     (RUN, "a run failed"),
     (NO_LOGS, "there are no such logs"),
+    (TRIGGER, "a trigger is not possible as it is written"),
+    (ROLLBACK, "a rollback is not possible"),
+    (COLLECT, "garbage cannot be collected"),
 ];
 
 pub(crate) const REFUSED: &str = "MLP0801";
@@ -41,8 +45,12 @@ pub(crate) const SECRET: &str = "MLP0813";
 pub(crate) const SUPERVISOR: &str = "MLP0820";
 pub(crate) const NOT_READY: &str = "MLP0821";
 pub(crate) const NO_VERSION: &str = "MLP0822";
+pub(crate) const ROLLED_BACK: &str = "MLP0823";
 pub(crate) const CHECK_FAILED: &str = "MLP0830";
 pub(crate) const GATE_REFUSED: &str = "MLP0831";
 pub(crate) const METRIC_MISSING: &str = "MLP0832";
 pub(crate) const RUN: &str = "MLP0840";
 pub(crate) const NO_LOGS: &str = "MLP0841";
+pub(crate) const TRIGGER: &str = "MLP0850";
+pub(crate) const ROLLBACK: &str = "MLP0851";
+pub(crate) const COLLECT: &str = "MLP0852";

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mlp_floor::Problem;
 use mlp_floor::data::{
     Cell, Check, ColumnSchema, Expectation, Format, Key, Keys, Manifest, OnFailure, RowPredicate, Sample,
-    SnapshotRequest, SourceData,
+    Snapshot, SnapshotRequest, SourceData,
 };
 use serde_json::{Value as Json, json};
 
@@ -20,6 +20,7 @@ use crate::gate;
 use crate::lower::object_name;
 use crate::mlp_eval::Quoted;
 use crate::mlp_value::{KnownValue, Number, units};
+use crate::resources::Ground;
 use crate::{codes, time};
 
 fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
@@ -46,10 +47,15 @@ pub(crate) fn is_encrypted(config: &KnownValue) -> bool {
     encrypt.is_some_and(|encrypt| encrypt.as_bool() == Some(true) || encrypt.field("key").is_some())
 }
 
+/// Where the environment's own key is.
+pub(crate) fn key_file(home: &Path) -> PathBuf {
+    home.join("keys").join("data.key")
+}
+
 /// The keys of a dataset: the project's own beside its data, and the customer's where it names one. `home` is
 /// `.mlp/<environment>` of the project.
 pub(crate) fn keys(home: &Path, config: &KnownValue) -> Keys {
-    let keys = Keys::new(home.join("keys").join("data.key"));
+    let keys = Keys::new(key_file(home));
     let customer = config.field("protection").and_then(|protection| protection.field("encrypt"));
     let Some(from) = customer.and_then(|encrypt| text(encrypt, "key")).map(str::to_owned) else {
         return keys;
@@ -98,11 +104,33 @@ pub(crate) fn request(config: &KnownValue, sources: Vec<SourceData>) -> Fallible
         sample: config.field("sample").map(sample),
         mask: protection("mask"),
         redact: protection("redact"),
+        protected: false,
         encrypt: is_encrypted(config),
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
         now: now as f64 / 1000.0,
         created_at: time::rfc3339(now),
     })
+}
+
+/// Makes a version of a dataset that the platform writes, and keeps it as the one its record leads to: of these rows, after
+/// those of the version before where they are appended.
+pub(crate) fn publish(
+    ground: &Ground,
+    identity: &str,
+    source: SourceData,
+    append: bool,
+    run: &str,
+) -> Fallible<Snapshot> {
+    let document = ground.place.get(identity)?;
+    let mut request = request(&document.config, vec![source])?;
+    request.append_to = version_of(&document).filter(|_| append).map(str::to_owned);
+    let store = ground.place.store(&document.config);
+    let made = store.snapshot(&request).map_err(|problem| fault(&problem, document.address()))?;
+    let mut resolved = crate::resources::local_dataset::resolved(&made);
+    resolved["run"] = Json::from(run);
+    let kept = Document::new(&ground.target, &document.kind, document.config, resolved);
+    ground.place.put(identity, &kept)?;
+    Ok(made)
 }
 
 /// A dataset by its name in this environment.
@@ -209,8 +237,8 @@ impl Copies {
         runs.join(run).join(".private")
     }
 
-    /// Begins to hold those of a run.
-    pub(crate) fn begin(runs: &Path, run: &str) -> Fallible<Self> {
+    /// Removes what runs that died left.
+    pub(crate) fn sweep(runs: &Path) {
         for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
             let folder = entry.path().join(".private");
             // Who still runs holds the lock.
@@ -218,6 +246,11 @@ impl Copies {
                 let _ = fs::remove_dir_all(folder);
             }
         }
+    }
+
+    /// Begins to hold those of a run.
+    pub(crate) fn begin(runs: &Path, run: &str) -> Fallible<Self> {
+        Self::sweep(runs);
         let folder = Self::folder(runs, run);
         let failed = |error: std::io::Error| io("create", &folder, &error);
         fs::create_dir_all(&folder).map_err(failed)?;
@@ -359,8 +392,8 @@ fn built_in(fields: &KnownValue) -> Result<Check, String> {
         "not_null" => Check::NotNull { columns: columns()? },
         "unique" => Check::Unique { columns: columns()? },
         "row_count" => Check::RowCount { min: count("min"), max: count("max") },
-        "range" => Check::InRange { column: column()?, min: plain("min"), max: plain("max") },
-        "allowed" => Check::InSet {
+        "in_range" | "range" => Check::InRange { column: column()?, min: plain("min"), max: plain("max") },
+        "in_set" | "allowed" => Check::InSet {
             column: column()?,
             values: fields
                 .field("values")
@@ -370,7 +403,7 @@ fn built_in(fields: &KnownValue) -> Result<Check, String> {
                 .map(KnownValue::to_plain_json)
                 .collect(),
         },
-        "pattern" => Check::Matches {
+        "matches" | "pattern" => Check::Matches {
             column: column()?,
             pattern: text(fields, "pattern").unwrap_or_default().to_owned(),
         },

@@ -104,6 +104,11 @@ impl Place {
         self.home.join("runs")
     }
 
+    /// Where the requests of an endpoint wait that are recorded.
+    pub(crate) fn captured(&self, endpoint: &str) -> PathBuf {
+        self.home.join("captured").join(endpoint)
+    }
+
     pub(crate) fn logs(&self, endpoint: &str) -> PathBuf {
         self.home.join("logs").join(endpoint)
     }

@@ -8,15 +8,24 @@
 mod batch;
 mod checks;
 mod codes;
+mod collect;
 mod dataset;
+mod describe;
 mod documents;
 mod fault;
+#[cfg(test)]
+mod fixture;
+mod forms;
 mod gate;
+mod holds;
 mod lower;
 mod publish;
 mod register;
 mod resources;
+mod retention;
+mod rollback;
 mod run;
+mod runs;
 mod runtimes;
 mod session;
 mod show;
@@ -26,6 +35,7 @@ mod steps;
 mod supervisor;
 mod support;
 mod time;
+mod triggers;
 
 use std::sync::Arc;
 
@@ -36,7 +46,7 @@ use mlp_provider::{
 use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
 pub use codes::CODES;
-pub use supervisor::supervise;
+pub use supervisor::{keep_endpoint, supervise};
 
 /// What the host answers [`mlp_value::facts::Need::Tree`] with: the digest of a code directory less what is ignored.
 ///
@@ -100,6 +110,19 @@ impl Provider for Local {
         }]
     }
 
+    fn identity(&self, kind: &str, name: &str) -> Option<String> {
+        let folder = match kind {
+            "local_batch_endpoint" => "batch",
+            "local_dataset" => "datasets",
+            "local_directory" => "storage",
+            "local_endpoint" => "endpoints",
+            "local_model" => "models",
+            "local_pipeline" => "pipelines",
+            _ => return None,
+        };
+        Some(format!("{folder}/{name}"))
+    }
+
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError> {
         Ok(Arc::new(session::Local::open(target)?))
     }
@@ -108,6 +131,14 @@ impl Provider for Local {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_native_kind_can_be_named() {
+        let provider = provider();
+        for kind in provider.resources() {
+            assert!(provider.identity(&kind.name, "x").is_some(), "{}", kind.name);
+        }
+    }
 
     #[test]
     fn every_portable_kind_has_an_answer() {

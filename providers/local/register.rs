@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlp_floor::launch::RunReport;
-use mlp_floor::registry::{AliasMove, ModelVersion, NewVersion, Registry, Serve};
+use mlp_floor::registry::{AliasMove, Decision, ModelVersion, NewVersion, Outcome as Came, Registry, Serve};
 use mlp_provider::{Event, Reporter, RunRequest, RunSummary, StepSummary};
 use serde_json::{Map, Value as Json, json};
 
@@ -11,10 +11,10 @@ use crate::documents::Document;
 use crate::fault::{Fallible, fault};
 use crate::mlp_diag::{Blame, Diagnostic};
 use crate::mlp_eval::Quoted;
-use crate::mlp_value::{KnownValue, Number, units};
+use crate::mlp_value::KnownValue;
 use crate::resources::Ground;
 use crate::run::{Lineage, problem, scalars, text};
-use crate::{checks, codes, gate, runtimes, time};
+use crate::{checks, codes, gate, retention, runtimes, time};
 
 /// What every part of registering looks at.
 struct Work<'a> {
@@ -76,6 +76,18 @@ fn values(metrics: &Json) -> KnownValue {
     KnownValue::from_json(metrics).unwrap_or(KnownValue::Null)
 }
 
+/// The labels of the model, as the version's tags.
+fn tags(model: &Document) -> BTreeMap<String, String> {
+    let labels = model.config.field("labels").and_then(KnownValue::as_object);
+    let text =
+        |value: &KnownValue| value.as_text().map_or_else(|| value.to_plain_json().to_string(), str::to_owned);
+    labels
+        .into_iter()
+        .flat_map(|labels| labels.iter())
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
+}
+
 impl Work<'_> {
     fn failed(&self, found: &mlp_floor::Problem) -> Box<Diagnostic> {
         Box::new(problem(found, self.document.address()))
@@ -107,21 +119,55 @@ impl Work<'_> {
         let mut reason = format!("{address} version {}", version.number);
         match text(step, "alias") {
             Some(alias) if alias != "latest" => {
-                let moved = self.registry.set_alias(
-                    &version.model,
-                    alias,
-                    version.number,
-                    &self.because("registered"),
-                );
-                moved.map_err(|found| self.failed(&found))?;
-                reason.push_str(&format!(" as {alias}"));
-                summary.results.push(format!("{address} version {} registered as {alias}", version.number));
-                self.gates(address, alias, &version, summary)?;
+                if self.is_held(&version, alias)? {
+                    reason.push_str(&format!(", not as {alias}, which is held"));
+                    summary.results.push(format!(
+                        "{address} version {} registered; alias {alias} is held, so it did not get it",
+                        version.number
+                    ));
+                } else {
+                    let by = self.because("registered");
+                    let moved = self.registry.set_alias(&version.model, alias, version.number, &by);
+                    moved.map_err(|found| self.failed(&found))?;
+                    reason.push_str(&format!(" as {alias}"));
+                    summary
+                        .results
+                        .push(format!("{address} version {} registered as {alias}", version.number));
+                    self.gates(address, alias, &version, summary)?;
+                }
             }
             _ => summary.results.push(format!("{address} version {} registered", version.number)),
         }
         self.prune(address, &version.model, summary)?;
         Ok(Some(reason))
+    }
+
+    /// Whether an alias is held at another version than this one.
+    fn is_held(&self, version: &ModelVersion, alias: &str) -> Outcome<bool> {
+        let aliases = self.registry.aliases(&version.model).map_err(|found| self.failed(&found))?;
+        Ok(aliases.iter().any(|one| one.alias == alias && one.held && one.version != version.number))
+    }
+
+    /// Keeps what a gate came to.
+    fn decided(
+        &self,
+        name: &str,
+        to: &str,
+        version: &ModelVersion,
+        came: Came,
+        saw: Vec<String>,
+    ) -> Outcome<()> {
+        let decision = Decision {
+            model: version.model.clone(),
+            version: version.number,
+            gate: name.to_owned(),
+            alias: to.to_owned(),
+            outcome: came,
+            conditions: saw,
+            at: time::rfc3339(time::now_ms()),
+            run: self.lineage.run_id.clone(),
+        };
+        self.registry.record_decision(&decision).map_err(|found| self.failed(&found))
     }
 
     fn because(&self, why: &str) -> AliasMove {
@@ -151,6 +197,7 @@ impl Work<'_> {
     ) -> Outcome<ModelVersion> {
         let model = text(target, "model").unwrap_or_default();
         let failed = |found: mlp_floor::Problem| self.failed(&found);
+        let mlmodel = path.join(crate::forms::MLMODEL).is_file();
         let stored = self.registry.store_directory(model, path).map_err(failed)?;
         let record = self.ground.place.get(&format!("models/{model}")).map_err(|error| error.diagnostic)?;
         let source = step.field("from").and_then(|from| text(from, "step")).unwrap_or(name);
@@ -162,10 +209,11 @@ impl Work<'_> {
             created_at: time::rfc3339(time::now_ms()),
             metrics,
             signature: signature.unwrap_or(Json::Null),
-            tags: BTreeMap::new(),
+            tags: tags(&record),
             run: Some(self.lineage.run_id.clone()),
             lineage: self.lineage(source),
-            serve: Some(self.serve(&record, source)),
+            serve: Some(self.serve(&record, source, mlmodel)),
+            card: record.config.field("card").map_or(Json::Null, KnownValue::to_plain_json),
             who: self.request.who.clone(),
         };
         self.registry.register(&new).map(|registered| registered.version).map_err(failed)
@@ -189,17 +237,16 @@ impl Work<'_> {
 
     /// How the version is served: by the class of the model, with the code and the interpreter that made it unless the
     /// model names its own.
-    fn serve(&self, model: &Document, source: &str) -> Serve {
+    fn serve(&self, model: &Document, source: &str, mlmodel: bool) -> Serve {
         let own = model.resolved.get("code").and_then(Json::as_str);
         let made = self.document.resolved.get("code").and_then(|code| code.get(source)?.as_str());
         let step = self.document.config.field("step").and_then(|steps| steps.field(source));
         let runtime = model.config.field("runtime").or_else(|| step?.field("runtime"));
         Serve {
-            class: text(&model.config, "serve").map(str::to_owned),
-            command: None,
-            mlmodel: false,
+            env: runtime.map(runtimes::variables).unwrap_or_default(),
             code: own.or(made).map(str::to_owned),
             interpreter: runtime.and_then(|runtime| runtimes::interpreter(self.ground, runtime)),
+            ..crate::forms::recorded(text(&model.config, "serve"), mlmodel)
         }
     }
 
@@ -247,8 +294,15 @@ impl Work<'_> {
             ("candidate", values(&version.metrics)),
             ("champion", champion.as_ref().map_or(KnownValue::Null, |champion| values(&champion.metrics))),
         ]);
-        let verdict = gate::judge(&quoted, &names).map_err(|found| Box::new(found.on(address, &path)))?;
+        let verdict = match gate::judge(&quoted, &names) {
+            Ok(verdict) => verdict,
+            Err(found) => {
+                self.decided(name, to, version, Came::Undecided, vec![found.headline.clone()])?;
+                return Err(Box::new(found.on(address, &path)));
+            }
+        };
         if !verdict.held {
+            self.decided(name, to, version, Came::Refused, verdict.values.clone())?;
             let values = verdict.values.join(", ");
             summary
                 .results
@@ -264,8 +318,8 @@ impl Work<'_> {
             summary.problems.push(found);
             return Ok(false);
         }
-        let aliases = self.registry.aliases(&version.model).map_err(failed)?;
-        if aliases.iter().any(|alias| alias.alias == to && alias.held) {
+        if self.is_held(version, to)? {
+            self.decided(name, to, version, Came::Held, verdict.values)?;
             summary
                 .results
                 .push(format!("{address} alias {to} is held; version {} did not get it", version.number));
@@ -273,35 +327,24 @@ impl Work<'_> {
         }
         let by = self.because(&format!("gate {name} passed"));
         self.registry.set_alias(&version.model, to, version.number, &by).map_err(failed)?;
+        self.decided(name, to, version, Came::Passed, verdict.values)?;
         summary
             .results
             .push(format!("{address} version {} passed gate {name} and is now {to}", version.number));
         Ok(true)
     }
 
-    /// Deletes versions that are neither new enough, nor young enough, nor named by an alias.
+    /// Deletes the versions that `keep` lets go.
     fn prune(&self, address: &str, model: &str, summary: &mut RunSummary) -> Outcome<()> {
         let failed = |found: mlp_floor::Problem| self.failed(&found);
         let record = self.ground.place.get(&format!("models/{model}")).map_err(|error| error.diagnostic)?;
-        let Some(keep) = record.config.field("keep") else { return Ok(()) };
-        let count = keep.field("versions").and_then(KnownValue::as_number).and_then(Number::to_i64);
-        let Some(count) = count.and_then(|count| usize::try_from(count).ok()) else { return Ok(()) };
-        let young = text(keep, "at_least").and_then(|text| units::duration(text).ok()).unwrap_or_default();
-        let age = u64::try_from(young.as_millis()).unwrap_or(u64::MAX);
-        // Times in one notation compare as text.
-        let before = time::rfc3339(time::now_ms().saturating_sub(age));
-        let aliases = self.registry.aliases(model).map_err(failed)?;
-        let versions = self.registry.versions(model).map_err(failed)?;
-        let old = versions.len().saturating_sub(count);
-        for version in versions.into_iter().take(old) {
-            let named = aliases.iter().any(|alias| alias.version == version.number);
-            if named || (age > 0 && version.created_at >= before) {
-                continue;
-            }
+        let surplus =
+            retention::surplus(self.ground, &self.registry, &record).map_err(|error| error.diagnostic)?;
+        for version in surplus {
             self.registry.delete_version(model, version.number, &self.because("pruned")).map_err(failed)?;
             summary
                 .results
-                .push(format!("{address} version {} deleted: `keep` has {count} newer ones", version.number));
+                .push(format!("{address} version {} deleted: `keep` has enough newer ones", version.number));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! registered.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mlp_floor::launch::{
     Event as StepEvent, Failure, Machine, PipelineRun, RunReport, RunStatus, StepStatus, run_pipeline,
@@ -70,7 +70,7 @@ pub(crate) async fn run(
         project_root: PathBuf::from(&ground.target.directory),
         params: lineage.params.clone(),
         steps,
-        gpu_root: Some(PathBuf::from(&ground.target.directory).join(".mlp").join("gpu")),
+        gpu_root: Some(gpu_root(Path::new(&ground.target.directory))),
         capacity: machine(ground).capacity(),
         grace_seconds: mlp_floor::launch::default_grace(),
         log_limit: mlp_floor::launch::default_log_limit(),
@@ -226,6 +226,11 @@ fn given(document: &Document, name: &str, value: &KnownValue) -> Fallible<Json> 
 
 pub(crate) fn refused(document: &Document, path: &str, why: &Diagnostic) -> ProviderError {
     ProviderError::new(mlp_provider::ErrorClass::Invalid, why.clone().on(document.address(), path))
+}
+
+/// Where the lock files of the GPUs are, for everything that runs in a project.
+pub(crate) fn gpu_root(project: &Path) -> PathBuf {
+    project.join(".mlp").join("gpu")
 }
 
 /// This machine, with the GPUs that the provider's block names instead of those that are found.

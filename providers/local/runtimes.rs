@@ -41,7 +41,7 @@ fn root(ground: &Ground) -> PathBuf {
 }
 
 /// The variables that a record says the processes of a runtime see.
-fn variables(runtime: &KnownValue) -> BTreeMap<String, String> {
+pub(crate) fn variables(runtime: &KnownValue) -> BTreeMap<String, String> {
     let written = runtime.field("env").and_then(KnownValue::as_object);
     let written = written.into_iter().flat_map(|env| env.iter());
     written.filter_map(|(name, value)| Some((name.to_string(), value.as_text()?.to_owned()))).collect()

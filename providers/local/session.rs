@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mlp_provider::{
-    Call, CallKind, Desired, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter,
-    RunRequest, RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, Target,
+    Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owner, ProviderError,
+    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, ShowQuery,
+    Shown, StatusEntry, Target,
 };
 
 use crate::codes;
 use crate::documents::{Document, Found, Place};
 use crate::fault::{Fallible, io, wrong};
+use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::{Ground, Handler, handler};
-use crate::supervisor::{client, find_version, protocol::Ask};
+use crate::supervisor::protocol::{Ask, RolloutReport};
+use crate::supervisor::{Variables, client, find_version, take_captured};
 
 /// A session on this machine.
 pub(crate) struct Local {
@@ -64,6 +67,7 @@ impl Local {
     }
 
     fn change(&self, call: &Call, reporter: &dyn Reporter) -> Fallible<()> {
+        let _lock = crate::holds::changing(&self.ground.place)?;
         let handler = Self::handler(&call.resource)?;
         let before = match self.ground.place.find(&call.identity)? {
             Found::Document(document) => Some(document),
@@ -83,9 +87,11 @@ impl Local {
         let resolved = handler.realise(&self.ground, before.as_deref(), &config, reporter)?;
         let document = Document::new(&self.ground.target, &call.resource, config, resolved);
         self.ground.place.put(&call.identity, &document)?;
-        if call.resource == "local_endpoint" {
+        if call.resource == "local_endpoint" || has_triggers(&document.config) {
             client::ensure(&self.ground.target)?;
-            self.tell(Ask::Reconcile { home: self.ground.place.home.clone() })?;
+            let variables = Variables::asked_for(&self.ground.place);
+            let home = self.ground.place.home.clone();
+            client::tell(&self.ground.target, Ask::Reconcile { home, variables })?;
         }
         Ok(())
     }
@@ -97,13 +103,25 @@ impl Local {
         self.ground.place.remove(&call.identity)?;
         if call.resource == "local_endpoint" {
             let name = call.identity.rsplit('/').next().unwrap_or_default().to_owned();
-            self.tell(Ask::StopEndpoint { home: self.ground.place.home.clone(), name })?;
+            client::tell(
+                &self.ground.target,
+                Ask::StopEndpoint { home: self.ground.place.home.clone(), name: name.clone() },
+            )?;
+            self.take_rest(&name, before)?;
         }
         Ok(())
     }
 
-    fn tell(&self, ask: Ask) -> Fallible<()> {
-        client::ask(Path::new(&self.ground.target.directory), ask).map(|_| ())
+    /// What an endpoint that has ended recorded last.
+    fn take_rest(&self, name: &str, before: Option<&Document>) -> Fallible<()> {
+        if let Some(document) = before {
+            take_captured(&self.ground.place, name, document)?;
+        }
+        let folder = self.ground.place.captured(name);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &folder, &error)),
+            _ => Ok(()),
+        }
     }
 
     fn endpoint_ready(&self, identity: &str) -> Fallible<Ready> {
@@ -117,15 +135,49 @@ impl Local {
         Ok(match report.error {
             Some(found) => {
                 let headline = found.headline.clone();
-                let mut never =
-                    crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline).on(document.address(), "");
+                let mut never = crate::mlp_diag::Diagnostic::error(codes::NOT_READY, headline);
+                never.subject = found.subject.map(|subject| declared(&document, subject));
                 never.notes = found.notes;
                 never.help = found.help;
                 Ready::Never(Box::new(never))
             }
-            None => Ready::Yes,
+            None => self.rolled_out(identity, &document, &report.rollouts),
         })
     }
+
+    /// It serves; whether its new versions do as well.
+    fn rolled_out(&self, identity: &str, document: &Document, rollouts: &[RolloutReport]) -> Ready {
+        // What was taken out before this record was written is no news.
+        let written =
+            std::fs::metadata(self.ground.place.document(identity)).and_then(|file| file.modified()).ok();
+        let written = written.map_or(0, crate::time::unix_ms);
+        if let Some(held) = rollouts.iter().find(|one| one.held_at.is_some_and(|at| at >= written)) {
+            let path = format!("variant.{}.model", held.variant);
+            let mut found = crate::mlp_diag::Diagnostic::error(codes::ROLLED_BACK, held.text.clone())
+                .on(document.address(), path)
+                .help("register a better version, or let it be tried again with `mlp release`");
+            found.subject = found.subject.map(|subject| declared(document, subject));
+            return Ready::Never(Box::new(found));
+        }
+        match rollouts.iter().find(|one| one.held_at.is_none()) {
+            Some(one) => Ready::Underway(format!("`{}`: {}", one.variant, one.step)),
+            None => Ready::Yes,
+        }
+    }
+}
+
+/// The place in the declaration that a native one comes from: the nodes of a graph are variants of its endpoint.
+fn declared(document: &Document, subject: Subject) -> Subject {
+    let name = subject.path.strip_prefix("variant.").map(str::to_owned);
+    match name.filter(|_| document.config.field("graph").is_some()) {
+        Some(name) => Subject { path: format!("graph.node.{name}"), ..subject },
+        None => subject,
+    }
+}
+
+/// Whether something is started by itself, so that somebody has to watch.
+fn has_triggers(config: &KnownValue) -> bool {
+    config.field("trigger").and_then(KnownValue::as_object).is_some_and(|triggers| !triggers.is_empty())
 }
 
 /// The models that something serves, as they stand in its fields.
@@ -170,13 +222,34 @@ impl Session for Local {
     }
 
     async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError> {
-        match request.resource.as_str() {
-            "local_pipeline" => crate::run::run(&self.ground, request, reporter).await,
-            "local_batch_endpoint" => crate::batch::run(&self.ground, request, reporter).await,
-            other => {
-                Err(wrong(codes::RUN, format!("a `{other}` cannot be run"), &request.id.to_string(), ""))
-            }
+        crate::runs::carry_out(&self.ground, request, "", reporter).await
+    }
+
+    async fn runs(&self, address: Option<&str>, limit: u32) -> Result<Option<Vec<RunEntry>>, ProviderError> {
+        crate::runs::list(&self.ground, address, limit).map(Some)
+    }
+
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Shown>, ProviderError> {
+        if request.resource != "local_model" {
+            return Ok(None);
         }
+        let told = crate::rollback::rollback(&self.ground, request)?;
+        let variables = Variables::asked_for(&self.ground.place);
+        let home = self.ground.place.home.clone();
+        client::tell(&self.ground.target, Ask::Reconcile { home, variables })?;
+        Ok(Some(told))
+    }
+
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        match query.resource.as_str() {
+            "local_dataset" => crate::show::dataset(&self.ground, query).map(Some),
+            "local_model" => crate::describe::model(&self.ground, query).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn collect(&self, request: &CollectRequest) -> Result<Option<Collected>, ProviderError> {
+        crate::collect::collect(&self.ground, request).map(Some)
     }
 
     async fn status(
@@ -187,13 +260,6 @@ impl Session for Local {
             .iter()
             .map(|(id, resource, identity)| crate::status::entry(&self.ground, id, resource, identity))
             .collect()
-    }
-
-    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
-        match query.resource.as_str() {
-            "local_dataset" => crate::show::dataset(&self.ground, query).map(Some),
-            _ => Ok(None),
-        }
     }
 
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
@@ -222,10 +288,25 @@ impl Session for Local {
         }
     }
 
+    async fn release(&self, resource: &str, identity: &str) -> Result<bool, ProviderError> {
+        if resource != "local_endpoint" {
+            return Ok(false);
+        }
+        let document = self.ground.place.get(identity)?;
+        client::ensure(&self.ground.target)?;
+        let report = client::endpoint(&self.ground.target, &document)?;
+        let held = report.is_some_and(|report| report.rollouts.iter().any(|one| one.held_at.is_some()));
+        if held {
+            let name = identity.rsplit('/').next().unwrap_or_default().to_owned();
+            client::tell(&self.ground.target, Ask::Release { home: self.ground.place.home.clone(), name })?;
+        }
+        Ok(held)
+    }
+
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
         let directory = Path::new(&self.ground.target.directory);
         let before = client::status(&self.ground.target)?;
-        self.tell(Ask::Forget { home: self.ground.place.home.clone() })?;
+        client::tell(&self.ground.target, Ask::Forget { home: self.ground.place.home.clone() })?;
         let mut said = self.leftovers();
         let Some(before) = before else { return Ok(said) };
         for _ in 0..20 {
@@ -243,6 +324,7 @@ impl Session for Local {
 const STAYS: &[(&str, &str)] = &[
     ("code", "the code that runs and kept models were made with"),
     ("keys", "the key of masked and encrypted data"),
+    ("extract", "from where the sources of kept datasets are read on"),
     ("logs", "what replicas said"),
     ("registry", "the history of runs and aliases"),
     ("runs", "what runs did"),
@@ -254,11 +336,16 @@ impl Local {
     /// Ends the cache, which can be made anew, and names what stays with its size.
     fn leftovers(&self) -> Vec<String> {
         let home = &self.ground.place.home;
+        crate::dataset::Copies::sweep(&self.ground.place.runs());
         let cache = home.join("cache");
         let mut said = Vec::new();
         let freed = size_of(&cache);
         if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
             said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
+        }
+        // Nothing is started or held any more where nothing is left.
+        for folder in ["triggers", "holds"] {
+            let _ = std::fs::remove_dir_all(home.join(folder));
         }
         for (name, why) in STAYS {
             let bytes = size_of(&home.join(name));

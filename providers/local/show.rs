@@ -63,6 +63,8 @@ fn listed(ground: &Ground, document: &Document, versions: &[Manifest]) -> Fallib
         versions.len(),
         units::format_bytes(bytes)
     )];
+    let governance = governance(&document.config);
+    lines.extend(governance.iter().map(|(name, text)| format!("  {name}: {text}")));
     let mut table = vec![["version", "made", "rows", "size", "format", ""].map(str::to_owned)];
     let mut detail = Vec::new();
     for one in versions.iter().rev() {
@@ -99,6 +101,26 @@ fn listed(ground: &Ground, document: &Document, versions: &[Manifest]) -> Fallib
         lines,
         detail: json!({ "address": document.address(), "current": current, "versions": detail }),
     })
+}
+
+/// What its declaration says of who may do what with it.
+fn governance(config: &KnownValue) -> Vec<(&'static str, String)> {
+    let protection = config.field("protection");
+    let of = |name: &str| protection.and_then(|protection| protection.field(name));
+    let named = [
+        ("owner", config.field("owner")),
+        ("classification", config.field("classification")),
+        ("legal basis", of("legal_basis")),
+        ("kept for", of("retain")),
+        ("masked", of("mask")),
+        ("redacted", of("redact")),
+    ];
+    let text = |value: &KnownValue| match value.as_list() {
+        Some(items) => items.iter().filter_map(KnownValue::as_text).collect::<Vec<_>>().join(", "),
+        None => value.as_text().unwrap_or_default().to_owned(),
+    };
+    let shown = named.into_iter().filter_map(|(name, value)| Some((name, text(value?))));
+    shown.filter(|(_, text)| !text.is_empty()).collect()
 }
 
 /// The columns of a version and what became of its expectations.

@@ -1,19 +1,28 @@
 //! What `status` and `logs` show.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mlp_floor::launch::RunReport;
-use mlp_floor::registry::Registry;
-use mlp_floor::serve::ReplicaState;
+use mlp_floor::registry::{Outcome, Registry};
+use mlp_floor::serve::{EndpointStatus, ReplicaState, VariantStatus, sealed_captures};
 use mlp_provider::{LogQuery, StatusEntry};
 use serde_json::{Value as Json, json};
 
 use crate::codes;
 use crate::documents::{Document, Found};
 use crate::fault::{Fallible, fault, wrong};
-use crate::mlp_value::ResourceId;
+use crate::mlp_value::{KnownValue, ResourceId, units};
 use crate::resources::Ground;
-use crate::supervisor::client;
+use crate::supervisor::{client, find_version};
+use crate::time::{now_ms, rfc3339};
+
+/// More files of recorded requests than wait while they are taken in time.
+const MANY_FILES: usize = 4;
+
+fn object_name_of(document: &Document) -> String {
+    document.address().parse().map(|address| crate::lower::object_name(&address)).unwrap_or_default()
+}
 
 /// One object for `mlp status`.
 pub(crate) fn entry(
@@ -38,7 +47,18 @@ pub(crate) fn entry(
     match resource {
         "local_endpoint" => endpoint(ground, &document, &made),
         "local_model" => model(ground, identity, &document, &made),
-        "local_pipeline" | "local_batch_endpoint" => runs(ground, id, &document, &made),
+        "local_pipeline" | "local_batch_endpoint" => {
+            let mut entry = runs(ground, id, &document, &made)?;
+            let (lines, triggers) = crate::triggers::describe(ground, &document, crate::time::now_ms())?;
+            entry.lines.extend(lines);
+            if entry.detail.is_null() && !triggers.is_null() {
+                entry.detail = json!({});
+            }
+            if let (Some(detail), false) = (entry.detail.as_object_mut(), triggers.is_null()) {
+                detail.insert("triggers".to_owned(), triggers);
+            }
+            Ok(entry)
+        }
         "local_dataset" => {
             let version = document.resolved.get("version").and_then(Json::as_str);
             let rows = document.resolved.get("rows").and_then(Json::as_u64).unwrap_or(0);
@@ -55,44 +75,120 @@ type Make<'a> = &'a dyn Fn(&str, Vec<String>, Json) -> StatusEntry;
 
 fn endpoint(ground: &Ground, document: &Document, made: Make<'_>) -> Fallible<StatusEntry> {
     let Some(report) = client::endpoint(&ground.target, document)? else {
-        return Ok(made("stopped", vec!["the supervisor does not run it".to_owned()], Json::Null));
+        return Ok(unsupervised(ground, document, made));
     };
     let mut detail = serde_json::to_value(&report).unwrap_or(Json::Null);
     let mut lines = Vec::new();
     let mut all_ready = true;
     if let Some(state) = &report.state {
         lines.push(format!("http://{}:{}", state.host, state.port));
-        if let Some(curl) = curl(ground, state) {
+        if let Some(curl) = curl(ground, document, state) {
             detail["curl"] = curl.into();
         }
         for variant in &state.variants {
-            let ready =
-                variant.replicas.iter().filter(|replica| replica.state == ReplicaState::Ready).count();
-            all_ready &= ready == variant.replicas.len();
-            lines.push(format!(
-                "{} {} %  {} version {}  {ready}/{} replicas ready, {} requests, {} errors",
-                variant.name,
-                f64::from(variant.weight) / 100.0,
-                variant.model.address,
-                variant.model.version,
-                variant.replicas.len(),
-                variant.requests,
-                variant.errors,
-            ));
+            all_ready &= ready(variant) == variant.replicas.len();
+            let counts = format!("{} requests, {} errors", variant.requests, variant.errors);
+            lines.push(format!("{}, {counts}", served(variant)));
         }
+    }
+    let waiting =
+        sealed_captures(&ground.place.captured(&object_name_of(document))).unwrap_or_default().len();
+    if waiting > MANY_FILES {
+        lines.push(format!("{waiting} files of recorded requests wait: see `.mlp/supervisor/log`"));
+    }
+    lines.extend(report.rollouts.iter().map(|one| format!("{}: {}", one.variant, one.text)));
+    let held = report.rollouts.iter().any(|one| one.held_at.is_some());
+    if held {
+        let address = document.address();
+        lines.push(format!(
+            "`mlp release {address}` lets it be tried again; so does an alias that names another version"
+        ));
     }
     lines.extend(report.error.iter().map(|error| error.headline.clone()));
     let state = match (&report.state, &report.error) {
         (None, _) => "stopped",
-        (Some(_), None) if all_ready => "running",
+        (Some(_), None) if all_ready && !held => "running",
         _ => "degraded",
     };
     Ok(made(state, lines, detail))
 }
 
-/// A line that asks the endpoint about the first row its model was trained on.
-fn curl(ground: &Ground, state: &mlp_floor::serve::EndpointStatus) -> Option<String> {
-    let variant = state.variants.first()?;
+fn ready(variant: &VariantStatus) -> usize {
+    variant.replicas.iter().filter(|replica| replica.state == ReplicaState::Ready).count()
+}
+
+fn served(variant: &VariantStatus) -> String {
+    format!(
+        "{} {} %  {} version {}  {}/{} replicas ready",
+        variant.name,
+        f64::from(variant.weight) / 100.0,
+        variant.model.address,
+        variant.model.version,
+        ready(variant),
+        variant.replicas.len(),
+    )
+}
+
+/// An endpoint that no supervisor keeps: what still serves, or since when nothing does, and what was missed.
+fn unsupervised(ground: &Ground, document: &Document, made: Make<'_>) -> StatusEntry {
+    let start = "`mlp apply` starts the supervisor again";
+    let Some(found) = client::unsupervised(&ground.target, document) else {
+        return made("stopped", vec![format!("no supervisor runs it; {start}")], Json::Null);
+    };
+    let mut detail = serde_json::to_value(&found.report).unwrap_or(Json::Null);
+    detail["supervised_until"] = rfc3339(found.at).into();
+    detail["rebooted"] = found.rebooted.into();
+    let away = Duration::from_millis(now_ms().saturating_sub(found.at));
+    let away = units::format_duration(Duration::from_secs(away.as_secs()));
+    let since = format!("{} ({away} ago)", rfc3339(found.at));
+    let mut lines = Vec::new();
+    if let Some(state) = &found.report.state {
+        let at = format!("http://{}:{}", state.host, state.port);
+        lines.push(if found.serves { at } else { format!("{at} is down") });
+        let verb = if found.serves { "" } else { "was: " };
+        lines.extend(state.variants.iter().map(|variant| match found.serves {
+            true => served(variant),
+            false => {
+                format!("{verb}{}  {} version {}", variant.name, variant.model.address, variant.model.version)
+            }
+        }));
+        lines.extend(missed(ground, document, state));
+    }
+    let under_way = found.report.rollouts.iter().map(|one| format!("{}: {}", one.variant, one.text));
+    lines.extend(under_way);
+    lines.push(match (found.rebooted, found.serves) {
+        (true, _) => {
+            format!("the machine was started anew; the supervisor was last there at {since}; {start}")
+        }
+        (false, true) => format!("no supervisor watches it since {since}: aliases are not followed; {start}"),
+        (false, false) => format!("no supervisor runs it since {since}; {start}"),
+    });
+    made(if found.serves { "degraded" } else { "stopped" }, lines, detail)
+}
+
+/// Versions that aliases name by now and that nobody was there to serve.
+fn missed(ground: &Ground, document: &Document, state: &EndpointStatus) -> Vec<String> {
+    let pinned = document.resolved.get("pinned").is_some_and(Json::is_object);
+    let variants = document.config.field("variant").and_then(KnownValue::as_object);
+    let mut lines = Vec::new();
+    for (name, written) in variants.into_iter().flat_map(|variants| variants.iter()).filter(|_| !pinned) {
+        let now =
+            find_version(&ground.place, written).ok().flatten().map(|version| u64::from(version.number));
+        let was = state.variants.iter().find(|variant| variant.name == name.as_ref());
+        if let (Some(now), Some(was)) = (now, was)
+            && now != was.model.version
+        {
+            lines.push(format!("missed: {name} is to serve {} version {now} by now", was.model.address));
+        }
+    }
+    lines
+}
+
+/// A line that asks the endpoint about the first row its model was trained on; of a graph, one that takes the request.
+fn curl(ground: &Ground, document: &Document, state: &mlp_floor::serve::EndpointStatus) -> Option<String> {
+    let inputs = document.config.field("graph").and_then(|graph| graph.field("input")?.as_object());
+    let takes_requests = |name: &str| !inputs.is_some_and(|inputs| inputs.contains_key(name));
+    let variant = state.variants.iter().find(|variant| takes_requests(&variant.name))?;
     let registry = Registry::open(&ground.place.registry()).ok()?;
     let model = variant.model.address.rsplit('.').next()?;
     let number = u32::try_from(variant.model.version).ok()?;
@@ -133,7 +229,19 @@ fn model(ground: &Ground, identity: &str, document: &Document, made: Make<'_>) -
     if lines.is_empty() {
         lines.push("no version yet".to_owned());
     }
-    Ok(made("ready", lines, json!({ "versions": detail })))
+    for alias in aliases.iter().filter(|alias| alias.held) {
+        lines.push(format!(
+            "{} is at version {}{}",
+            alias.alias,
+            alias.version,
+            crate::describe::held(alias)
+        ));
+    }
+    let decided = registry.decisions(name, 1).map_err(failed)?;
+    let refused = decided.iter().filter(|decision| decision.outcome != Outcome::Passed);
+    lines.extend(refused.map(crate::describe::decision_line));
+    let held: Vec<_> = aliases.iter().filter(|alias| alias.held).collect();
+    Ok(made("ready", lines, json!({ "versions": detail, "held": held, "decided": decided })))
 }
 
 fn runs(ground: &Ground, id: &ResourceId, document: &Document, made: Make<'_>) -> Fallible<StatusEntry> {
@@ -213,10 +321,11 @@ pub(crate) fn log_files(ground: &Ground, query: &LogQuery) -> Fallible<Vec<(Stri
             .collect::<Vec<_>>()
     };
     found.retain(|(subject, path)| {
-        let meant = query
-            .part
-            .as_ref()
-            .is_none_or(|part| subject == part || subject.starts_with(&format!("{part}-")));
+        let meant = query.part.as_ref().is_none_or(|part| {
+            subject
+                .strip_prefix(part.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '~']))
+        });
         meant && path.is_file()
     });
     found.sort();

@@ -4,7 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    unix_ms(SystemTime::now())
+}
+
+/// The same for another moment.
+pub(crate) fn unix_ms(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -31,6 +36,20 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The moment that [`rfc3339`] wrote; none where the text is of another form.
+pub(crate) fn parse(text: &str) -> Option<u64> {
+    let (date, rest) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, at: char| -> Option<[i64; 3]> {
+        let found: Vec<i64> = text.split(at).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        found.try_into().ok()
+    };
+    let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(rest, ':')?);
+    // Years that begin in March, so that the leap day is the last of one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    u64::try_from(((days * 24 + hour) * 60 + minute) * 60 + second).ok().map(|seconds| seconds * 1000)
+}
+
 /// `20261121T143000Z`, which sorts by time.
 pub(crate) fn compact(unix_ms: u64) -> String {
     rfc3339(unix_ms).replace(['-', ':'], "")
@@ -39,6 +58,14 @@ pub(crate) fn compact(unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        for moment in [0, 951_782_400_000, 1_709_208_000_000, 1_795_271_400_000] {
+            assert_eq!(parse(&rfc3339(moment)), Some(moment));
+        }
+        assert_eq!(parse("yesterday"), None);
+    }
 
     #[test]
     fn moments_print_in_utc() {

@@ -6,7 +6,7 @@ use mlp_diag::Diagnostics;
 use mlp_eval::PlanValue;
 use mlp_platform::{Declaration, Platform};
 use mlp_value::facts::{Facts, Needs};
-use mlp_value::{Path, ResourceId};
+use mlp_value::{Address, Path, ResourceId};
 use serde::{Deserialize, Serialize};
 
 /// What a lowering may look at.
@@ -85,4 +85,7 @@ pub struct Lifecycle {
     pub create_before_destroy: bool,
     /// Native fields whose changes are ignored.
     pub ignore_changes: Vec<Path>,
+    /// Declarations a change of which makes it anew.
+    #[serde(default)]
+    pub replace_triggered_by: BTreeSet<Address>,
 }

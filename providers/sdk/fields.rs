@@ -1,5 +1,6 @@
 //! Field tables: the single truth about a native field.
 
+use mlp_value::Type;
 use serde::{Deserialize, Serialize};
 
 /// A native resource kind.
@@ -36,6 +37,13 @@ pub struct Field {
     pub secret: bool,
     /// Never read back.
     pub write_only: bool,
+    /// What its values are, where a specification sets it by itself.
+    #[serde(default = "any")]
+    pub ty: Type,
+}
+
+fn any() -> Type {
+    Type::Any
 }
 
 /// Whether and by whom a field is given.
@@ -127,6 +135,7 @@ impl Field {
             ownership: Ownership::Ours,
             secret: false,
             write_only: false,
+            ty: Type::Any,
         }
     }
 
@@ -170,6 +179,13 @@ impl Field {
     #[must_use]
     pub fn runtime(mut self) -> Self {
         self.ownership = Ownership::Runtime;
+        self
+    }
+
+    /// What its values are.
+    #[must_use]
+    pub fn ty(mut self, ty: Type) -> Self {
+        self.ty = ty;
         self
     }
 

@@ -6,6 +6,7 @@ mod calls;
 mod desired;
 mod fields;
 mod session;
+mod upkeep;
 
 // What the contract is written in, so that a provider needs no edge of its own to it.
 pub use {mlp_diag, mlp_eval, mlp_platform, mlp_value};
@@ -17,6 +18,7 @@ pub use session::{
     ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,
     RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, StepSummary, Target,
 };
+pub use upkeep::{CollectRequest, Collected, Garbage, RollbackAct, RollbackRequest, RunEntry};
 
 use std::sync::Arc;
 
@@ -56,6 +58,11 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// The target cannot be reached or refuses.
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError>;
+
+    /// The identity of a native object of that name, for kinds that may be declared or looked up by themselves.
+    fn identity(&self, _kind: &str, _name: &str) -> Option<String> {
+        None
+    }
 
     /// The field table of a native kind.
     fn resource(&self, kind: &str) -> Option<&ResourceKind> {

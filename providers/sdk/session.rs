@@ -6,7 +6,7 @@ use mlp_diag::Diagnostic;
 use mlp_value::{KnownValue, ResourceId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Desired};
+use crate::{Call, CollectRequest, Collected, Desired, RollbackRequest, RunEntry};
 
 /// Where a session works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub enum Ready {
     Yes,
     /// Ask again; what it is doing.
     Wait(String),
+    /// It serves, and a change of it goes on by itself for as long as the specification says.
+    Underway(String),
     /// It will not become ready.
     Never(Box<Diagnostic>),
 }
@@ -330,9 +332,44 @@ pub trait Session: Send + Sync {
     /// There are none, or they cannot be read.
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError>;
 
+    /// Lets versions that a rollout took out of an object be tried again; whether there were any.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn release(&self, _resource: &str, _identity: &str) -> Result<bool, ProviderError> {
+        Ok(false)
+    }
+
     /// Ends what outlives commands, after the last object is gone.
     ///
     /// # Errors
     /// Something would not end.
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError>;
+
+    /// The runs there have been, newest first, of one object or of all; none where this target does not tell.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    async fn runs(&self, address: Option<&str>, limit: u32) -> Result<Option<Vec<RunEntry>>, ProviderError> {
+        let _ = (address, limit);
+        Ok(None)
+    }
+
+    /// Moves an alias back and holds it, or lets it go; none where this target has no such thing.
+    ///
+    /// # Errors
+    /// There is nothing to go back to, or the target did not answer.
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Shown>, ProviderError> {
+        let _ = request;
+        Ok(None)
+    }
+
+    /// Removes what nothing needs any more; none where this target keeps nothing of that sort.
+    ///
+    /// # Errors
+    /// The target did not answer; what was removed until then stays removed.
+    async fn collect(&self, request: &CollectRequest) -> Result<Option<Collected>, ProviderError> {
+        let _ = request;
+        Ok(None)
+    }
 }

@@ -181,7 +181,7 @@ impl Asker<'_> {
         let desired = &sample.desired;
         for _ in 0..TRIES {
             match self.session.ready(&desired.kind, &desired.identity).await {
-                Ok(Ready::Yes) => return true,
+                Ok(Ready::Yes | Ready::Underway(_)) => return true,
                 Ok(Ready::Never(problem)) => {
                     self.fail(&desired.kind, "it becomes ready", problem.headline);
                     return false;

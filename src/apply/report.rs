@@ -15,6 +15,8 @@ pub struct Options {
     pub parallelism: usize,
     /// How long to wait until an object is ready, or gone.
     pub ready_timeout: Duration,
+    /// Whether to wait for what goes on by itself while an object serves already, such as a rollout.
+    pub follow_through: bool,
     /// How long to go on trying a call that fails for a passing reason.
     pub retry_deadline: Duration,
     /// First wait between tries; doubles up to ten seconds.
@@ -31,6 +33,7 @@ impl Options {
         Self {
             parallelism: 10,
             ready_timeout: Duration::from_secs(600),
+            follow_through: true,
             retry_deadline: Duration::from_secs(120),
             backoff: Duration::from_millis(100),
             kinds: kinds.to_vec(),

@@ -80,6 +80,26 @@ impl Shared {
         Ok(())
     }
 
+    /// What is remembered so far is remembered under the step's own id from now on.
+    fn renamed(&self, step: &PlanStep, from: &ResourceId) -> Result<()> {
+        let entry = Entry::Move { step: step.number, from: from.clone(), to: step.resource.clone() };
+        self.journal.append(&entry).map_err(Box::new)?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).rename(from, &step.resource);
+        Ok(())
+    }
+
+    /// The old object is remembered beside the one that is about to be made.
+    fn depose(&self, step: &PlanStep, deposed: &ResourceId) -> Result<()> {
+        let current = {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.resources.get(&step.resource).cloned()
+        };
+        let Some(current) = current else { return Ok(()) };
+        // What needs it needs its successor by now, and whether it is whole no longer matters.
+        let old = Record { id: deposed.clone(), status: Status::Ready, ..current };
+        self.remember(step.number, DEPOSING, Some(old), None)
+    }
+
     /// Fills every hole; one that waits for nothing that has resources is left to the target and becomes null.
     fn fill(&self, step: &PlanStep, value: &PlanValue) -> Result<Filled> {
         let outputs = |address: &Address| self.outputs(address);
@@ -121,8 +141,17 @@ impl Shared {
     }
 }
 
+/// Stands for no call of a step, but for what is remembered before the first.
+const DEPOSING: u32 = u32::MAX - 1;
+
 /// Carries out one step.
 pub(crate) async fn carry_out(shared: &Shared, step: &PlanStep) -> Result<()> {
+    if let Some(from) = &step.moved_from {
+        shared.renamed(step, from)?;
+    }
+    if let (Some(deposed), Some(_)) = (&step.deposed, &step.record) {
+        shared.depose(step, deposed)?;
+    }
     match (&step.record, &step.config) {
         (Some(_), Some(config)) => {
             let asked = shared.fill(step, config)?;
@@ -182,7 +211,8 @@ async fn end(shared: &Shared, step: &PlanStep) -> Result<()> {
     if !step.calls.is_empty() {
         until_gone(shared, step).await?;
     }
-    shared.remember(step.number, u32::try_from(last).unwrap_or(u32::MAX), None, Some(step.resource.clone()))
+    let ended = step.deposed.as_ref().unwrap_or(&step.resource).clone();
+    shared.remember(step.number, u32::try_from(last).unwrap_or(u32::MAX), None, Some(ended))
 }
 
 /// One call between its `begin` and what came of it.
@@ -199,7 +229,11 @@ async fn journalled(
     let begin = Entry::Begin {
         step: step.number,
         call: index,
-        resource: step.resource.clone(),
+        // What ends after its successor was made is remembered beside it.
+        resource: match (&step.deposed, &step.record) {
+            (Some(deposed), None) => deposed.clone(),
+            _ => step.resource.clone(),
+        },
         operation: call.operation.clone(),
         call_digest: blake3::hash(&json).to_hex().to_string(),
         key: format!("{}-{}-{index}", shared.plan_digest.get(..16).unwrap_or_default(), step.number),
@@ -288,17 +322,29 @@ async fn read_object(shared: &Shared, step: &PlanStep, kind: &str, identity: &st
 }
 
 async fn until_ready(shared: &Shared, step: &PlanStep) -> Result<()> {
-    let mut waits = Backoff::new(&step.identity, shared.options.backoff, shared.options.ready_timeout);
+    let deadline = || Backoff::new(&step.identity, shared.options.backoff, shared.options.ready_timeout);
+    let mut waits = deadline();
     let mut said = String::new();
+    let tell = |said: &mut String, hint: String| {
+        if hint != *said {
+            said.clone_from(&hint);
+            shared.reporter.event(ApplyEvent::Waiting { resource: step.resource.clone(), hint });
+        }
+    };
     loop {
         match shared.session.ready(&step.kind, &step.identity).await {
             Ok(Ready::Yes) => return Ok(()),
             Ok(Ready::Never(problem)) => return Err(problem),
-            Ok(Ready::Wait(hint)) => {
-                if hint != said {
-                    said.clone_from(&hint);
-                    shared.reporter.event(ApplyEvent::Waiting { resource: step.resource.clone(), hint });
-                }
+            Ok(Ready::Wait(hint)) => tell(&mut said, hint),
+            Ok(Ready::Underway(_))
+                if !shared.options.follow_through || shared.options.cancel.requests() > 0 =>
+            {
+                return Ok(());
+            }
+            Ok(Ready::Underway(hint)) => {
+                tell(&mut said, hint);
+                // It takes as long as the specification says, and serves meanwhile.
+                waits = deadline();
             }
             Err(error) if !passes(&error) => return Err(error.diagnostic),
             Err(error) => shared.retrying(step, &error),

@@ -10,7 +10,7 @@ use mlp_plan::mlp_provider::mlp_eval::{Expr, Node, PlanValue, Traversal, Travers
 use mlp_plan::mlp_provider::mlp_value::{KnownValue, Type, Value};
 use mlp_plan::mlp_provider::*;
 use mlp_plan::mlp_state::{DirStore, Holder, State, Status, Store, Writer};
-use mlp_plan::{Action, Counts, Mode, Plan, PlanStep, RecordTemplate};
+use mlp_plan::{Action, Counts, Mode, Part, Plan, PlanStep, RecordTemplate};
 
 use crate::{ApplyEvent, ApplyReporter, Cancel, Options, Outcome, execute, settle};
 
@@ -145,6 +145,7 @@ fn step(number: u32, name: &str, after: &[u32], action: Action, config: PlanValu
         schema_version: 1,
         lowering_version: 1,
         place: None,
+        made_as: None,
     };
     let call = Call {
         operation: operation.into(),
@@ -174,6 +175,8 @@ fn step(number: u32, name: &str, after: &[u32], action: Action, config: PlanValu
         stateful: false,
         place: None,
         removal: None,
+        deposed: None,
+        moved_from: None,
     }
 }
 
@@ -330,6 +333,47 @@ async fn a_delete_forgets() {
     let outcome = bench.go(vec![step(1, "a", &[], Action::Delete, PlanValue::Null)]).await;
     assert!(outcome.is_complete(), "{outcome:?}");
     assert_eq!(bench.names(), ["thing.b"]);
+}
+
+#[tokio::test]
+async fn what_moved_is_renamed_and_nothing_is_called() {
+    let bench = Bench::new();
+    assert!(bench.go(vec![make(1, "a", &[])]).await.is_complete());
+    let mut moved = make(1, "a", &[]);
+    moved.resource = "thing.b".parse().unwrap();
+    moved.action = Action::Move;
+    moved.calls.clear();
+    moved.moved_from = Some("thing.a".parse().unwrap());
+    moved.record.as_mut().unwrap().id = moved.resource.clone();
+    let outcome = bench.go(vec![moved]).await;
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(bench.names(), ["thing.b"]);
+    assert_eq!(bench.fake.log(), ["make a"]);
+}
+
+#[tokio::test]
+async fn an_old_object_that_will_not_go_is_still_remembered() {
+    let bench = Bench::new();
+    assert!(bench.go(vec![make(1, "a", &[])]).await.is_complete());
+    let aside = mlp_plan::mlp_state::deposed(&"thing.a".parse().unwrap(), "a");
+    let replaced = |mut step: PlanStep, part| {
+        step.action = Action::Replace;
+        step.part = Some(part);
+        step.deposed = Some(aside.clone());
+        step
+    };
+    let mut new = replaced(make(1, "a", &[]), Part::New);
+    new.identity = "a2".into();
+    new.calls[0].identity = "a2".into();
+    new.record.as_mut().unwrap().identity = "a2".into();
+    let old = replaced(step(2, "a", &[1], Action::Delete, PlanValue::Null), Part::Old);
+    bench.fake.fault("a", 1, ErrorClass::Denied, false);
+    let outcome = bench.go(vec![new, old]).await;
+    assert_eq!((outcome.done.as_slice(), outcome.failed.len()), (&[1][..], 1), "{outcome:?}");
+    let state = bench.store().read().unwrap().state;
+    let known: Vec<(String, &str)> =
+        state.resources.values().map(|record| (record.id.to_string(), record.identity.as_str())).collect();
+    assert_eq!(known, [("thing.a".to_owned(), "a2"), (aside.to_string(), "a")]);
 }
 
 #[tokio::test]

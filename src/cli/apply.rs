@@ -9,10 +9,10 @@ use mlp_diag::{Blame, Diagnostic, SourceMap};
 use mlp_plan::{Mode, Plan};
 
 use super::exit::Exit;
-use super::plan::{Selection, plan_of, prepare, show};
-use super::project::{Compiled, VariableArgs};
+use super::plan::{Selection, plan_of, show};
+use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
-use crate::engine::{self, Planned, Request, Watcher, lower_place};
+use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place, outside};
 use crate::host::{files, terminal, who};
 use crate::talk::{Answer, Progress, approve};
 
@@ -38,13 +38,34 @@ pub struct How {
     /// Steps at once
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub parallelism: usize,
+    /// Start rollouts and leave them to the target
+    #[arg(long)]
+    pub no_wait: bool,
 }
+
+impl From<&How> for Pace {
+    fn from(how: &How) -> Self {
+        Self { parallelism: how.parallelism, follow_through: !how.no_wait }
+    }
+}
+
+/// The code of a variable without a valid value.
+const NO_VALUE: &str = "MLP0313";
 
 /// Plans, asks, applies.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
     let request = Request { mode: Mode::Apply, options: args.selection.options() };
-    let (compiled, mut planned) = match prepare(globals, &args.variables, &request) {
-        Ok(prepared) => prepared,
+    let compiled = match Project::read(globals, &args.variables).compile(globals) {
+        Ok(compiled) => compiled,
+        Err((diagnostics, sources)) => {
+            let exit = report::diagnostics(&diagnostics, &sources, globals);
+            // A plan file holds no sensitive value: one that is not given again makes it stale.
+            let missing = diagnostics.iter().filter(|one| one.is_error()).all(|one| one.code == NO_VALUE);
+            return if args.plan.is_some() && missing { Exit::Stale } else { exit };
+        }
+    };
+    let mut planned = match plan_of(&compiled, &request, globals) {
+        Ok(planned) => planned,
         Err(exit) => return exit,
     };
     let saved = match &args.plan {
@@ -65,7 +86,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         show(&planned, globals, false);
     }
     if planned.plan.is_empty() {
-        return Exit::Success;
+        return published(&compiled, "apply", globals);
     }
     if !saved && let Some(exit) = refused(&args.how, "Do you want to make these changes?", globals) {
         return exit;
@@ -74,7 +95,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let exit = session.apply(&compiled, &planned, "apply", args.how.parallelism, globals);
+    let exit = session.apply(&compiled, &planned, "apply", &args.how, globals);
     if exit == Exit::Success && !globals.json {
         super::output::print(&compiled, globals);
     }
@@ -94,6 +115,7 @@ fn saved_plan(path: &std::path::Path, fresh: &Planned) -> Result<Plan, (Box<Diag
         ("environment", plan.environment != fresh.plan.environment),
         ("state", plan.lineage != fresh.plan.lineage || plan.state_digest != fresh.plan.state_digest),
         ("specification", plan.spec_digest != fresh.plan.spec_digest),
+        ("sensitive values", !fresh.knows_values_of(&plan)),
         ("version of mlp", plan.mlp_version != fresh.plan.mlp_version),
     ];
     let moved: Vec<&str> = moved.iter().filter(|(_, moved)| *moved).map(|(name, _)| *name).collect();
@@ -102,7 +124,7 @@ fn saved_plan(path: &std::path::Path, fresh: &Planned) -> Result<Plan, (Box<Diag
     }
     let diagnostic = Diagnostic::error(
         "MLP0917",
-        format!("the plan is stale: the {} moved since", moved.join(" and the ")),
+        format!("the plan is stale: the {} changed since", moved.join(" and the ")),
     )
     .help("plan again, look at it, and apply that");
     Err((Box::new(diagnostic), Exit::Stale))
@@ -174,13 +196,35 @@ impl Applying {
         compiled: &Compiled,
         planned: &Planned,
         command: &str,
-        parallelism: usize,
+        how: &How,
         globals: &Globals,
     ) -> Exit {
-        let applying = engine::apply(planned, &*compiled.provider, command, parallelism, &self.watcher);
+        let applying = engine::apply(planned, &*compiled.provider, command, how.into(), &self.watcher);
         match self.runtime.block_on(applying) {
             Err(diagnostics) => report::diagnostics(&diagnostics, &compiled.sources, globals),
-            Ok(outcome) => said(&outcome, planned, compiled, globals),
+            Ok(outcome) => match said(&outcome, planned, compiled, globals) {
+                Exit::Success => published(compiled, command, globals),
+                exit => exit,
+            },
+        }
+    }
+}
+
+/// Tells other projects the outputs as they are now.
+pub fn published(compiled: &Compiled, command: &str, globals: &Globals) -> Exit {
+    if command == "destroy" {
+        outside::withdraw(&compiled.platform, &compiled.directory);
+        return Exit::Success;
+    }
+    match engine::publish(&compiled.platform, &compiled.directory) {
+        Ok(()) => Exit::Success,
+        Err(why) => {
+            let problem = Diagnostic::error(
+                "MLP0925",
+                format!("the outputs cannot be written for other projects: {why}"),
+            )
+            .help("everything was applied; check the permissions of `.mlp` and apply again");
+            report::diagnostics(&[problem], &compiled.sources, globals)
         }
     }
 }

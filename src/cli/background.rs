@@ -10,7 +10,7 @@ use super::{Globals, report};
 pub struct Args {
     /// The provider's kind
     provider: String,
-    /// The project's directory
+    /// The directory to work in
     path: PathBuf,
 }
 
@@ -20,6 +20,11 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         #[cfg(feature = "local")]
         "local" => report::runtime()
             .and_then(|runtime| runtime.block_on(mlp_local::supervise(args.path.clone())).map_err(Box::new)),
+        // One endpoint of a project of the local provider.
+        #[cfg(feature = "local")]
+        "endpoint" => report::runtime().and_then(|runtime| {
+            runtime.block_on(mlp_local::keep_endpoint(args.path.clone())).map_err(Box::new)
+        }),
         other => Err(Box::new(mlp_diag::Diagnostic::error(
             "MLP0901",
             format!("provider `{other}` has no work in the background"),

@@ -41,7 +41,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             Ok(applying) => applying,
             Err(exit) => return exit,
         };
-        let exit = applying.apply(&compiled, &planned, "destroy", args.how.parallelism, globals);
+        let exit = applying.apply(&compiled, &planned, "destroy", &args.how, globals);
         if exit != Exit::Success {
             return exit;
         }

@@ -6,13 +6,17 @@ mod completions;
 mod destroy;
 pub mod exit;
 mod fmt;
+mod gc;
 mod init;
 mod logs;
 mod output;
 mod plan;
 mod project;
+mod release;
 mod report;
+mod rollback;
 mod run;
+mod runs;
 mod show;
 mod status;
 mod up;
@@ -69,14 +73,22 @@ enum Command {
     Up(up::Args),
     /// Run a pipeline or a batch endpoint once
     Run(run::Args),
+    /// The runs there have been
+    Runs(runs::Args),
+    /// Take an alias of a model back to an earlier version, and hold it there
+    Rollback(rollback::Args),
     /// What runs, where and how
     Status(status::Args),
     /// Logs of a run, a step or a replica
     Logs(logs::Args),
-    /// Show the state, or a plan file
+    /// Let a version that a rollout took out be tried again
+    Release(release::Args),
+    /// Show the state, a plan file, or all that is known of a dataset or model
     Show(show::Args),
     /// Print the values of outputs
     Output(output::Args),
+    /// Remove what nothing needs any more
+    Gc(gc::Args),
     /// Format files
     Fmt(fmt::Args),
     /// Version and what was built in
@@ -98,10 +110,14 @@ impl Command {
             Self::Destroy(args) => destroy::run(&args, globals),
             Self::Up(args) => up::run(&args, globals),
             Self::Run(args) => run::run(&args, globals),
+            Self::Runs(args) => runs::run(&args, globals),
+            Self::Rollback(args) => rollback::run(&args, globals),
             Self::Status(args) => status::run(&args, globals),
             Self::Logs(args) => logs::run(&args, globals),
+            Self::Release(args) => release::run(&args, globals),
             Self::Show(args) => show::run(&args, globals),
             Self::Output(args) => output::run(&args, globals),
+            Self::Gc(args) => gc::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
             Self::Version(args) => version::run(&args, globals),
             Self::Completions(args) => completions::run(&args, globals),

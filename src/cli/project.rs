@@ -1,8 +1,9 @@
 //! From a directory to the platform of one environment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mlp_config::{Assignment, Inputs, assignments, environments, resolve};
+use mlp_config::{Assignment, Inputs, Module, assignments, environments, resolve};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_platform::Platform;
 use mlp_provider::Provider;
@@ -10,6 +11,7 @@ use mlp_syntax::{Expr, ExprKind, Tree};
 use mlp_value::facts::{Fact, Facts, Need};
 
 use super::Globals;
+use crate::engine::outside;
 use crate::host::{facts, files};
 
 /// Rounds of questions after which resolving is given up.
@@ -34,6 +36,7 @@ pub struct Project {
     /// Its files.
     pub sources: SourceMap,
     trees: Vec<Tree>,
+    modules: BTreeMap<String, Vec<Tree>>,
     assignments: Vec<Assignment>,
     /// What is wrong with the text.
     pub diagnostics: Diagnostics,
@@ -70,6 +73,7 @@ impl Project {
             directory,
             sources: found.map,
             trees: found.trees,
+            modules: found.modules,
             assignments: Vec::new(),
             diagnostics: found.diagnostics,
         };
@@ -152,12 +156,18 @@ impl Project {
     /// Resolves it for an environment: the platform where there is one, and what is wrong.
     pub fn resolve(&self, environment: &str) -> (Option<Platform>, Diagnostics) {
         let trees: Vec<&Tree> = self.trees.iter().collect();
+        let modules: Vec<Module<'_>> = self
+            .modules
+            .iter()
+            .map(|(directory, trees)| Module { directory: directory.clone(), trees: trees.iter().collect() })
+            .collect();
         let inputs = Inputs {
             trees: &trees,
             sources: &self.sources,
             environment,
             assignments: &self.assignments,
             root: ".",
+            modules: &modules,
         };
         let mut known = Facts::default();
         let mut resolution = resolve(&inputs, &known);
@@ -166,14 +176,25 @@ impl Project {
                 break;
             }
             for need in &resolution.needs {
-                known.insert(
-                    need.clone(),
-                    facts::answer(&self.directory, &crate::engine::home(&self.directory, environment), need),
-                );
+                known.insert(need.clone(), self.answer(need, environment));
             }
             resolution = resolve(&inputs, &known);
         }
         (resolution.platform, resolution.diagnostics)
+    }
+
+    /// Answers a question of an environment's resolution.
+    fn answer(&self, need: &Need, environment: &str) -> Fact {
+        let Need::Look { kind, query } = need else {
+            let home = crate::engine::home(&self.directory, environment);
+            return facts::answer(&self.directory, &home, need);
+        };
+        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
+        let mut projects = blocks.filter(|block| block.kind.name == "project");
+        let project =
+            projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
+        let surroundings = outside::Surroundings { directory: &self.directory, project, environment };
+        outside::look(&surroundings, kind, query)
     }
 
     /// Resolves it for the environment of the command line and finds its provider.

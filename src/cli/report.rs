@@ -55,6 +55,22 @@ pub fn count(number: usize, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
+/// Shows what a target said of something.
+pub fn told(told: &mlp_provider::Shown, globals: &Globals) -> Exit {
+    if globals.json {
+        data(&format!("{}\n", json!({ "format_version": FORMAT_VERSION, "detail": told.detail })));
+    } else {
+        told.lines.iter().for_each(|line| data(&format!("{line}\n")));
+    }
+    Exit::Success
+}
+
+/// The target of this environment has no such thing.
+pub fn not_offered(what: &str) -> Diagnostic {
+    Diagnostic::error("MLP0931", format!("the provider of this environment does not {what}"))
+        .help("use its own tools, or an environment of another provider")
+}
+
 /// The runtime that waits for targets.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use mlp_plan::Mode;
 use mlp_provider::RunSummary;
 use mlp_value::ResourceId;
 
-use super::apply::{Applying, How, again, refused};
+use super::apply::{Applying, How, again, published, refused};
 use super::exit::Exit;
 use super::plan::{prepare, show};
 use super::project::{Compiled, VariableArgs};
@@ -51,7 +51,10 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     if exit != Exit::Success {
         return exit;
     }
-    status::print(&compiled, globals)
+    match published(&compiled, "up", globals) {
+        Exit::Success => status::print(&compiled, globals),
+        exit => exit,
+    }
 }
 
 fn rounds(applying: &Applying, compiled: &Compiled, first: Planned, how: &How, globals: &Globals) -> Exit {
@@ -60,7 +63,7 @@ fn rounds(applying: &Applying, compiled: &Compiled, first: Planned, how: &How, g
     let mut worst = Exit::Success;
     for _ in 0..MOST_ROUNDS {
         if !planned.plan.is_empty() {
-            let exit = applying.apply(compiled, &planned, "up", how.parallelism, globals);
+            let exit = applying.apply(compiled, &planned, "up", how, globals);
             if exit != Exit::Success {
                 return exit;
             }

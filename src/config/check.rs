@@ -6,15 +6,19 @@ use mlp_diag::{Diagnostic, FileId, Span, one_of};
 use mlp_eval::{Expr as Ir, Node, Outcome, PlanValue, Quoted, Scope as _, TraversalStep, reference_of};
 use mlp_platform::schema::{Attribute, Known, Scope, Ty};
 use mlp_platform::{Edge, Origin, kinds};
-use mlp_syntax::Expr;
+use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{KnownValue, Path, Step, Value};
 
 use crate::codes;
 use crate::evaluator::{Evaluated, Evaluator, Instance};
 use crate::expression::lower;
 use crate::fit::{describe, fit};
+use crate::modules::rebased;
 use crate::scope::NameScope;
 use crate::source::{Parts, Source, alternatives, object_form_of};
+
+/// The part of `lifecycle` that is looked at after the apply.
+pub(crate) const AFTER: &str = "postcondition";
 
 /// Evaluates the attributes of one declaration.
 pub(crate) struct Checker<'a, 't> {
@@ -75,13 +79,17 @@ impl<'a, 't> Checker<'a, 't> {
     fn source(&mut self, source: &Source<'t>, schema: &'static Attribute, path: &Path) -> PlanValue {
         self.origin(path, source);
         let value = self.typed(source, &schema.ty, path);
-        if schema.known != Known::Apply && !self.failed && value.has_holes() {
-            let mut after: Vec<String> = Vec::new();
-            value.walk(&mut |_, inner| {
-                if let Value::Hole(unknown) = inner {
-                    after.extend(unknown.after.iter().cloned());
-                }
-            });
+        let mut after: Vec<String> = Vec::new();
+        let mut holes = false;
+        value.walk(&mut |below, inner| {
+            if let Value::Hole(unknown) = inner
+                && !(schema.name == "lifecycle" && below.steps().first() == Some(&Step::Field(AFTER.into())))
+            {
+                holes = true;
+                after.extend(unknown.after.iter().cloned());
+            }
+        });
+        if schema.known != Known::Apply && !self.failed && holes {
             return self.fail(
                 Diagnostic::error(codes::NOT_KNOWN, format!("`{path}` must be known when the plan is made"))
                     .at(source.span(), format!("known only after {}", after.join(", ")))
@@ -200,6 +208,9 @@ impl<'a, 't> Checker<'a, 't> {
                 return value;
             }
         }
+        if let Some(value) = self.quoted_items(expr, &options, path) {
+            return value;
+        }
         if options.iter().any(|ty| matches!(ty, Ty::TypeExpr)) {
             return match crate::typexpr::type_of(expr) {
                 Ok(found) => PlanValue::text(found.to_string()),
@@ -214,9 +225,12 @@ impl<'a, 't> Checker<'a, 't> {
             return PlanValue::Null;
         };
         match fit(&outcome.value, ty) {
-            Ok(value) => value,
+            Ok(value) => self.rebase(value, &options),
             Err(misfit) => {
-                let (at, why) = (misfit.at, misfit.why);
+                let (at, mut why) = (misfit.at, misfit.why);
+                if outcome.sensitive {
+                    why = format!("{} is expected, and this is (sensitive)", describe(ty));
+                }
                 let place = inner_span(expr, &at).unwrap_or(expr.span);
                 let full = at.steps().iter().fold(path.clone(), |mut path, step| {
                     path.push(step.clone());
@@ -228,6 +242,17 @@ impl<'a, 't> Checker<'a, 't> {
                         .help(misfit.help),
                 )
             }
+        }
+    }
+
+    /// Paths in a module are relative to it.
+    fn rebase(&self, value: PlanValue, options: &[&'static Ty]) -> PlanValue {
+        let room = self.evaluator.rooms.get(self.owner.room);
+        match (value.as_text(), room) {
+            (Some(text), Some(room)) if options.iter().any(|ty| matches!(ty, Ty::Path)) => {
+                PlanValue::text(rebased(&room.directory, text))
+            }
+            _ => value,
         }
     }
 
@@ -260,7 +285,22 @@ impl<'a, 't> Checker<'a, 't> {
                 ),
             );
         }
-        options.iter().any(|ty| matches!(ty, Ty::Address)).then(|| PlanValue::text(traversal.to_string()))
+        let inside: String = self.owner.address.module.iter().map(|call| format!("module.{call}.")).collect();
+        options
+            .iter()
+            .any(|ty| matches!(ty, Ty::Address))
+            .then(|| PlanValue::text(format!("{inside}{traversal}")))
+    }
+
+    /// A list of conditions as it is written: each item is kept for later by itself.
+    fn quoted_items(&mut self, expr: &'t Expr, options: &[&'static Ty], path: &Path) -> Option<PlanValue> {
+        let ExprKind::List(items) = &expr.kind else { return None };
+        let item = options.iter().find_map(|ty| match ty {
+            Ty::List(item) if alternatives(item).iter().any(|ty| matches!(ty, Ty::Quoted(_))) => Some(*item),
+            _ => None,
+        })?;
+        let each = items.iter().enumerate().map(|(at, one)| self.expression(one, item, &path.index(at)));
+        Some(PlanValue::list(each.collect::<Vec<_>>()))
     }
 
     /// An expression kept for later, closed over what is known; `None` when it does not name anything of the scope and

@@ -17,7 +17,10 @@ use crate::codes;
 use crate::expression::lower;
 use crate::index::Declared;
 use crate::instances::Repeat;
+use crate::modules::Room;
 use crate::scope::NameScope;
+use crate::source::Source;
+use crate::values::plain_parts;
 
 /// A declaration's instance, merged for the environment.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub(crate) struct Instance<'t> {
     pub(crate) address: Address,
     pub(crate) declared: Rc<Declared<'t>>,
     pub(crate) repeat: Repeat,
+    /// The room in which its expressions are evaluated.
+    pub(crate) room: usize,
 }
 
 /// One attribute, computed.
@@ -43,6 +48,9 @@ enum Memo<T> {
     Busy,
     Done(T),
 }
+
+/// Values of names by room.
+type Values = RefCell<BTreeMap<(usize, String), Memo<Option<Outcome>>>>;
 
 /// What surrounds the specification.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +80,10 @@ pub(crate) struct Evaluator<'t> {
     /// Addresses declared for other environments only, and why they are not here.
     pub(crate) elsewhere: BTreeMap<Address, String>,
     pub(crate) environments: BTreeSet<String>,
-    pub(crate) locals: &'t BTreeMap<String, (&'t Ident, &'t Expr)>,
+    /// The project's own room first, then those of modules.
+    pub(crate) rooms: Vec<Room<'t>>,
+    /// Native kinds that `resource` blocks declare: their names start a traversal too.
+    pub(crate) natives: BTreeSet<String>,
     pub(crate) variables: BTreeMap<String, Option<Outcome>>,
     pub(crate) facts: &'t Facts,
     /// The source text of a span.
@@ -80,7 +91,8 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) needs: RefCell<Needs>,
     pub(crate) diagnostics: RefCell<Diagnostics>,
     attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
-    local_values: RefCell<BTreeMap<String, Memo<Option<Outcome>>>>,
+    local_values: Values,
+    inputs: Values,
     stack: RefCell<Vec<(String, Option<Span>)>>,
 }
 
@@ -104,7 +116,14 @@ impl<'t> Evaluator<'t> {
             repeated: BTreeSet::new(),
             elsewhere: BTreeMap::new(),
             environments: BTreeSet::new(),
-            locals,
+            rooms: vec![Room {
+                module: Vec::new(),
+                directory: ".".to_owned(),
+                locals,
+                variables: BTreeMap::new(),
+                call: None,
+            }],
+            natives: BTreeSet::new(),
             variables: BTreeMap::new(),
             facts,
             text_of,
@@ -112,6 +131,7 @@ impl<'t> Evaluator<'t> {
             diagnostics: RefCell::default(),
             attributes: RefCell::default(),
             local_values: RefCell::default(),
+            inputs: RefCell::default(),
             stack: RefCell::default(),
         }
     }
@@ -157,20 +177,79 @@ impl<'t> Evaluator<'t> {
     }
 
     /// A local value; `None` when it is wrong, which was reported where it is written.
-    pub(crate) fn local(&self, name: &str, from: Option<Span>) -> Result<Option<Outcome>, Diagnostic> {
-        match self.local_values.borrow().get(name) {
+    pub(crate) fn local(
+        &self,
+        room: usize,
+        name: &str,
+        from: Option<Span>,
+    ) -> Result<Option<Outcome>, Diagnostic> {
+        let Some((_, expr)) = self.rooms.get(room).and_then(|room| room.locals.get(name)) else {
+            return Ok(None);
+        };
+        self.once(&self.local_values, room, name, &format!("local.{name}"), from, || {
+            self.expression(expr, &NameScope::room(self, room))
+        })
+    }
+
+    /// The value of a variable; `None` when it is wrong, which was reported.
+    pub(crate) fn variable(
+        &self,
+        room: usize,
+        name: &str,
+        from: Option<Span>,
+    ) -> Result<Option<Outcome>, Diagnostic> {
+        if room == 0 {
+            return Ok(self.variables.get(name).cloned().flatten());
+        }
+        self.once(&self.inputs, room, name, &format!("var.{name}"), from, || self.module_variable(room, name))
+    }
+
+    /// Computes something once; what needs itself on the way is refused.
+    fn once(
+        &self,
+        memo: &Values,
+        room: usize,
+        name: &str,
+        what: &str,
+        from: Option<Span>,
+        compute: impl FnOnce() -> Option<Outcome>,
+    ) -> Result<Option<Outcome>, Diagnostic> {
+        let inside = self.rooms.get(room).map(|room| room.module.as_slice()).unwrap_or_default();
+        let what = inside.iter().map(|call| format!("module.{call}.")).collect::<String>() + what;
+        let key = (room, name.to_owned());
+        match memo.borrow().get(&key) {
             Some(Memo::Done(done)) => return Ok(done.clone()),
-            Some(Memo::Busy) => return Err(self.cycle(&format!("local.{name}"), from)),
+            Some(Memo::Busy) => return Err(self.cycle(&what, from)),
             None => {}
         }
-        let Some((_, expr)) = self.locals.get(name) else { return Ok(None) };
-        self.enter(format!("local.{name}"), from)?;
-        self.local_values.borrow_mut().insert(name.to_owned(), Memo::Busy);
-        let compute = || self.expression(expr, &NameScope::root(self));
+        self.enter(what, from)?;
+        memo.borrow_mut().insert(key.clone(), Memo::Busy);
         let done = stacker::maybe_grow(STACK_LEFT, STACK_PIECE, compute);
         self.stack.borrow_mut().pop();
-        self.local_values.borrow_mut().insert(name.to_owned(), Memo::Done(done.clone()));
+        memo.borrow_mut().insert(key, Memo::Done(done.clone()));
         Ok(done)
+    }
+
+    /// An attribute beyond the schema, of a kind that takes any.
+    pub(crate) fn open_attribute(
+        &self,
+        instance: &Instance<'t>,
+        name: &str,
+        from: Option<Span>,
+    ) -> Result<Option<Outcome>, Diagnostic> {
+        let Some(entry) = instance.declared.parts.get(name) else { return Ok(None) };
+        let what = format!("{}.{name}", instance.address);
+        if self.stack.borrow().iter().any(|(busy, _)| *busy == what) {
+            return Err(self.cycle(&what, from));
+        }
+        self.enter(what, from)?;
+        let scope = NameScope::of(self, instance, Path::of(&[name]));
+        let outcome = match &entry.source {
+            Source::Expr(expr, _) => self.expression(expr, &scope),
+            _ => plain_parts(self, entry, &instance.declared, &scope),
+        };
+        self.stack.borrow_mut().pop();
+        Ok(outcome)
     }
 
     fn enter(&self, what: String, from: Option<Span>) -> Result<(), Diagnostic> {

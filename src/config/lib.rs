@@ -10,18 +10,26 @@ mod expression;
 mod fit;
 mod index;
 mod instances;
+mod look;
+mod modules;
 mod references;
 mod resolve;
 mod scope;
 mod select;
 mod source;
+mod spread;
 mod typexpr;
+mod values;
 mod variables;
+mod versions;
 
 pub use codes::CODES;
 pub use index::{Index, environments};
+pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
 pub use variables::{Assignment, assignments};
 
+#[cfg(test)]
+mod module_tests;
 #[cfg(test)]
 mod tests;

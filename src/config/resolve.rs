@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span, one_of};
-use mlp_eval::{Outcome, PlanValue, convert, reference_of};
+use mlp_eval::{PlanValue, reference_of};
 use mlp_platform::kinds;
-use mlp_platform::{Declaration, Environment, Mode, Origin, Origins, Platform, Project};
+use mlp_platform::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
 use mlp_syntax::{ExprKind, Tree};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path, Value};
@@ -15,11 +15,13 @@ use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
 use crate::index::{Declared, EnvironmentBlock, Index, read_block};
-use crate::instances::{Repeat, expand};
-use crate::scope::NameScope;
+use crate::instances::Repeat;
+use crate::modules::{Module, Opener};
 use crate::source::{Entry, Source, merge};
+use crate::spread::{rebase_paths, spread};
+use crate::values::variables;
 use crate::variables::Assignment;
-use crate::{references, select, typexpr};
+use crate::{references, select};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,8 @@ pub struct Inputs<'a> {
     pub assignments: &'a [Assignment],
     /// What `path.root` is.
     pub root: &'a str,
+    /// The files of the modules that are called, and of those that these call.
+    pub modules: &'a [Module<'a>],
 }
 
 /// The best result, what is wrong, and what it would like to know.
@@ -51,6 +55,10 @@ pub struct Resolution {
 pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     let mut diagnostics = Diagnostics::new();
     let index = Index::of(inputs.trees, &mut diagnostics);
+    let mut indexes = BTreeMap::new();
+    for module in inputs.modules {
+        indexes.insert(module.directory.clone(), Index::of(&module.trees, &mut diagnostics));
+    }
     let Some(environment) = index.environments.get(inputs.environment) else {
         diagnostics.push(unknown_environment(inputs.environment, &index));
         return Resolution { diagnostics, ..Resolution::default() };
@@ -71,7 +79,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
     variables(&mut evaluator, &declared, environment, inputs.assignments);
-    place_instances(&mut evaluator, declared);
+    Opener::new(&mut evaluator, &indexes).run(declared);
     let platform = build(&mut evaluator, environment, inputs.environment);
     let mut diagnostics = evaluator.diagnostics.into_inner();
     // What only follows from a mistake already reported is not reported again.
@@ -91,14 +99,14 @@ fn unknown_environment(name: &str, index: &Index<'_>) -> Diagnostic {
         .help(one_of(name, names.collect::<Vec<_>>().iter().copied()))
 }
 
-fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
+pub(crate) fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
     match entry.map(|entry| &entry.source) {
         Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Text(text), .. }, _)) => Some(text.clone()),
         _ => None,
     }
 }
 
-type Merged<'t> = BTreeMap<Address, Declared<'t>>;
+pub(crate) type Merged<'t> = BTreeMap<Address, Declared<'t>>;
 
 /// The declarations with the environment's partial blocks in them, and those that stand in other environments only.
 fn merged<'t>(
@@ -182,187 +190,6 @@ fn read_partial<'t>(
     declared.map(|declared| (declared, remove))
 }
 
-/// Decides the value of every variable.
-fn variables<'t>(
-    evaluator: &mut Evaluator<'t>,
-    declared: &Merged<'t>,
-    environment: &EnvironmentBlock<'t>,
-    assignments: &[Assignment],
-) {
-    let mut found: BTreeMap<String, Option<Outcome>> = BTreeMap::new();
-    let all: Vec<&Declared<'t>> = declared.values().filter(|d| d.kind.name == "variable").collect();
-    for variable in &all {
-        let name = variable.address.name.to_string();
-        let from_environment = match environment.declared.parts.get("variables") {
-            Some(Entry { source: Source::Parts(parts, ..), .. }) => parts.get(&name),
-            _ => None,
-        };
-        let outcome = variable_value(evaluator, variable, from_environment, assignments);
-        found.insert(name, outcome);
-    }
-    for assignment in assignments.iter().filter(|a| a.must_exist && !found.contains_key(&a.name)) {
-        let names: Vec<&str> = found.keys().map(String::as_str).collect();
-        evaluator.report(
-            Diagnostic::error(
-                codes::VARIABLE,
-                format!("there is no variable `{}` ({})", assignment.name, assignment.from),
-            )
-            .at(assignment.expr.span, "")
-            .help(one_of(&assignment.name, names.iter().copied())),
-        );
-    }
-    evaluator.variables = found;
-    for variable in all {
-        validate(evaluator, variable);
-    }
-}
-
-fn variable_value<'t>(
-    evaluator: &Evaluator<'t>,
-    variable: &Declared<'t>,
-    from_environment: Option<&Entry<'t>>,
-    assignments: &[Assignment],
-) -> Option<Outcome> {
-    let name = &variable.address.name;
-    let part = |name: &str| match variable.parts.get(name).map(|entry| &entry.source) {
-        Some(Source::Expr(expr, _)) => Some(*expr),
-        _ => None,
-    };
-    let is = |name: &str| part(name).is_some_and(|expr| expr.kind == ExprKind::Bool(true));
-    let ty = match part("type").map(typexpr::type_of) {
-        None => mlp_value::Type::Any,
-        Some(Ok(ty)) => ty,
-        Some(Err(diagnostic)) => {
-            evaluator.report(diagnostic);
-            return None;
-        }
-    };
-    let scope = NameScope::root(evaluator);
-    let assigned = assignments.iter().rfind(|assignment| assignment.name == **name);
-    let (outcome, span, from) = if let Some(assignment) = assigned {
-        (evaluator.expression(&assignment.expr, &scope)?, assignment.expr.span, assignment.from.clone())
-    } else if let Some(entry) = from_environment {
-        let Source::Expr(expr, _) = &entry.source else { return plain_parts(evaluator, entry, variable) };
-        (evaluator.expression(expr, &scope)?, expr.span, "the environment".to_owned())
-    } else if let Some(entry) = variable.parts.get("default") {
-        let Source::Expr(expr, _) = &entry.source else { return plain_parts(evaluator, entry, variable) };
-        (evaluator.expression(expr, &scope)?, expr.span, "its default".to_owned())
-    } else {
-        evaluator.report(
-            Diagnostic::error(codes::VARIABLE, format!("variable `{name}` has no value"))
-                .at(variable.header, "declared without a default")
-                .help(format!(
-                    "give it one: `-var {name}=…`, `MLP_VAR_{name}`, an `.auto.mlpvars` file, or `default`"
-                )),
-        );
-        return None;
-    };
-    match convert(&outcome.value, &ty) {
-        Ok(value) => Some(Outcome { value, sensitive: outcome.sensitive || is("sensitive") }),
-        Err(why) => {
-            evaluator.report(
-                Diagnostic::error(codes::VARIABLE, format!("the value of variable `{name}` is not a {ty}"))
-                    .at(span, why)
-                    .see(variable.header, "declared here")
-                    .note(format!("the value comes from {from}"))
-                    .help(format!("give it a {ty}")),
-            );
-            None
-        }
-    }
-}
-
-/// A default that was opened into parts, computed part by part.
-fn plain_parts<'t>(evaluator: &Evaluator<'t>, entry: &Entry<'t>, variable: &Declared<'t>) -> Option<Outcome> {
-    fn value<'t>(evaluator: &Evaluator<'t>, source: &Source<'t>) -> Option<PlanValue> {
-        match source {
-            Source::Expr(expr, _) => {
-                evaluator.expression(expr, &NameScope::root(evaluator)).map(|outcome| outcome.value)
-            }
-            Source::Parts(parts, ..) => {
-                let mut items = Vec::new();
-                for (name, entry) in parts {
-                    items.push((name.clone(), value(evaluator, &entry.source)?));
-                }
-                Some(PlanValue::object(items))
-            }
-            Source::List(items, _) => items
-                .iter()
-                .map(|item| value(evaluator, item))
-                .collect::<Option<Vec<_>>>()
-                .map(PlanValue::list),
-        }
-    }
-    let sensitive = matches!(
-        variable.parts.get("sensitive").map(|entry| &entry.source),
-        Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Bool(true), .. }, _))
-    );
-    Some(Outcome { value: value(evaluator, &entry.source)?, sensitive })
-}
-
-fn validate<'t>(evaluator: &Evaluator<'t>, variable: &Declared<'t>) {
-    let Some(Entry { source: Source::List(rules, _), .. }) = variable.parts.get("validation") else { return };
-    if evaluator.variables.get(&*variable.address.name).is_none_or(Option::is_none) {
-        return;
-    }
-    for rule in rules {
-        let Source::Parts(parts, ..) = rule else { continue };
-        let Some(Entry { source: Source::Expr(condition, _), .. }) = parts.get("condition") else { continue };
-        let Some(outcome) = evaluator.expression(condition, &NameScope::root(evaluator)) else { continue };
-        if outcome.value == Value::Bool(true) {
-            continue;
-        }
-        let message =
-            literal_text(parts.get("error_message")).unwrap_or_else(|| "its validation failed".into());
-        let given = match evaluator.variables.get(&*variable.address.name) {
-            Some(Some(outcome)) if !outcome.sensitive => {
-                let shown = outcome.value.to_plain_json_with(&mut |_| "(not known)".into());
-                format!("the value is {shown}")
-            }
-            _ => "the value is (sensitive)".to_owned(),
-        };
-        evaluator.report(
-            Diagnostic::error(codes::VARIABLE, format!("variable `{}`: {message}", variable.address.name))
-                .at(condition.span, "this does not hold")
-                .note(given)
-                .help("give it a value for which the condition holds"),
-        );
-    }
-}
-
-/// Expands `for_each` and `count`.
-fn place_instances<'t>(evaluator: &mut Evaluator<'t>, declared: Merged<'t>) {
-    let mut repeats = Vec::new();
-    for declared in declared.into_values() {
-        let declared = Rc::new(declared);
-        match ["for_each", "count"].into_iter().find(|name| declared.parts.contains_key(*name)) {
-            None => {
-                let address = declared.address.clone();
-                evaluator
-                    .instances
-                    .insert(address.clone(), Instance { address, declared, repeat: Repeat::None });
-            }
-            Some(attribute) => repeats.push((declared, attribute)),
-        }
-    }
-    evaluator.repeated.extend(repeats.iter().map(|(declared, _)| declared.address.clone()));
-    for (declared, attribute) in repeats {
-        let Some(entry) = declared.parts.get(attribute) else { continue };
-        let outcome = match &entry.source {
-            Source::Expr(expr, _) => evaluator.expression(expr, &NameScope::root(evaluator)),
-            _ => plain_parts(evaluator, entry, &declared),
-        };
-        let Some(outcome) = outcome else { continue };
-        let mut diagnostics = Diagnostics::new();
-        for (address, repeat) in expand(&declared, attribute, &outcome.value, &mut diagnostics) {
-            evaluator
-                .instances
-                .insert(address.clone(), Instance { address, declared: declared.clone(), repeat });
-        }
-        diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
-    }
-}
-
 /// Attributes that are used up while loading.
 const CONSUMED: &[&str] = &["for_each", "count", "validation"];
 
@@ -392,12 +219,28 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
         }
     }
     if kind.open {
-        open_parts(evaluator, instance, &mut body);
+        open_parts(evaluator, instance, &mut body, &mut sensitive, &mut origins);
     }
+    let mut body = PlanValue::object(body);
+    rebase_paths(evaluator, instance, &mut body);
+    // What is known only after another was applied comes after it, however the value came here.
+    body.walk(&mut |path, inner| {
+        if let Value::Hole(hole) = inner {
+            let after = hole.after.iter().filter_map(|text| text.parse::<Address>().ok());
+            edges.extend(after.filter(|to| *to != instance.address).map(|to| Edge {
+                to,
+                kind: EdgeKind::Value,
+                at: path.clone(),
+            }));
+        }
+        if let Some(reference) = reference_of(inner).filter(|_| kind.open) {
+            edges.push(Edge { to: reference.address, kind: EdgeKind::Identity, at: path.clone() });
+        }
+    });
     Declaration {
         address: instance.address.clone(),
         kind: kind.name,
-        body: PlanValue::object(body),
+        body,
         sensitive,
         origins: Origins(origins),
         edges,
@@ -406,17 +249,31 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
 }
 
 /// Attributes beyond the schema, of kinds that take any.
-fn open_parts<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>, body: &mut Vec<(String, PlanValue)>) {
+fn open_parts<'t>(
+    evaluator: &Evaluator<'t>,
+    instance: &Instance<'t>,
+    body: &mut Vec<(String, PlanValue)>,
+    sensitive: &mut Vec<Path>,
+    origins: &mut BTreeMap<Path, Origin>,
+) {
+    // Those of a module's call are its inputs, which are evaluated where they are used.
     let kind = instance.declared.kind;
+    if kind.name == "module" {
+        return;
+    }
     for (name, entry) in instance.declared.parts.iter().filter(|(name, _)| kind.attribute(name).is_none()) {
-        let value = match &entry.source {
-            Source::Expr(expr, _) => {
-                let scope = NameScope::of(evaluator, instance, Path::of(&[name]));
-                evaluator.expression(expr, &scope).map(|outcome| outcome.value)
+        match evaluator.open_attribute(instance, name, None) {
+            Err(diagnostic) => evaluator.report(diagnostic),
+            Ok(None) => {}
+            Ok(Some(outcome)) => {
+                let path = Path::of(&[name]);
+                if outcome.sensitive {
+                    sensitive.push(path.clone());
+                }
+                origins.insert(path, Origin::Written { span: entry.source.span() });
+                body.push((name.clone(), outcome.value));
             }
-            _ => plain_parts(evaluator, entry, &instance.declared).map(|outcome| outcome.value),
-        };
-        body.extend(value.map(|value| (name.clone(), value)));
+        }
     }
 }
 
@@ -429,6 +286,7 @@ fn build<'t>(
         address: environment.declared.address.clone(),
         declared: Rc::new(environment.declared.clone()),
         repeat: Repeat::None,
+        room: 0,
     };
     let environment = declaration(evaluator, &own);
     evaluator.surroundings.residency =
@@ -438,6 +296,14 @@ fn build<'t>(
         .iter()
         .map(|instance| (instance.address.clone(), declaration(evaluator, instance)))
         .collect();
+    for declaration in declarations.values_mut().filter(|one| one.kind == "variable") {
+        let known = evaluator.variables.get(&*declaration.address.name).cloned().flatten();
+        if let (Some(outcome), Value::Object(items)) =
+            (known.filter(|it| !it.sensitive), &mut declaration.body)
+        {
+            std::sync::Arc::make_mut(items).insert("value".into(), outcome.value);
+        }
+    }
     let mut diagnostics = Diagnostics::new();
     references::check(&declarations, &mut diagnostics);
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
@@ -454,6 +320,7 @@ fn build<'t>(
     };
     version(evaluator, &project);
     select::select(name, &environment.body, &mut declarations);
+    spread(&mut declarations);
     let provider = environment.body.field("provider").and_then(reference_of)?;
     let provider_body =
         declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());

@@ -3,16 +3,20 @@
 use std::cell::RefCell;
 
 use mlp_diag::{Diagnostic, Span, one_of};
-use mlp_eval::{Expr, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown};
+use mlp_eval::{
+    Expr, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown, reference_of,
+};
 use mlp_platform::kinds;
-use mlp_platform::schema::{Kind, Output, Ty};
+use mlp_platform::schema::{Kind, Ty};
 use mlp_platform::{Edge, EdgeKind};
 use mlp_value::facts::{Fact, Need};
 use mlp_value::{Address, Key, Path, Type};
 
+use crate::check::AFTER;
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
 use crate::instances::Repeat;
+use crate::modules::rebased;
 
 /// Members that are named without the declaration's own address inside it: `step.fit.model` in a pipeline.
 const LOCAL_MEMBERS: &[&str] = &["step", "node"];
@@ -20,6 +24,7 @@ const LOCAL_MEMBERS: &[&str] = &["step", "node"];
 /// Names for the expressions of one declaration.
 pub(crate) struct NameScope<'a, 't> {
     evaluator: &'a Evaluator<'t>,
+    room: usize,
     owner: Option<&'a Instance<'t>>,
     at: Path,
     /// Value edges met on the way.
@@ -31,25 +36,80 @@ type Found = Result<Resolved, Diagnostic>;
 impl<'a, 't> NameScope<'a, 't> {
     /// Outside any declaration: locals, variables.
     pub(crate) fn root(evaluator: &'a Evaluator<'t>) -> Self {
-        Self { evaluator, owner: None, at: Path::default(), edges: RefCell::default() }
+        Self::room(evaluator, 0)
+    }
+
+    /// Inside a module, outside any declaration.
+    pub(crate) fn room(evaluator: &'a Evaluator<'t>, room: usize) -> Self {
+        Self { evaluator, room, owner: None, at: Path::default(), edges: RefCell::default() }
+    }
+
+    fn module(&self) -> &[std::sync::Arc<str>] {
+        self.evaluator.rooms.get(self.room).map(|room| room.module.as_slice()).unwrap_or_default()
+    }
+
+    fn directory(&self) -> &str {
+        self.evaluator.rooms.get(self.room).map_or(".", |room| room.directory.as_str())
     }
 
     /// Inside a declaration, at an attribute.
     pub(crate) fn of(evaluator: &'a Evaluator<'t>, owner: &'a Instance<'t>, at: Path) -> Self {
-        Self { evaluator, owner: Some(owner), at, edges: RefCell::default() }
+        Self { evaluator, room: owner.room, owner: Some(owner), at, edges: RefCell::default() }
     }
 
     fn declared(&self, root: &str, traversal: &Traversal, span: Option<Span>) -> Found {
-        let Some(kind) = kinds::kind(root) else { return Err(self.unknown_root(root, span)) };
+        let native = || kinds::kind("resource").filter(|_| self.evaluator.natives.contains(root));
+        let Some(kind) = kinds::kind(root).or_else(native) else { return Err(self.unknown_root(root, span)) };
         let (address, used) = self.address(kind, traversal, span)?;
-        let rest = &traversal.steps[used..];
         if kind.name == "environment" {
             return Ok(reference(address, &[], used));
         }
+        let rest = &traversal.steps[used..];
+        match (kind.name, rest.first().map(|step| word(step))) {
+            ("module", Some(Some(name))) => self.given_by(&address, name, &rest[1..], span),
+            _ => self.part_of(&address, kind, rest, span),
+        }
+        .map(|found| Resolved { consumed: used + found.consumed, ..found })
+    }
+
+    /// What a module gives, and what stands behind that where it is a reference; `rest` stands behind the name.
+    fn given_by(&self, call: &Address, name: &str, rest: &[TraversalStep], span: Option<Span>) -> Found {
+        if !self.evaluator.instances.contains_key(call) {
+            let Some(kind) = kinds::kind("module") else { return Err(self.unknown_root("module", span)) };
+            return Err(self.undeclared(kind, call, span));
+        }
+        let Some((value, sensitive)) = self.evaluator.module_output(call, name, span)? else {
+            return Err(followup(format!("`{call}` gives no valid `{name}`"), span));
+        };
+        let behind = reference_of(&value).filter(|_| !rest.is_empty());
+        if let Some(found) = behind
+            && let Some(target) = self.evaluator.instances.get(&found.address)
+        {
+            let words = found.path.iter().map(|word| TraversalStep::Attr(word.as_str().into()));
+            let steps: Vec<TraversalStep> = words.chain(rest.iter().cloned()).collect();
+            let resolved = self.part_of(&found.address, target.declared.kind, &steps, span)?;
+            return Ok(Resolved {
+                consumed: 1 + resolved.consumed.saturating_sub(found.path.len()),
+                sensitive: resolved.sensitive || sensitive,
+                ..resolved
+            });
+        }
+        Ok(Resolved { value, consumed: 1, sensitive })
+    }
+
+    /// What the words behind an address name, and how many of them.
+    fn part_of(
+        &self,
+        address: &Address,
+        kind: &'static Kind,
+        rest: &[TraversalStep],
+        span: Option<Span>,
+    ) -> Found {
+        let address = address.clone();
         let Some(instance) = self.evaluator.instances.get(&address) else {
             return Err(self.undeclared(kind, &address, span));
         };
-        let Some(first) = rest.first() else { return Ok(reference(address, &[], used)) };
+        let Some(first) = rest.first() else { return Ok(reference(address, &[], 0)) };
         let Some(word) = word(first) else {
             return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{address}` has no instances"))
                 .at_opt(span, "indexed here")
@@ -60,28 +120,46 @@ impl<'a, 't> NameScope<'a, 't> {
         let is_value = rest.len() == 1 && kind.outputs.iter().any(|output| output.name == word);
         if !is_value && kind.members.iter().any(|member| member.word == word || member.word == "*") {
             let words: Vec<String> = rest.iter().map(text).collect();
-            return Ok(reference(address, &words, traversal.steps.len()));
+            return Ok(reference(address, &words, rest.len()));
+        }
+        let value_edge = || {
+            self.edges.borrow_mut().push(Edge {
+                to: address.clone(),
+                kind: EdgeKind::Value,
+                at: self.at.clone(),
+            });
+        };
+        let plain = |value: PlanValue| Ok(Resolved { value, consumed: 1, sensitive: false });
+        if kind.name == "reference" {
+            return plain(self.evaluator.others_output(instance, word, span)?);
         }
         if let Some(output) = kind.outputs.iter().find(|output| output.name == word) {
-            self.edges.borrow_mut().push(Edge {
-                to: address.clone(),
-                kind: EdgeKind::Value,
-                at: self.at.clone(),
-            });
-            return Ok(Resolved { value: unknown(&address, output), consumed: used + 1, sensitive: false });
+            value_edge();
+            return plain(unknown(&address, output.name, &output.ty));
+        }
+        if instance.declared.parts.contains_key(word) && kind.open && kind.attribute(word).is_none() {
+            value_edge();
+            return match self.evaluator.open_attribute(instance, word, span)? {
+                Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+                None => Err(followup(format!("`{address}.{word}` has no valid value"), span)),
+            };
         }
         if let Some(schema) = kind.attribute(word) {
-            self.edges.borrow_mut().push(Edge {
-                to: address.clone(),
-                kind: EdgeKind::Value,
-                at: self.at.clone(),
-            });
+            value_edge();
             let found = self.evaluator.attribute(instance, schema, span)?;
             let (value, sensitive) = match found {
                 Some(found) => (found.value.clone(), !found.sensitive.is_empty()),
                 None => (PlanValue::Null, false),
             };
-            return Ok(Resolved { value, consumed: used + 1, sensitive });
+            return Ok(Resolved { value, consumed: 1, sensitive });
+        }
+        if kind.name == "data" {
+            return plain(self.evaluator.looked_up(instance, word, span)?);
+        }
+        // What a native resource tells is known to its provider alone.
+        if kind.name == "resource" {
+            value_edge();
+            return plain(unknown(&address, word, &Ty::Any));
         }
         let members = kind.members.iter().map(|member| member.word);
         let outputs = kind.outputs.iter().map(|output| output.name);
@@ -98,7 +176,8 @@ impl<'a, 't> NameScope<'a, 't> {
         traversal: &Traversal,
         span: Option<Span>,
     ) -> Result<(Address, usize), Diagnostic> {
-        let labels = kind.labels.len().min(2);
+        let native = kind.name == "resource" && &*traversal.root != "resource";
+        let labels = if native { 1 } else { kind.labels.len().min(2) };
         let names: Vec<&str> = traversal.steps.iter().take(labels).filter_map(word).collect();
         if names.len() < labels {
             let wanted: String = kind.labels.iter().map(|label| format!(".<{label}>")).collect();
@@ -109,7 +188,14 @@ impl<'a, 't> NameScope<'a, 't> {
             .at_opt(span, "")
             .help(format!("write `{}{wanted}`", kind.name)));
         }
-        let base = Address::new(kind.name, &names.join("."));
+        // A module inherits the environments and providers of the project.
+        let module = if matches!(kind.name, "environment" | "provider") { &[] } else { self.module() };
+        let plain = match (kind.name, names.as_slice()) {
+            ("resource", [ty, name]) => Address::new(ty, name),
+            ("resource", [name]) => Address::new(&traversal.root, name),
+            _ => Address::new(kind.name, &names.join(".")),
+        };
+        let base = Address { module: module.to_vec(), ..plain };
         if !self.evaluator.repeated.contains(&base) {
             return Ok((base, labels));
         }
@@ -144,7 +230,11 @@ impl<'a, 't> NameScope<'a, 't> {
             .note(why.clone())
             .help("include it here, or give this attribute another value in the environment");
         }
-        let of_kind = self.evaluator.instances.keys().filter(|known| *known.kind == *kind.name);
+        let of_kind = self
+            .evaluator
+            .instances
+            .keys()
+            .filter(|known| known.kind == address.kind && known.module == address.module);
         let names: Vec<String> = of_kind.map(|known| known.name.to_string()).collect();
         let help = if names.is_empty() {
             format!("declare it: `{} \"{}\" {{ … }}`", kind.name, address.name)
@@ -186,24 +276,37 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     fn variable(&self, traversal: &Traversal, span: Option<Span>) -> Found {
-        let names: Vec<&str> = self.evaluator.variables.keys().map(String::as_str).collect();
+        let names: Vec<&str> = match self.evaluator.rooms.get(self.room) {
+            Some(room) if self.room > 0 => room.variables.keys().map(String::as_str).collect(),
+            _ => self.evaluator.variables.keys().map(String::as_str).collect(),
+        };
         let name = self.named("var", traversal, &names, span)?;
-        match self.evaluator.variables.get(name) {
-            Some(Some(found)) => {
-                Ok(Resolved { value: found.value.clone(), consumed: 1, sensitive: found.sensitive })
-            }
+        match self.evaluator.variable(self.room, name, span)? {
+            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
             // What is wrong with it was reported at the variable.
             _ => Err(followup(format!("`var.{name}` has no valid value"), span)),
         }
     }
 
     fn local(&self, traversal: &Traversal, span: Option<Span>) -> Found {
-        let names: Vec<&str> = self.evaluator.locals.keys().map(String::as_str).collect();
+        let room = self.evaluator.rooms.get(self.room);
+        let names: Vec<&str> =
+            room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
         let name = self.named("local", traversal, &names, span)?;
-        match self.evaluator.local(name, span)? {
+        match self.evaluator.local(self.room, name, span)? {
             Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
             None => Err(followup(format!("`local.{name}` has no valid value"), span)),
         }
+    }
+
+    /// Whether this is looked at after the apply: then the declaration's own outputs are known.
+    fn is_after(&self) -> bool {
+        let mut steps = self.at.steps().iter();
+        let mut next = || match steps.next() {
+            Some(mlp_value::Step::Field(name)) => Some(&**name),
+            _ => None,
+        };
+        (next(), next()) == (Some("lifecycle"), Some(AFTER))
     }
 
     fn each(&self, traversal: &Traversal, span: Option<Span>) -> Found {
@@ -234,8 +337,10 @@ impl<'a, 't> NameScope<'a, 't> {
     fn surroundings(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         let around = &self.evaluator.surroundings;
         let value = if traversal.root.as_ref() == "path" {
-            self.named("path", traversal, &["module", "root"], span)?;
-            PlanValue::text(&around.root)
+            match self.named("path", traversal, &["module", "root"], span)? {
+                "module" if self.directory() != "." => PlanValue::text(self.directory()),
+                _ => PlanValue::text(&around.root),
+            }
         } else {
             match self.named("target", traversal, &["name", "mode", "residency"], span)? {
                 "name" => PlanValue::text(&around.environment),
@@ -254,6 +359,10 @@ impl Scope for NameScope<'_, '_> {
             "local" => self.local(traversal, span),
             "each" | "count" => self.each(traversal, span),
             "path" | "target" => self.surroundings(traversal, span),
+            "self" if self.is_after() => {
+                let Some(owner) = self.owner else { return Err(self.unknown_root("self", span)) };
+                self.part_of(&owner.address, owner.declared.kind, &traversal.steps, span)
+            }
             root if LOCAL_MEMBERS.contains(&root)
                 && self.owner.is_some_and(|owner| {
                     owner.declared.kind.members.iter().any(|member| member.word == root)
@@ -270,6 +379,7 @@ impl Scope for NameScope<'_, '_> {
 
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {
         let mut needs = self.evaluator.needs.borrow_mut();
+        let path = &rebased(self.directory(), path);
         match self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs) {
             None => Ok(None),
             Some(Fact::Text(text)) => Ok(Some(text.clone())),
@@ -280,7 +390,8 @@ impl Scope for NameScope<'_, '_> {
 
     fn file_exists(&self, path: &str) -> Result<Option<bool>, String> {
         let mut needs = self.evaluator.needs.borrow_mut();
-        let fact = self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs);
+        let path = rebased(self.directory(), path);
+        let fact = self.evaluator.facts.ask(Need::Text(path), &mut needs);
         Ok(fact.map(|fact| !matches!(fact, Fact::Missing)))
     }
 }
@@ -309,22 +420,16 @@ fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     Resolved { value, consumed, sensitive: false }
 }
 
-fn unknown(address: &Address, output: &Output) -> PlanValue {
-    let mut steps = vec![TraversalStep::Attr(address.name.clone())];
-    match &address.key {
-        Some(Key::Text(key)) => steps.push(TraversalStep::Key(key.clone())),
-        Some(Key::Index(index)) => steps.push(TraversalStep::Index(*index)),
-        None => {}
-    }
-    steps.push(TraversalStep::Attr(output.name.into()));
-    let ty = match output.ty {
+fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {
+    let mut traversal = Traversal::of(address);
+    traversal.steps.push(TraversalStep::Attr(output.into()));
+    let ty = match ty {
         Ty::Text | Ty::Enum(_) | Ty::Path => Type::String,
         Ty::Number | Ty::Integer(..) => Type::Number,
         Ty::Bool => Type::Bool,
         _ => Type::Any,
     };
-    let residual =
-        Expr::new(Node::Traverse { traversal: Traversal { root: address.kind.clone(), steps } }, None);
+    let residual = Expr::new(Node::Traverse { traversal }, None);
     PlanValue::Hole(Unknown {
         ty,
         not_null: true,

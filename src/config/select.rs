@@ -14,19 +14,32 @@ fn listed(value: Option<&PlanValue>) -> Option<BTreeSet<Address>> {
     Some(items.iter().filter_map(|item| reference_of(item).map(|reference| reference.address)).collect())
 }
 
+/// Whether an address, or a module that it lies in, is among those listed.
+fn covers(listed: &BTreeSet<Address>, address: &Address) -> bool {
+    let mut all = address.enclosing();
+    all.push(address.clone());
+    all.iter().any(|one| listed.contains(one) || listed.contains(&one.without_key()))
+}
+
 /// Removes what the environment does not have.
 pub(crate) fn select(environment: &str, body: &PlanValue, declarations: &mut BTreeMap<Address, Declaration>) {
     let here = Address::new("environment", environment);
+    let before: BTreeSet<Address> = declarations.keys().cloned().collect();
     declarations.retain(|_, declaration| {
         listed(declaration.body.field("environments")).is_none_or(|only| only.contains(&here))
     });
     if let Some(except) = listed(body.field("except")) {
-        declarations.retain(|address, _| !except.contains(&address.without_key()));
+        declarations.retain(|address, _| !covers(&except, address));
     }
+    // What lies in a module goes with it.
+    let there: BTreeSet<Address> = declarations.keys().cloned().collect();
+    declarations.retain(|address, _| {
+        address.enclosing().iter().all(|call| there.contains(call) || !before.contains(call))
+    });
     let Some(only) = listed(body.field("only")) else { return };
     let mut keep: BTreeSet<Address> = BTreeSet::new();
     let mut open: Vec<Address> =
-        declarations.keys().filter(|address| only.contains(&address.without_key())).cloned().collect();
+        declarations.keys().filter(|address| covers(&only, address)).cloned().collect();
     while let Some(address) = open.pop() {
         if let Some(declaration) = declarations.get(&address)
             && keep.insert(address)

@@ -6,18 +6,19 @@ use mlp_value::facts::Facts;
 
 use crate::{Inputs, Resolution, resolve};
 
-const HEAD: &str = "project \"p\" {}\nprovider \"local\" \"here\" {}\nenvironment \"local\" { provider = provider.local.here }\n";
+pub(crate) const HEAD: &str = "project \"p\" {}\nprovider \"local\" \"here\" {}\nenvironment \"local\" { provider = provider.local.here }\n";
 
 fn resolve_text(text: &str, environment: &str) -> Resolution {
     let mut sources = SourceMap::default();
     let file = sources.add("main.mlp", text);
     let (tree, diagnostics) = mlp_syntax::parse(file, text);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let inputs = Inputs { trees: &[&tree], sources: &sources, environment, assignments: &[], root: "." };
+    let inputs =
+        Inputs { trees: &[&tree], sources: &sources, environment, assignments: &[], root: ".", modules: &[] };
     resolve(&inputs, &Facts::default())
 }
 
-fn value(resolution: &Resolution, address: &str, path: &str) -> String {
+pub(crate) fn value(resolution: &Resolution, address: &str, path: &str) -> String {
     let platform = resolution.platform.as_ref().unwrap();
     let declaration = &platform.declarations[&address.parse().unwrap()];
     let path: Path = path.parse().unwrap();

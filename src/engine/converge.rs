@@ -12,6 +12,7 @@ use mlp_state::{Entry, Holder, Store, Writer, rfc3339, unix_now};
 use mlp_value::ResourceId;
 
 use super::Planned;
+use super::conditions::violated;
 
 /// How often the lease is prolonged; well below the time it lasts.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -31,6 +32,15 @@ pub struct Watcher {
     pub commit: Option<String>,
 }
 
+/// How much at once, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Steps at once.
+    pub parallelism: usize,
+    /// Whether to wait for rollouts.
+    pub follow_through: bool,
+}
+
 /// Applies a plan under the lease, journalled.
 ///
 /// # Errors
@@ -39,11 +49,12 @@ pub async fn apply(
     planned: &Planned,
     provider: &dyn Provider,
     command: &str,
-    parallelism: usize,
+    pace: Pace,
     watcher: &Watcher,
 ) -> Result<Outcome, Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
     let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&Holder::here()).map_err(one)?);
+    let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;
     let when = rfc3339(unix_now());
     writer
         .append(&Entry::Open {
@@ -65,12 +76,14 @@ pub async fn apply(
         }
     });
     let mut options = Options::new(provider.resources());
-    options.parallelism = parallelism.max(1);
+    options.parallelism = pace.parallelism.max(1);
+    options.follow_through = pace.follow_through;
     options.cancel = watcher.cancel.clone();
-    let outcome =
-        execute(&planned.plan, planned.session.clone(), writer.clone(), &options, watcher.apply.clone())
-            .await;
+    let mut outcome = execute(&planned.plan, session, writer.clone(), &options, watcher.apply.clone()).await;
     heartbeat.abort();
+    if outcome.is_complete() {
+        outcome.problems.extend(violated(&planned.postconditions, &writer.loaded().state));
+    }
     writer.close(word(&outcome), &summary(&planned.plan, &outcome)).map_err(one)?;
     Ok(outcome)
 }

@@ -1,5 +1,7 @@
 //! Every declaration to native resources, asking the host for facts until nothing new is needed.
 
+use super::native::{joined, native, overridden, unserved};
+use super::renames::Names;
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_platform::{Origin, Platform};
 use mlp_provider::{Desired, LowerInput, Provider, Support};
@@ -20,6 +22,24 @@ pub struct Lowering {
 
 /// Lowers a platform; `answer` is the host.
 pub fn lower(
+    platform: &Platform,
+    provider: &dyn Provider,
+    names: &Names,
+    facts: &mut Facts,
+    answer: &dyn Fn(&Need) -> Fact,
+) -> Lowering {
+    let there = match names.there(platform) {
+        Ok(there) => there,
+        Err(diagnostics) => return Lowering { diagnostics, ..Lowering::default() },
+    };
+    let mut lowering = rounds(&there, provider, facts, answer);
+    lowering.desired.iter_mut().for_each(|one| names.here(one));
+    names.said_here(&mut lowering.diagnostics);
+    lowering.diagnostics.extend(joined(platform, &mut lowering.desired));
+    lowering
+}
+
+fn rounds(
     platform: &Platform,
     provider: &dyn Provider,
     facts: &mut Facts,
@@ -63,7 +83,16 @@ fn once(platform: &Platform, provider: &dyn Provider, facts: &Facts) -> (Lowerin
             );
             continue;
         }
+        lowering.diagnostics.extend(unserved(platform, declaration));
+        if declaration.kind == "resource" {
+            match native(platform, provider, declaration) {
+                Ok(one) => lowering.desired.push(one),
+                Err(mut problems) => lowering.diagnostics.append(&mut problems),
+            }
+        }
         let mut lowered = provider.lower(&LowerInput { platform, declaration, facts });
+        let mut problems = overridden(declaration, provider, &mut lowered.desired);
+        lowering.diagnostics.append(&mut problems);
         lowering.desired.append(&mut lowered.desired);
         lowering.diagnostics.append(&mut lowered.diagnostics);
         needs.append(&mut lowered.needs);

@@ -1,12 +1,19 @@
 //! The stages joined: lower, observe, decide, apply, and converge. Commands call these; nothing here talks to a person.
 
+mod conditions;
 mod consequences;
 mod converge;
 mod lowering;
+mod native;
+pub mod outside;
 mod planning;
 mod providers;
+mod refactor;
+mod renames;
+mod sealing;
+mod vault;
 
-pub use converge::{Watcher, apply, converge, first_runs};
+pub use converge::{Pace, Watcher, apply, converge, first_runs};
 pub use lowering::place as lower_place;
-pub use planning::{Planned, Request, home, make_plan, session_for};
+pub use planning::{Planned, Request, home, make_plan, publish, session_for};
 pub use providers::{built_with, provider};

@@ -5,14 +5,19 @@ use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
-use mlp_plan::{Action, Mode, OriginKind, OriginText, Plan, PlanInput, PlanOptions, decide};
+use mlp_plan::{Action, Mode, OriginKind, OriginText, Plan, PlanInput, PlanOptions, Refactor, decide};
 use mlp_platform::{Origin, Platform};
 use mlp_provider::{Desired, Provider, Seen, Session, Target};
 use mlp_state::{DirStore, Loaded, State, Store};
 use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
+use super::conditions::{Postcondition, postconditions, preconditions};
 use super::lowering::{lower, origin, place};
+use super::refactor::{Refactored, imports, refactor, with_imports};
+use super::renames::Names;
+use super::sealing::Sealing;
+use super::vault::Vault;
 
 /// What a plan is asked for.
 #[derive(Debug, Clone)]
@@ -33,6 +38,38 @@ pub struct Planned {
     pub store: DirStore,
     /// The native resources as they should be.
     pub desired: Vec<Desired>,
+    /// What must not be written down.
+    pub vault: Arc<Vault>,
+    /// Where the session works.
+    pub target: Target,
+    /// What must hold once it is applied.
+    pub postconditions: Vec<Postcondition>,
+}
+
+impl Planned {
+    /// The session an apply works with: behind the vault, and of that lineage: the first apply gives one, and what it makes
+    /// must carry it.
+    ///
+    /// # Errors
+    /// The target cannot be reached.
+    pub async fn session_of(
+        &self,
+        provider: &dyn Provider,
+        lineage: &str,
+    ) -> Result<Arc<dyn Session>, Diagnostics> {
+        let mut inner = self.session.clone();
+        if self.target.lineage != lineage {
+            let target = Target { lineage: lineage.to_owned(), ..self.target.clone() };
+            inner = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
+        }
+        Ok(Arc::new(Sealing { inner, vault: self.vault.clone() }))
+    }
+
+    /// Whether the sensitive values of a plan are those of now.
+    pub fn knows_values_of(&self, plan: &Plan) -> bool {
+        let known = |value: &mlp_eval::PlanValue| self.vault.unseal(value).is_ok();
+        plan.steps.iter().all(|step| step.calls.iter().all(|call| known(&call.body)))
+    }
 }
 
 /// Where an environment keeps its things.
@@ -61,6 +98,16 @@ fn store(platform: &Platform, directory: &FsPath) -> Result<DirStore, Diagnostic
     Ok(DirStore::new(root, &platform.project.name, &platform.environment.name))
 }
 
+/// Tells other projects the outputs as they are now.
+///
+/// # Errors
+/// The state cannot be read, or the outputs cannot be written.
+pub fn publish(platform: &Platform, directory: &FsPath) -> Result<(), String> {
+    let state =
+        store(platform, directory).and_then(|store| store.read()).map_err(|error| error.headline)?.state;
+    super::outside::publish(platform, directory, &state).map_err(|error| error.to_string())
+}
+
 /// The session of the environment's provider.
 ///
 /// # Errors
@@ -72,12 +119,19 @@ pub async fn session_for(
 ) -> Result<(Arc<dyn Session>, DirStore, Loaded), Diagnostics> {
     let store = store(platform, directory).map_err(|diagnostic| vec![diagnostic])?;
     let loaded = store.read().map_err(|diagnostic| vec![diagnostic])?;
+    let target = target(platform, directory, &loaded);
+    let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
+    Ok((session, store, loaded))
+}
+
+/// Where an environment's session works.
+fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -> Target {
     let secrets = platform.declarations.values().filter(|declaration| declaration.kind == "secret");
     let secrets = secrets.filter_map(|secret| {
         let from = secret.body.field("from").and_then(Value::as_text)?;
         Some((secret.address.to_string(), from.to_owned()))
     });
-    let target = Target {
+    Target {
         project: platform.project.name.clone(),
         environment: platform.environment.name.clone(),
         lineage: loaded.state.lineage.clone(),
@@ -86,9 +140,7 @@ pub async fn session_for(
         provider: platform.environment.provider_body.known().unwrap_or(KnownValue::Null),
         program: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         secrets: secrets.collect(),
-    };
-    let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
-    Ok((session, store, loaded))
+    }
 }
 
 /// Makes a plan.
@@ -103,23 +155,41 @@ pub async fn make_plan(
     answer: &(dyn Fn(&Need) -> Fact + Sync),
     request: &Request,
 ) -> Result<Planned, Diagnostics> {
-    let (desired, warnings) = if request.mode == Mode::Destroy {
-        (Vec::new(), Vec::new())
-    } else {
-        let lowering = lower(platform, provider, &mut Facts::default(), answer);
-        placed(lowering.diagnostics.clone(), platform, sources)?;
-        (lowering.desired, with_places(lowering.diagnostics, platform, sources))
-    };
     let (session, store, loaded) = session_for(platform, provider, directory).await?;
-    let observed = observe(&*session, &loaded.state, &desired)
+    let state_directory = home(directory, &platform.environment.name).join("state");
+    let vault = Vault::open(platform, &state_directory, provider, &loaded.state);
+    let vault = Arc::new(vault.map_err(|diagnostic| vec![*diagnostic])?);
+    let Refactored { state, mut refactor } = refactor(platform, &loaded.state, sources)
+        .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
+    let names = Names::of(&state);
+    let (mut desired, mut warnings) = (Vec::new(), Vec::new());
+    if request.mode != Mode::Destroy {
+        placed(preconditions(platform), platform, sources)?;
+        let mut facts = Facts::default();
+        let mut lowering = lower(platform, provider, &names, &mut facts, answer);
+        refactor.imports = imports(platform, &state, &lowering.desired, &*session, sources)
+            .await
+            .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
+        let imported = with_imports(&names, &refactor.imports);
+        if imported != names {
+            lowering = lower(platform, provider, &imported, &mut facts, answer);
+        }
+        placed(lowering.diagnostics.clone(), platform, sources)?;
+        warnings = with_places(lowering.diagnostics, platform, sources);
+        desired = lowering.desired;
+    }
+    let sealed = desired.iter_mut().map(|one| vault.seal_desired(one, platform, provider));
+    let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
+    placed(problems, platform, sources)?;
+    let sealing = Sealing { inner: session.clone(), vault: vault.clone() };
+    let observed = observe(&sealing, &state, &desired, &refactor)
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let waiting = still_deferred(&*session, &desired)
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
-    let by_id: BTreeMap<&ResourceId, &Desired> =
-        desired.iter().map(|desired| (&desired.id, desired)).collect();
+    let by_id: BTreeMap<&ResourceId, &Desired> = desired.iter().map(|one| (&one.id, one)).collect();
     let origins = |id: &ResourceId, path: &mlp_value::Path| {
         origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
@@ -132,18 +202,21 @@ pub async fn make_plan(
         desired: &desired,
         kinds: &kinds,
         provider,
-        state: &loaded.state,
+        state: &state,
         observed: &observed,
         origins: &origins,
         still_deferred: &waiting,
         options: &request.options,
-        spec_digest: &spec_digest(sources),
+        spec_digest: &spec_digest(platform, sources),
+        refactor: &refactor,
     });
     placed(diagnostics, platform, sources)?;
     plan.warnings.splice(0..0, warnings);
     fill_removals(&*session, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
-    Ok(Planned { plan, session, store, desired })
+    let postconditions = postconditions(platform, &plan);
+    let target = target(platform, directory, &loaded);
+    Ok(Planned { plan, session, store, desired, vault, target, postconditions })
 }
 
 fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {
@@ -158,14 +231,25 @@ fn placed(diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) ->
     Ok(())
 }
 
-/// The digest of the specification's text.
-fn spec_digest(sources: &SourceMap) -> String {
+/// The digest of the specification's text and of the values of its variables. Sensitive ones are not part of it: their
+/// fingerprints stand in the plan itself.
+fn spec_digest(platform: &Platform, sources: &SourceMap) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (_, name, text) in sources.files() {
-        for part in [name, text] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
+    let mut add = |part: &str| {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    };
+    // Where a value was given does not matter, but what it is.
+    let given = |name: &str| name.starts_with('<') || name.ends_with(".mlpvars");
+    for (_, name, text) in sources.files().filter(|(_, name, _)| !given(name)) {
+        add(name);
+        add(text);
+    }
+    for declaration in platform.declarations.values().filter(|one| one.kind == "variable") {
+        add(&declaration.address.name);
+        // A variable's value is plain data, which JSON always holds.
+        let value = declaration.body.field("value");
+        add(&value.and_then(|value| serde_json::to_string(value).ok()).unwrap_or_default());
     }
     hasher.finalize().to_hex().to_string()
 }
@@ -188,19 +272,22 @@ async fn observe(
     session: &dyn Session,
     state: &State,
     desired: &[Desired],
+    refactor: &Refactor,
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
-    let mut wanted: BTreeMap<&ResourceId, (&str, &str)> = desired
-        .iter()
-        .map(|desired| (&desired.id, (desired.kind.as_str(), desired.identity.as_str())))
-        .collect();
+    let identity = |desired: &'_ Desired| match refactor.imports.get(&desired.id) {
+        Some(import) => import.identity.clone(),
+        None => desired.identity.clone(),
+    };
+    let mut wanted: BTreeMap<&ResourceId, (&str, String)> =
+        desired.iter().map(|desired| (&desired.id, (desired.kind.as_str(), identity(desired)))).collect();
     // What is remembered is read by the identity it was created under.
     wanted.extend(
-        state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.as_str()))),
+        state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.clone()))),
     );
     let mut observed = BTreeMap::new();
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {
-        match session.read(kind, identity).await {
+        match session.read(kind, &identity).await {
             Ok(seen) => {
                 observed.insert(id.clone(), seen);
             }

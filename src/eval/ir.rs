@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mlp_diag::Span;
-use mlp_value::KnownValue;
+use mlp_value::{Address, Key, KnownValue};
 use serde::{Deserialize, Serialize};
 
 /// An expression with the place it was written, where it was.
@@ -332,6 +332,31 @@ impl Part {
                 body.iter_mut().for_each(|part| part.exprs_mut(visit));
             }
         }
+    }
+}
+
+impl Traversal {
+    /// The traversal by which an address is named from the project's own directory.
+    pub fn of(address: &Address) -> Self {
+        let mut steps: Vec<TraversalStep> = Vec::new();
+        let mut push = |kind: &str, name: &str, key: Option<&Key>| {
+            steps.push(TraversalStep::Attr(kind.into()));
+            // Two labels are one name.
+            steps.extend(name.split('.').map(|word| TraversalStep::Attr(word.into())));
+            steps.extend(key.map(|key| match key {
+                Key::Text(key) => TraversalStep::Key(key.clone()),
+                Key::Index(index) => TraversalStep::Index(*index),
+            }));
+        };
+        for call in address.enclosing() {
+            push("module", &call.name, call.key.as_ref());
+        }
+        push(&address.kind, &address.name, address.key.as_ref());
+        let root = match steps.remove(0) {
+            TraversalStep::Attr(root) | TraversalStep::Key(root) => root,
+            TraversalStep::Index(_) => address.kind.clone(),
+        };
+        Self { root, steps }
     }
 }
 

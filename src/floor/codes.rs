@@ -42,6 +42,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0749", "a model directory cannot be stored"),
     ("MLP0750", "a stored model is missing or damaged"),
     ("MLP0751", "invalid name of a model or alias"),
+    ("MLP0752", "an alias has no earlier version to go back to"),
+    // schedule
+    ("MLP0755", "a schedule cannot be read"),
+    ("MLP0756", "there is no such time zone"),
     // launch
     ("MLP0760", "the pipeline cannot be run as it is described"),
     ("MLP0761", "a step asks for more than this machine offers"),
@@ -64,7 +68,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("MLP0782", "a replica does not become ready"),
     ("MLP0783", "a batch prediction failed"),
     ("MLP0784", "the folder of an endpoint's logs cannot be written"),
-    ("MLP0785", "the capture file cannot be opened"),
+    ("MLP0785", "requests cannot be recorded"),
+    ("MLP0786", "the process of an endpoint does not answer"),
+    ("MLP0787", "the graph of an endpoint leads nowhere"),
+    ("MLP0788", "a GPU of an endpoint is in use"),
 ];
 
 #[cfg(test)]

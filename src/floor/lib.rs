@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod codes;
+mod commit;
 pub mod data;
 pub mod digest;
 pub mod extract;
@@ -11,7 +12,9 @@ mod files;
 pub mod launch;
 mod problem;
 pub mod registry;
+pub mod schedule;
 pub mod serve;
 
+pub use commit::commit;
 pub use files::Integrity;
 pub use problem::Problem;

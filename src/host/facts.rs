@@ -35,6 +35,12 @@ pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
             let found = mlp_floor::launch::Machine::here();
             Fact::Machine { cores: found.cores, memory: found.memory, gpus: found.gpus }
         }
+        Need::Outputs { project, environment } => {
+            crate::engine::outside::outputs(directory, project, environment)
+        }
+        Need::Look { kind, .. } => Fact::Failed(format!(
+            "a `{kind}` is looked up while the specification is resolved, and not later"
+        )),
     }
 }
 
@@ -60,7 +66,8 @@ fn size(path: &Path) -> std::io::Result<u64> {
     Ok(sum)
 }
 
-fn digest(path: &Path) -> Fact {
+/// The digest and size of a file or directory.
+pub fn digest(path: &Path) -> Fact {
     match size(path).and_then(|size| Ok((mlp_floor::digest::digest_path(path)?, size))) {
         Ok((digest, size)) => Fact::Digest { digest, size },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,

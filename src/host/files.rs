@@ -1,7 +1,9 @@
 //! The files of a project.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use mlp_config::called;
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_syntax::Tree;
 
@@ -15,6 +17,8 @@ pub struct Sources {
     pub map: SourceMap,
     /// Trees of the `*.mlp` files.
     pub trees: Vec<Tree>,
+    /// Trees of the modules that are called, by directory.
+    pub modules: BTreeMap<String, Vec<Tree>>,
     /// What is wrong with the text.
     pub diagnostics: Diagnostics,
 }
@@ -80,17 +84,46 @@ pub fn read_project(directory: &Path) -> Sources {
         );
     }
     for path in files {
-        match read_text(&path) {
-            Err(diagnostic) => sources.diagnostics.push(*diagnostic),
-            Ok(text) => {
-                let name =
-                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                let file = sources.map.add(name, text.as_str());
-                let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
-                sources.trees.push(tree);
-                sources.diagnostics.append(&mut diagnostics);
-            }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        read_one(&mut sources, &path, name);
+    }
+    read_modules(directory, &mut sources);
+    sources
+}
+
+/// Reads and parses one file; gives the place of its tree.
+fn read_one(sources: &mut Sources, path: &Path, name: String) {
+    match read_text(path) {
+        Err(diagnostic) => sources.diagnostics.push(*diagnostic),
+        Ok(text) => {
+            let file = sources.map.add(name, text.as_str());
+            let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
+            sources.trees.push(tree);
+            sources.diagnostics.append(&mut diagnostics);
         }
     }
-    sources
+}
+
+/// Reads the directories of the modules that are called, and of those that these call.
+fn read_modules(directory: &Path, sources: &mut Sources) {
+    let trees: Vec<&Tree> = sources.trees.iter().collect();
+    let mut open: Vec<String> = called(".", &trees).into_iter().collect();
+    while let Some(module) = open.pop() {
+        if module == "." || sources.modules.contains_key(&module) {
+            continue;
+        }
+        // A directory that is not there is spoken of where it is named.
+        let files = with_ending(&directory.join(&module), ".mlp").unwrap_or_default();
+        let mut of_it = Sources { map: std::mem::take(&mut sources.map), ..Sources::default() };
+        for path in files {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            read_one(&mut of_it, &path, format!("{module}/{name}"));
+        }
+        sources.map = of_it.map;
+        sources.diagnostics.append(&mut of_it.diagnostics);
+        open.extend(called(&module, &of_it.trees.iter().collect::<Vec<_>>()));
+        if !of_it.trees.is_empty() {
+            sources.modules.insert(module, of_it.trees);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mlp_eval::{PlanValue, Quoted, reference_of};
 use mlp_provider::{Change, Equality, Field, Ownership, Presence, ResourceKind};
-use mlp_value::{KnownValue, Object, Path, Step, Value};
+use mlp_value::{KnownValue, Object, Path, Step, Value, fingerprint_of, has_sealed};
 
 use crate::compare::{Same, same};
 use crate::{Action, FieldChange, OriginText};
@@ -137,7 +137,8 @@ fn change(
     // A computed field cannot be set: the object is mended in place.
     let (action, reason) =
         if field.presence == Presence::Computed { (Action::Update, None) } else { (action, reason) };
-    let shown = |value: PlanValue| (!value.is_null() && !field.secret).then_some(value);
+    let secret = field.secret || has_sealed(&before) || has_sealed(&after);
+    let shown = |value: PlanValue| (!value.is_null() && !secret).then_some(value);
     FieldChange {
         path,
         before: shown(before).and_then(|value| value.known().ok()),
@@ -145,7 +146,7 @@ fn change(
         action,
         reason,
         origin,
-        sensitive: field.secret,
+        sensitive: secret,
         drift,
     }
 }
@@ -190,6 +191,7 @@ fn differ(
 fn is_structure(value: &PlanValue) -> bool {
     value.as_object().is_some_and(|items| items.values().any(|item| !item.is_null()))
         && reference_of(value).is_none()
+        && fingerprint_of(value).is_none()
         && Quoted::of(value).is_none()
 }
 

@@ -11,6 +11,7 @@ pub const CODES: mlp_diag::CodeList = &[
     (NOT_OURS, "an object of that name exists and is not ours"),
     (PROTECTED, "a protected resource would be destroyed"),
     (KEPT_REPLACE, "a resource that is kept would be replaced"),
+    (IMPORT, "an import that cannot be done"),
     (NO_MATCH, "a selector matches nothing"),
 ];
 
@@ -23,4 +24,5 @@ pub(crate) const PARTIAL: &str = "MLP0506";
 pub(crate) const NOT_OURS: &str = "MLP0520";
 pub(crate) const PROTECTED: &str = "MLP0521";
 pub(crate) const KEPT_REPLACE: &str = "MLP0522";
+pub(crate) const IMPORT: &str = "MLP0523";
 pub(crate) const NO_MATCH: &str = "MLP0530";

@@ -1,6 +1,10 @@
 //! The decision.
 
+mod adopt;
+#[cfg(test)]
+mod refactor_tests;
 mod removal;
+mod replace;
 mod schedule;
 mod selection;
 #[cfg(test)]
@@ -18,8 +22,8 @@ use crate::changes::{Sides, created, gravest, settle};
 use crate::order::order;
 use crate::select::matches;
 use crate::{
-    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, FieldChange, Mode, OriginText, OutputScope,
-    Part, Plan, PlanStep, RecordTemplate, codes,
+    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, OriginText, OutputScope, Part, Plan,
+    PlanStep, RecordTemplate, codes,
 };
 
 /// Which resources, from the command line.
@@ -61,6 +65,41 @@ pub struct PlanInput<'a> {
     pub options: &'a PlanOptions,
     /// Digest of the specification and every fact used.
     pub spec_digest: &'a str,
+    /// What the specification says of what existed before it.
+    pub refactor: &'a Refactor,
+}
+
+/// What the specification says of what existed before it: `moved`, `import` and `removed` by resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refactor {
+    /// Digest of the state as it is stored, where the one of the input has records under new ids.
+    pub state_digest: Option<String>,
+    /// Resources that are stored under another id so far: new to old.
+    pub moved: BTreeMap<ResourceId, ResourceId>,
+    /// Objects to be taken over.
+    pub imports: BTreeMap<ResourceId, Import>,
+    /// Resources that are gone from the specification on purpose.
+    pub removed: BTreeMap<ResourceId, Removed>,
+}
+
+/// An object to be taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The name by which the target knows it.
+    pub identity: String,
+    /// The address it was made under, where it says so.
+    pub made_as: Option<Address>,
+    /// Where the `import` stands.
+    pub place: String,
+}
+
+/// A resource that is gone from the specification on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Whether the real thing goes too.
+    pub destroy: bool,
+    /// Where the `removed` stands.
+    pub place: String,
 }
 
 /// The old (or only ending) and the new (or only beginning) of a resource.
@@ -75,6 +114,8 @@ struct Decider<'a, 'i> {
     new_first: BTreeSet<ResourceId>,
     /// Declarations of which something changes: their outputs are not known yet.
     moving: BTreeSet<Address>,
+    /// Declarations of which something changes in the target.
+    changed: BTreeSet<Address>,
     waiting: BTreeMap<ResourceId, DeferredItem>,
 }
 
@@ -90,7 +131,7 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
             environment: input.environment.to_owned(),
             lineage: input.state.lineage.clone(),
             serial: input.state.serial,
-            state_digest: input.state.digest(),
+            state_digest: input.refactor.state_digest.clone().unwrap_or_else(|| input.state.digest()),
             spec_digest: input.spec_digest.to_owned(),
             steps: Vec::new(),
             drift: Vec::new(),
@@ -105,6 +146,7 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
         drafts: BTreeMap::new(),
         new_first: BTreeSet::new(),
         moving: BTreeSet::new(),
+        changed: BTreeSet::new(),
         waiting: BTreeMap::new(),
     };
     decider.run();
@@ -212,8 +254,10 @@ impl<'a> Decider<'a, '_> {
                 self.known(desired, kind, config, record, Some(&seen.config), &seen.outputs);
             }
             (Some(record), None) => self.known(desired, kind, config, record, None, &record.outputs),
-            (None, Some(Seen::Present(seen))) if seen.owner == Owner::Mine => {
-                self.adopt(desired, kind, config, &seen.config, &seen.outputs);
+            (None, Some(Seen::Present(seen)))
+                if seen.owner == Owner::Mine || self.input.refactor.imports.contains_key(&desired.id) =>
+            {
+                self.adopt(desired, kind, config, seen);
             }
             (None, Some(Seen::Present(seen))) => self.not_ours(desired, seen.owner),
             (None, _) => self.create(desired, kind, config, None),
@@ -236,8 +280,9 @@ impl<'a> Decider<'a, '_> {
                 .on(&id.address, "")
                 .note("nothing that is not certainly ours is changed or overwritten")
                 .help(format!(
-                    "rename {}, remove the object by hand, or take it over with `mlp import {id}`",
-                    id.address
+                    "rename {0}, remove the object by hand, or take it over: \
+                     `import {{ to = {0}, id = \"{1}\" }}`, an attribute a line",
+                    id.address, desired.identity
                 )),
         );
     }
@@ -268,6 +313,10 @@ impl<'a> Decider<'a, '_> {
             schema_version: kind.schema_version,
             lowering_version: desired.lowering_version,
             place: self.place(&desired.id),
+            made_as: match self.input.refactor.imports.get(&desired.id) {
+                Some(import) => import.made_as.clone().filter(|made_as| *made_as != desired.id.address),
+                None => self.input.state.resources.get(&desired.id).and_then(|record| record.made_as.clone()),
+            },
         }
     }
 
@@ -292,6 +341,8 @@ impl<'a> Decider<'a, '_> {
             stateful: kind.stateful,
             place: self.place(&desired.id),
             removal: None,
+            deposed: None,
+            moved_from: self.input.refactor.moved.get(&desired.id).cloned(),
         }
     }
 
@@ -320,7 +371,12 @@ impl<'a> Decider<'a, '_> {
             self.defer(item);
             return;
         }
-        self.moving.insert(step.resource.address.clone());
+        if step.action != Action::Move {
+            self.moving.insert(step.resource.address.clone());
+        }
+        if !step.calls.is_empty() {
+            self.changed.insert(step.resource.address.clone());
+        }
         self.drafts.insert((step.resource.clone(), Part::New), step);
     }
 
@@ -328,7 +384,10 @@ impl<'a> Decider<'a, '_> {
         if self.input.mode == Mode::RefreshOnly {
             return;
         }
-        let remembered = self.input.state.resources.get(&desired.id).map(|record| record.identity.clone());
+        // What can stand beside its successor is named by its content: the name follows from what is asked for.
+        let remembered = (!desired.lifecycle.create_before_destroy)
+            .then(|| Some(self.input.state.resources.get(&desired.id)?.identity.clone()))
+            .flatten();
         let identity = remembered.unwrap_or_else(|| desired.identity.clone());
         let mut step = self.step(desired, kind, &identity, Action::Create);
         let origins = self.input.origins;
@@ -336,38 +395,6 @@ impl<'a> Decider<'a, '_> {
         step.reason = reason;
         step.config = Some(config);
         step.calls = self.calls(&step, CallKind::Create);
-        self.begin(step, desired);
-    }
-
-    fn adopt(
-        &mut self,
-        desired: &Desired,
-        kind: &ResourceKind,
-        config: PlanValue,
-        seen: &KnownValue,
-        outputs: &KnownValue,
-    ) {
-        if self.input.mode == Mode::RefreshOnly {
-            return;
-        }
-        let config = settle(kind, &desired.lifecycle.ignore_changes, &config, seen, Some(seen));
-        let sides = Sides { kind, desired: &config, applied: seen, observed: Some(seen) };
-        let origins = self.input.origins;
-        let mut step = self.step(desired, kind, &desired.identity, Action::Import);
-        step.changes = sides.changes(&|path| origins(&desired.id, path));
-        step.reason = Some("found with our marks".to_owned());
-        step.before = Some(seen.clone());
-        step.config = Some(config);
-        step.outputs = Some(outputs.clone());
-        match gravest(&step.changes) {
-            Action::NoOp => {}
-            Action::Replace => {
-                self.replace(desired, step);
-                return;
-            }
-            Action::NewVersion => step.calls = self.calls(&step, CallKind::NewVersion),
-            _ => step.calls = self.calls(&step, CallKind::Update),
-        }
         self.begin(step, desired);
     }
 
@@ -418,6 +445,11 @@ impl<'a> Decider<'a, '_> {
         if self.input.options.replace.iter().any(|selector| matches(selector, &desired.id)) {
             (step.action, step.reason) = (Action::Replace, Some("asked for with --replace".to_owned()));
         }
+        let triggers = desired.lifecycle.replace_triggered_by.iter();
+        if let Some(trigger) = triggers.filter(|address| self.changed.contains(*address)).min() {
+            let reason = format!("replace_triggered_by: {trigger} changes");
+            (step.action, step.reason) = (Action::Replace, Some(reason));
+        }
         match step.action {
             Action::NoOp => {}
             Action::Replace => {
@@ -428,6 +460,14 @@ impl<'a> Decider<'a, '_> {
             _ => step.calls = self.calls(&step, CallKind::Update),
         }
         step.changes.extend(self.memory_changes(record, desired));
+        if let Some(from) = step.moved_from.clone() {
+            step.reason.get_or_insert_with(|| format!("moved from {from}"));
+            if step.changes.is_empty() && !mend {
+                step.action = Action::Move;
+                self.begin(step, desired);
+                return;
+            }
+        }
         if step.changes.is_empty() && !mend {
             self.plan.unchanged += 1;
             return;
@@ -436,96 +476,5 @@ impl<'a> Decider<'a, '_> {
             step.action = Action::Update;
         }
         self.begin(step, desired);
-    }
-
-    /// Changes less those that are to be ignored.
-    fn ours(&self, mut changes: Vec<FieldChange>, desired: &Desired) -> Vec<FieldChange> {
-        let ignored = &desired.lifecycle.ignore_changes;
-        changes.retain(|change| !ignored.iter().any(|path| change.path.starts_with(path)));
-        changes
-    }
-
-    /// What only memory holds and the target does not know.
-    fn memory_changes(&self, record: &Record, desired: &Desired) -> Vec<FieldChange> {
-        let keep = desired.lifecycle.on_destroy == OnDestroy::Keep;
-        let word = |keep: bool| KnownValue::text(if keep { "keep" } else { "delete" });
-        let ids = |ids: &mut dyn Iterator<Item = &ResourceId>| {
-            let texts: BTreeSet<String> = ids.map(ToString::to_string).collect();
-            KnownValue::list(texts.iter().map(KnownValue::text))
-        };
-        let pairs = [
-            ("protect", KnownValue::Bool(record.protect), KnownValue::Bool(desired.lifecycle.protect)),
-            ("on_destroy", word(record.keep), word(keep)),
-            ("depends_on", ids(&mut record.depends_on.iter()), ids(&mut desired.depends_on.iter())),
-        ];
-        pairs
-            .into_iter()
-            .filter(|(_, before, after)| before != after)
-            .map(|(name, before, after)| {
-                let path =
-                    if name == "depends_on" { Path::of(&[name]) } else { Path::of(&["lifecycle", name]) };
-                FieldChange {
-                    origin: (self.input.origins)(&desired.id, &path),
-                    path,
-                    before: Some(before),
-                    after: Some(after.lift()),
-                    action: Action::Update,
-                    reason: Some("remembered only; the target is not touched".to_owned()),
-                    sensitive: false,
-                    drift: false,
-                }
-            })
-            .collect()
-    }
-
-    fn replace(&mut self, desired: &Desired, step: PlanStep) {
-        let lifecycle = &desired.lifecycle;
-        if lifecycle.protect {
-            self.protected(&desired.id, "replace", self.place(&desired.id));
-        }
-        if lifecycle.on_destroy == OnDestroy::Keep {
-            let headline = format!("{} is kept on destroy and would be replaced", desired.id);
-            self.diagnostics.push(
-                Diagnostic::error(codes::KEPT_REPLACE, headline)
-                    .on(&desired.id.address, "lifecycle.on_destroy")
-                    .help("undo the change, or set `on_destroy = \"delete\"` if the old one may go"),
-            );
-        }
-        let new_first = lifecycle.create_before_destroy && step.identity != desired.identity;
-        if lifecycle.create_before_destroy && !new_first {
-            let headline = format!("{} is destroyed before it is created anew", desired.id);
-            self.plan.warnings.push(
-                Diagnostic::warning(codes::IN_PLACE_ORDER, headline)
-                    .on(&desired.id.address, "lifecycle.create_before_destroy")
-                    .note(format!("both would be called {}", step.identity)),
-            );
-        }
-        let mut old = PlanStep {
-            action: Action::Replace,
-            part: Some(Part::Old),
-            changes: Vec::new(),
-            record: None,
-            config: None,
-            ..step.clone()
-        };
-        old.calls = self.calls(&old, CallKind::Delete);
-        let mut new = PlanStep {
-            action: Action::Replace,
-            part: Some(Part::New),
-            identity: desired.identity.clone(),
-            outputs: None,
-            ..step
-        };
-        if let Some(record) = &mut new.record {
-            record.identity.clone_from(&desired.identity);
-        }
-        new.calls = self.calls(&PlanStep { before: None, ..new.clone() }, CallKind::Create);
-        self.begin(new, desired);
-        if self.drafts.contains_key(&(desired.id.clone(), Part::New)) {
-            self.drafts.insert((desired.id.clone(), Part::Old), old);
-            if new_first {
-                self.new_first.insert(desired.id.clone());
-            }
-        }
     }
 }

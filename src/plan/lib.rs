@@ -14,7 +14,7 @@ mod resolve;
 mod select;
 
 pub use codes::CODES;
-pub use decide::{PlanInput, PlanOptions, decide};
+pub use decide::{Import, PlanInput, PlanOptions, Refactor, Removed, decide};
 pub use plan::{
     Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, FieldChange, Kept, Mode, OriginKind, OriginText,
     Part, Plan, PlanStep, RecordTemplate,

@@ -4,7 +4,7 @@ use mlp_diag::Diagnostics;
 use mlp_eval::PlanValue;
 use mlp_provider::{Call, Removal};
 use mlp_state::{Record, Status};
-use mlp_value::{KnownValue, Path, ResourceId};
+use mlp_value::{Address, KnownValue, Path, ResourceId};
 use serde::{Deserialize, Serialize};
 
 /// Version of the plan's form on disk.
@@ -166,6 +166,9 @@ pub struct RecordTemplate {
     pub lowering_version: u32,
     /// Where it is declared.
     pub place: Option<String>,
+    /// The address it was made under, where that is another.
+    #[serde(default)]
+    pub made_as: Option<Address>,
 }
 
 impl RecordTemplate {
@@ -185,6 +188,7 @@ impl RecordTemplate {
             lowering_version: self.lowering_version,
             status,
             place: self.place.clone(),
+            made_as: self.made_as.clone(),
         }
     }
 }
@@ -230,6 +234,12 @@ pub struct PlanStep {
     pub place: Option<String>,
     /// What destroying it loses, once the target was asked.
     pub removal: Option<Removal>,
+    /// The id under which the old object is remembered while its successor is made before it ends.
+    #[serde(default)]
+    pub deposed: Option<ResourceId>,
+    /// The id under which it is remembered so far.
+    #[serde(default)]
+    pub moved_from: Option<ResourceId>,
 }
 
 /// Something changed outside `mlp`.
@@ -282,6 +292,9 @@ pub struct Counts {
     pub import: usize,
     /// Forgotten.
     pub forget: usize,
+    /// Known under another address.
+    #[serde(default)]
+    pub moved: usize,
     /// Waiting.
     pub deferred: usize,
 }
@@ -361,6 +374,7 @@ impl Plan {
     pub(crate) fn count(&mut self) {
         let mut counts = Counts { deferred: self.deferred.len(), ..Counts::default() };
         for step in &self.steps {
+            counts.moved += usize::from(step.moved_from.is_some() && step.part != Some(Part::Old));
             match (step.action, step.part) {
                 (Action::Create, _) | (Action::Replace, Some(Part::New)) => counts.add += 1,
                 (Action::Delete, _) | (Action::Replace, _) => counts.destroy += 1,

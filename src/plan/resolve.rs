@@ -1,8 +1,8 @@
 //! Holes filled from what is remembered.
 
 use mlp_diag::{Diagnostic, Diagnostics, Span};
-use mlp_eval::{PlanValue, Resolved, Scope, Traversal, TraversalStep, Unknown, evaluate};
-use mlp_value::{Address, Key, Value};
+use mlp_eval::{PlanValue, Resolved, Scope, Traversal, Unknown, evaluate};
+use mlp_value::{Address, Value};
 
 use crate::codes;
 
@@ -42,23 +42,15 @@ impl Scope for OutputScope<'_> {
                 .at_opt(span, "used here")
                 .help("refer to an output of a resource, such as `endpoint.churn.url`")
         };
-        let mut address =
-            Address { module: Vec::new(), kind: traversal.root.clone(), name: "".into(), key: None };
-        let Some(TraversalStep::Attr(name)) = traversal.steps.first() else { return Err(unknown()) };
-        address.name = name.clone();
-        let keyed = match traversal.steps.get(1) {
-            Some(TraversalStep::Key(key)) => Some(Key::Text(key.clone())),
-            Some(TraversalStep::Index(index)) => Some(Key::Index(*index)),
-            _ => None,
-        };
-        if let Some(key) = keyed
-            && let Some(value) = (self.outputs)(&address.with_key(key))
-        {
-            return Ok(Resolved { value, consumed: 2, sensitive: false });
+        // The longest beginning that is the address of something known.
+        for length in (1..=traversal.steps.len()).rev() {
+            let beginning =
+                Traversal { root: traversal.root.clone(), steps: traversal.steps[..length].to_vec() };
+            let known = beginning.to_string().parse().ok().and_then(|address| (self.outputs)(&address));
+            if let Some(value) = known {
+                return Ok(Resolved { value, consumed: length, sensitive: false });
+            }
         }
-        match (self.outputs)(&address) {
-            Some(value) => Ok(Resolved { value, consumed: 1, sensitive: false }),
-            None => Err(unknown()),
-        }
+        Err(unknown())
     }
 }

@@ -5,9 +5,12 @@ use mlp_value::ResourceId;
 
 use crate::codes;
 
-/// Whether a selector means a resource: by id, by address with or without key, or with `*` for anything.
+/// Whether a selector means a resource: by id, by address with or without key, by a module it lies in, or with `*` for anything.
 pub(crate) fn matches(selector: &str, id: &ResourceId) -> bool {
-    let names = [id.to_string(), id.address.to_string(), id.address.without_key().to_string()];
+    let mut names = vec![id.to_string(), id.address.to_string(), id.address.without_key().to_string()];
+    for call in id.address.enclosing() {
+        names.extend([call.to_string(), call.without_key().to_string()]);
+    }
     names.iter().any(|name| if selector.contains('*') { glob(selector, name) } else { selector == name })
 }
 
@@ -52,6 +55,11 @@ mod tests {
         for bad in ["dataset.y", "dataset", "model.*", "*.z", ""] {
             assert!(!matches(bad, &id), "{bad}");
         }
+        let inner: ResourceId = "module.m[\"eu\"].dataset.x".parse().unwrap();
+        for good in ["module.m", "module.m[\"eu\"]", "module.m[\"eu\"].dataset.x"] {
+            assert!(matches(good, &inner), "{good}");
+        }
+        assert!(!matches("module.n", &inner) && !matches("dataset.x", &inner));
         let errors = unmatched("target", &["dataset.y".into()], &[&id]);
         assert_eq!(errors[0].code, "MLP0530");
     }

@@ -259,9 +259,9 @@ pub const OVERRIDE: &[Attribute] = &[
 
 /// Attributes that every resource-like block takes.
 pub const COMMON_ATTRIBUTES: &[Attribute] = &[
-    Attribute::new("description", Ty::Text, "What it is, for people."),
+    Attribute::new("description", Ty::Text, "What it is, for people.").at_apply(),
     Attribute::new("owner", Ty::OneOf(&[Ty::Ref(&["team"]), Ty::Text]), "Who answers for it."),
-    Attribute::new("labels", Ty::Map(&Ty::Text), "Labels put on everything made for it."),
+    Attribute::new("labels", Ty::Map(&Ty::Text), "Labels put on everything made for it.").at_apply(),
     Attribute::new("depends_on", Ty::List(&Ty::Ref(&[])), "Declarations that must be applied before it."),
     Attribute::new(
         "provider",

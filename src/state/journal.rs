@@ -54,6 +54,15 @@ pub enum Entry {
         /// What to forget.
         remove: Option<ResourceId>,
     },
+    /// What is remembered under one id is remembered under another from now on.
+    Move {
+        /// The plan's step.
+        step: u32,
+        /// The id it had.
+        from: ResourceId,
+        /// The id it has.
+        to: ResourceId,
+    },
     /// It failed.
     Failed {
         /// The plan's step.
@@ -207,6 +216,7 @@ impl Replay {
                 self.unfinished.remove(&self.key(*step, *call));
                 self.change(put.as_deref(), remove.as_ref());
             }
+            Entry::Move { from, to, .. } => self.state.rename(from, to),
             Entry::Failed { step, call, uncertain, .. } => {
                 if !uncertain {
                     self.unfinished.remove(&self.key(*step, *call));
@@ -296,5 +306,18 @@ pub(crate) mod tests {
         let (state, unfinished) = replay(State::empty("p", "e"), &[&entries[..], &[settle]].concat());
         assert!(state.resources.is_empty());
         assert_eq!(unfinished.len(), 2);
+    }
+
+    #[test]
+    fn what_moved_is_remembered_under_its_new_id() {
+        let id = |text: &str| -> ResourceId { text.parse().unwrap() };
+        let moved = Entry::Move { step: 2, from: id("model.a"), to: id("module.m.model.b") };
+        let entries = [open("1"), begin(1, "model.a"), done(1, "model.a"), open("2"), moved];
+        let (state, unfinished) = replay(State::empty("p", "e"), &entries);
+        assert!(unfinished.is_empty());
+        let record = &state.resources[&id("module.m.model.b")];
+        assert_eq!(record.made_as.as_ref().unwrap().to_string(), "model.a");
+        let json = serde_json::to_string(&entries.to_vec()).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Entry>>(&json).unwrap(), entries);
     }
 }

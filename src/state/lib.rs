@@ -18,5 +18,5 @@ pub use codes::CODES;
 pub use dir_store::DirStore;
 pub use journal::{Closed, Entry, Unfinished, replay};
 pub use lease::{Holder, Lease};
-pub use record::{FORMAT_VERSION, Record, State, Status};
+pub use record::{FORMAT_VERSION, Record, State, Status, deposed, successor};
 pub use store::{Loaded, Store, Writer};

@@ -51,6 +51,25 @@ pub struct Record {
     pub status: Status,
     /// Where it was declared, `main.mlp:41`.
     pub place: Option<String>,
+    /// The address it was made under, where it has another by now: its name in the target follows from that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_as: Option<Address>,
+}
+
+/// How the role of an object begins whose successor is there already.
+const DEPOSED: &str = "deposed-";
+
+/// The id under which the old object is remembered while its successor takes its place.
+pub fn deposed(id: &ResourceId, identity: &str) -> ResourceId {
+    let digest = blake3::hash(identity.as_bytes()).to_hex();
+    let short = digest.get(..8).unwrap_or_default();
+    ResourceId::new(id.address.clone(), &format!("{}{DEPOSED}{short}", id.role))
+}
+
+/// The id of what takes the place of a deposed object; `None` for any other.
+pub fn successor(id: &ResourceId) -> Option<ResourceId> {
+    let at = id.role.find(DEPOSED)?;
+    Some(ResourceId::new(id.address.clone(), &id.role[..at]))
 }
 
 /// All that is remembered of one environment.
@@ -97,7 +116,7 @@ impl State {
         let roles = self.resources.range(from..).take_while(|(id, _)| id.address == *address);
         let mut merged = BTreeMap::new();
         let mut found = false;
-        for (_, record) in roles {
+        for (_, record) in roles.filter(|(id, _)| successor(id).is_none()) {
             found = true;
             if let Some(outputs) = record.outputs.as_object() {
                 merged.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -110,6 +129,22 @@ impl State {
     pub fn put(&mut self, record: Record) {
         self.serial += 1;
         self.resources.insert(record.id.clone(), record);
+    }
+
+    /// Gives a record another id, wherever it is named; what has that id already is left alone.
+    pub fn rename(&mut self, from: &ResourceId, to: &ResourceId) {
+        if self.resources.contains_key(to) {
+            return;
+        }
+        let Some(mut record) = self.resources.remove(from) else { return };
+        self.serial += 1;
+        record.made_as.get_or_insert_with(|| from.address.clone());
+        record.made_as.take_if(|made_as| *made_as == to.address);
+        record.id = to.clone();
+        self.resources.insert(to.clone(), record);
+        for record in self.resources.values_mut() {
+            record.depends_on.iter_mut().filter(|id| *id == from).for_each(|id| id.clone_from(to));
+        }
     }
 
     /// Forgets a resource.
@@ -139,6 +174,7 @@ pub(crate) mod tests {
             lowering_version: 1,
             status: Status::Ready,
             place: Some("main.mlp:41".into()),
+            made_as: None,
         }
     }
 
@@ -154,6 +190,34 @@ pub(crate) mod tests {
         assert_eq!(merged.as_object().unwrap().len(), 2);
         assert_eq!(merged.field("url").unwrap().as_text(), Some("endpoint.a"));
         assert!(state.outputs(&Address::new("endpoint", "b")).is_none());
+    }
+
+    #[test]
+    fn a_renamed_record_keeps_the_address_it_was_made_under() {
+        let id = |text: &str| -> ResourceId { text.parse().unwrap() };
+        let mut state = State::empty("churn", "dev");
+        let mut user = record("endpoint.user");
+        user.depends_on = vec![id("endpoint.a")];
+        state.put(user);
+        state.put(record("endpoint.a"));
+        state.rename(&id("endpoint.a"), &id("endpoint.b"));
+        state.rename(&id("endpoint.b"), &id("endpoint.c"));
+        assert_eq!(state.resources[&id("endpoint.c")].made_as, Some(Address::new("endpoint", "a")));
+        assert_eq!(state.resources[&id("endpoint.user")].depends_on, [id("endpoint.c")]);
+        state.rename(&id("endpoint.c"), &id("endpoint.user"));
+        assert_eq!(state.resources.len(), 2);
+        state.rename(&id("endpoint.c"), &id("endpoint.a"));
+        assert_eq!(state.resources[&id("endpoint.a")].made_as, None);
+    }
+
+    #[test]
+    fn a_deposed_object_is_not_what_others_refer_to() {
+        let old = deposed(&"endpoint.a/router".parse().unwrap(), "endpoints/a");
+        assert_eq!(successor(&old).unwrap().to_string(), "endpoint.a/router");
+        assert_eq!(old.to_string().parse::<ResourceId>().unwrap(), old);
+        let mut state = State::empty("churn", "dev");
+        state.put(Record { id: old, ..record("endpoint.a") });
+        assert!(state.outputs(&Address::new("endpoint", "a")).is_none());
     }
 
     #[test]

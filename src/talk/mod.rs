@@ -4,7 +4,9 @@ mod ask;
 mod events;
 mod progress;
 mod summary;
+mod upkeep;
 
 pub use ask::{Answer, approve};
 pub use progress::Progress;
 pub use summary::{run_lines, status_lines};
+pub use upkeep::{collected_lines, runs_lines};

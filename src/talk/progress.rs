@@ -165,6 +165,7 @@ fn words(action: Action) -> (&'static str, &'static str) {
         Action::Delete => ("destroying", "destroyed"),
         Action::Forget => ("forgetting", "forgotten"),
         Action::Import => ("taking over", "taken over"),
+        Action::Move => ("moving", "moved"),
         _ => ("working", "done"),
     }
 }

@@ -40,6 +40,23 @@ impl Address {
         Self { key: Some(key), ..self.clone() }
     }
 
+    /// The `module` blocks it lies in, outermost first, each as an address of its own.
+    pub fn enclosing(&self) -> Vec<Self> {
+        let mut found = Vec::new();
+        for (at, word) in self.module.iter().enumerate() {
+            let (name, key) = segments(word).and_then(|words| words.into_iter().next()).unwrap_or_default();
+            found.push(Self { module: self.module[..at].to_vec(), kind: Arc::from("module"), name, key });
+        }
+        found
+    }
+
+    /// What lies in this `module` block has this in front of its address.
+    pub fn inside(&self) -> Vec<Arc<str>> {
+        let mut module = self.module.clone();
+        module.push(module_word(&(self.name.clone(), self.key.clone())));
+        module
+    }
+
     /// The declaration this is an instance of.
     #[must_use]
     pub fn without_key(&self) -> Self {
@@ -64,44 +81,94 @@ impl fmt::Display for Address {
     }
 }
 
+/// One word of an address, with the key behind it.
+type Segment = (Arc<str>, Option<Key>);
+
+/// The words of an address with their keys; `None` where it is not written as one.
+fn segments(text: &str) -> Option<Vec<Segment>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    loop {
+        let end = rest.find(['.', '[']).unwrap_or(rest.len());
+        let word = Arc::from(&rest[..end]);
+        rest = &rest[end..];
+        let mut key = None;
+        if let Some(inner) = rest.strip_prefix('[') {
+            let (read, after) = read_key(inner)?;
+            (key, rest) = (Some(read), after);
+        }
+        if end == 0 {
+            return None;
+        }
+        found.push((word, key));
+        match rest.strip_prefix('.') {
+            Some(more) => rest = more,
+            None => return rest.is_empty().then_some(found),
+        }
+    }
+}
+
+/// The key at the start of `text`, and what stands behind its bracket.
+fn read_key(text: &str) -> Option<(Key, &str)> {
+    let Some(inner) = text.strip_prefix('"') else {
+        let end = text.find(']')?;
+        return Some((Key::Index(text[..end].parse().ok()?), &text[end + 1..]));
+    };
+    let mut key = String::new();
+    let mut letters = inner.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return Some((Key::Text(Arc::from(key)), inner[at + 1..].strip_prefix(']')?)),
+            '\\' => key.push(match letters.next()?.1 {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                other => other,
+            }),
+            other => key.push(other),
+        }
+    }
+    None
+}
+
+/// A module as it stands in front of an address: its name with its key.
+fn module_word((name, key): &Segment) -> Arc<str> {
+    match key {
+        None => name.clone(),
+        Some(Key::Index(index)) => Arc::from(format!("{name}[{index}]")),
+        Some(Key::Text(text)) => Arc::from(format!("{name}[{text:?}]")),
+    }
+}
+
 impl std::str::FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not an address such as `model.churn` or `dataset.x[\"eu\"]`");
-        let (body, key) = match text.find('[').filter(|_| text.ends_with(']')) {
-            None => (text, None),
-            Some(at) => {
-                let inner = &text[at + 1..text.len() - 1];
-                let key = match inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-                    Some(word) => Key::Text(Arc::from(word)),
-                    None => Key::Index(inner.parse().map_err(|_| wrong())?),
-                };
-                (&text[..at], Some(key))
-            }
-        };
-        let words: Vec<&str> = body.split('.').collect();
+        let words = segments(text).ok_or_else(wrong)?;
         let mut module = Vec::new();
         let mut rest = words.as_slice();
-        while let ["module", name, more @ ..] = rest {
-            module.push(Arc::from(*name));
+        while let [(word, None), call, more @ ..] = rest
+            && &**word == "module"
+            && !more.is_empty()
+        {
+            module.push(module_word(call));
             rest = more;
         }
-        if words.iter().any(|word| word.is_empty()) {
-            return Err(wrong());
-        }
-        match rest {
-            [kind, name] => Ok(Self { module, kind: Arc::from(*kind), name: Arc::from(*name), key }),
-            [kind, name, more] if *kind == "provider" => {
-                Ok(Self { module, kind: Arc::from(*kind), name: Arc::from(format!("{name}.{more}")), key })
+        let (kind, name, key) = match rest {
+            [(kind, None), (name, key)] => (kind.clone(), name.clone(), key.clone()),
+            [(kind, None), (label, None), (name, key)] if LABELLED_TWICE.contains(&&**kind) => {
+                (kind.clone(), Arc::from(format!("{label}.{name}")), key.clone())
             }
-            [kind] if *kind == "project" => {
-                Ok(Self { module, kind: Arc::from(*kind), name: Arc::from(""), key })
-            }
-            _ => Err(wrong()),
-        }
+            [(kind, None)] if &**kind == "project" => (kind.clone(), Arc::from(""), None),
+            _ => return Err(wrong()),
+        };
+        Ok(Self { module, kind, name, key })
     }
 }
+
+/// Kinds whose blocks have two labels.
+const LABELLED_TWICE: &[&str] = &["provider", "data"];
 
 impl Serialize for Address {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -128,10 +195,19 @@ mod tests {
             "module.m.model.a",
             "provider.local.here",
             "project",
+            "module.m",
+            "module.m[\"a.b\"].module.n[0].dataset.x[\"q\\\"]\"]",
+            "module.a.module.b",
+            "data.local_dataset.x",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert!("model".parse::<Address>().is_err());
         assert!("model..a".parse::<Address>().is_err());
+        assert!("model.a[\"x".parse::<Address>().is_err());
+        let inner: Address = "module.m[\"k\"].module.n.model.a".parse().unwrap();
+        let calls: Vec<String> = inner.enclosing().iter().map(ToString::to_string).collect();
+        assert_eq!(calls, ["module.m[\"k\"]", "module.m[\"k\"].module.n"]);
+        assert_eq!(inner.enclosing()[1].inside(), inner.module);
     }
 }

@@ -27,6 +27,20 @@ pub enum Need {
     Program(String),
     /// What this machine has for steps to reserve.
     Machine,
+    /// Something that exists in the target of the environment: its fields and what it tells, as the text of a JSON object.
+    Look {
+        /// Its native kind.
+        kind: String,
+        /// What identifies it, a JSON object.
+        query: String,
+    },
+    /// The outputs of another project's environment as they were last applied, as the text of a JSON object.
+    Outputs {
+        /// The project's directory.
+        project: String,
+        /// The environment's name.
+        environment: String,
+    },
 }
 
 /// An answer.
@@ -49,6 +63,8 @@ pub enum Fact {
         /// Version as it prints it, for example `3.11.7`.
         version: String,
     },
+    /// What was asked refuses or does not answer.
+    Refused(Box<Refusal>),
     /// A machine.
     Machine {
         /// Processor cores.
@@ -58,8 +74,6 @@ pub enum Fact {
         /// What each GPU is called, by its number.
         gpus: Vec<String>,
     },
-    /// What was asked refuses or does not answer.
-    Refused(Box<Refusal>),
     /// There is no such thing.
     Missing,
     /// It is there and cannot be read; why.

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub struct Client {
     stream: BufReader<TcpStream>,
     port: u16,
+    closes: bool,
 }
 
 impl Client {
@@ -19,7 +20,12 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream), port })
+        Ok(Self { stream: BufReader::new(stream), port, closes: false })
+    }
+
+    /// Whether the server ends the connection after the last answer.
+    pub fn closes(&self) -> bool {
+        self.closes
     }
 
     /// Sends a JSON body; gives the status and the answer's body.
@@ -27,8 +33,16 @@ impl Client {
     /// # Errors
     /// The connection breaks, or the answer has neither a length nor chunks.
     pub fn post(&mut self, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+        self.post_with(path, "Accept: */*", body)
+    }
+
+    /// As `post`, with a header.
+    ///
+    /// # Errors
+    /// As `post`.
+    pub fn post_with(&mut self, path: &str, header: &str, body: &str) -> std::io::Result<(u16, String)> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{header}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             self.port,
             body.len()
         );
@@ -60,6 +74,7 @@ impl Client {
             match line.split_once(':') {
                 None => break,
                 Some(("content-length", value)) => length = value.trim().parse().ok(),
+                Some(("connection", value)) => self.closes = value.trim() == "close",
                 Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
                 Some(_) => {}
             }

@@ -143,6 +143,7 @@ impl<'a> Builder<'a> {
             on_destroy: if keep { OnDestroy::Keep } else { OnDestroy::Delete },
             create_before_destroy: false,
             ignore_changes: ignored.iter().filter_map(|path| path.as_text()?.parse().ok()).collect(),
+            ..Lifecycle::default()
         }
     }
 

@@ -13,6 +13,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         "runtime.env.**",
         "code",
         "run",
+        "serve",
         "inputs.**",
         "params.**",
         "outputs.**",

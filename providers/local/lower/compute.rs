@@ -40,7 +40,7 @@ const REFUSED_ACCELERATOR: &[(&str, &str)] = &[
     ("topology", "there are no pods of accelerators in one machine"),
 ];
 /// The launcher's own word for the same mistake.
-const TOO_MUCH: &str = "MLP0761";
+pub(super) const TOO_MUCH: &str = "MLP0761";
 
 pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
     let mut builder = Builder::new(input, READ);
@@ -122,21 +122,46 @@ impl Reserved {
         path: &str,
         machine: &Machine,
     ) {
-        refuse(builder, value, &format!("{path}."), REFUSED_ACCELERATOR);
+        let asked = Accelerator::of(value);
+        let slots = asked.check(builder, value, path, machine);
+        self.fields.insert("gpus", Value::int(i64::try_from(asked.count).unwrap_or(i64::MAX)));
+        self.fields
+            .insert("gpu_slots", Value::list(slots.into_iter().map(|slot| Value::int(i64::from(slot)))));
+    }
+}
+
+/// How many GPUs of which names are asked for.
+pub(super) struct Accelerator<'v> {
+    pub(super) names: Vec<&'v str>,
+    pub(super) count: usize,
+}
+
+impl<'v> Accelerator<'v> {
+    pub(super) fn of(value: &'v PlanValue) -> Self {
         let name = value.field("name");
-        let names: Vec<&str> = match name.and_then(Value::as_list) {
+        let names = match name.and_then(Value::as_list) {
             Some(names) => names.iter().filter_map(Value::as_text).collect(),
             None => name.and_then(Value::as_text).into_iter().collect(),
         };
         let count = value.field("count").and_then(Value::as_number).and_then(Number::to_i64).unwrap_or(1);
-        let slots = machine.gpus_called(&names);
-        if usize::try_from(count).unwrap_or(usize::MAX) > slots.len() {
+        Self { names, count: usize::try_from(count).unwrap_or(usize::MAX) }
+    }
+
+    /// Refuses what has no meaning here, and more than the machine has; gives the GPUs that fit.
+    pub(super) fn check(
+        &self,
+        builder: &mut Builder<'_>,
+        value: &PlanValue,
+        path: &str,
+        machine: &Machine,
+    ) -> Vec<u32> {
+        refuse(builder, value, &format!("{path}."), REFUSED_ACCELERATOR);
+        let slots = machine.gpus_called(&self.names);
+        if self.count > slots.len() {
             let there = if machine.gpus.is_empty() { "no GPU".to_owned() } else { machine.gpus.join(", ") };
-            too_much(builder, path, format!("{count} × {}", names.join(" or ")), there);
+            too_much(builder, path, format!("{} × {}", self.count, self.names.join(" or ")), there);
         }
-        self.fields.insert("gpus", Value::int(count));
-        self.fields
-            .insert("gpu_slots", Value::list(slots.into_iter().map(|slot| Value::int(i64::from(slot)))));
+        slots
     }
 }
 
@@ -168,7 +193,7 @@ fn too_much(builder: &mut Builder<'_>, path: &str, asked: String, there: String)
 }
 
 /// This machine, with the GPUs that the provider's block names instead of those that are found.
-fn machine(builder: &mut Builder<'_>) -> Option<Machine> {
+pub(super) fn machine(builder: &mut Builder<'_>) -> Option<Machine> {
     let found = match builder.ask(Need::Machine)? {
         Fact::Machine { cores, memory, gpus } => {
             Machine { cores: *cores, memory: *memory, gpus: gpus.clone() }

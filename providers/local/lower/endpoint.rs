@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::{Builder, object_name};
+use super::trigger;
 use super::versioned;
+use super::{gpus, graph, rollout, serving};
 use crate::codes;
 use crate::mlp_eval::PlanValue;
-use crate::mlp_value::units;
 use crate::mlp_value::{Path, Value};
 
-type Fields = BTreeMap<&'static str, PlanValue>;
+use serving::Fields;
 
 const ONLINE: &[&str] = &[
     "kind",
@@ -24,13 +25,60 @@ const ONLINE: &[&str] = &[
     "variant.*.shadow",
     "follow",
     "serve",
+    "runtime",
+    "runtime.language",
+    "runtime.version",
+    "runtime.lock",
+    "runtime.env.**",
+    "secrets.**",
+    "accelerator.**",
+    "graph.node.*.model",
+    "graph.node.*.input",
+    "graph.output",
+    "timeout",
+    "timeouts.create",
+    "slo.p50",
+    "slo.p95",
+    "slo.p99",
+    "slo.availability",
+    "slo.error_rate",
+    "capture.**",
     "scaling.min",
     "scaling.max",
+    "scaling.metric",
+    "scaling.target",
     "auth.keys_from",
     "limits.per",
     "limits.requests",
+    "limits.body",
+    "limits.concurrency",
+    "rollout.strategy",
+    "rollout.steps",
+    "rollout.hold",
+    "rollout.abort_on",
 ];
-const BATCH: &[&str] = &["kind", "model", "input", "output.to", "output.mode", "serve"];
+const BATCH: &[&str] = &[
+    "kind",
+    "model",
+    "input",
+    "output.to",
+    "output.mode",
+    "serve",
+    "runtime",
+    "runtime.language",
+    "runtime.version",
+    "runtime.lock",
+    "runtime.env.**",
+    "secrets.**",
+    "timeout",
+    "timeouts.create",
+    "trigger.*.cron",
+    "trigger.*.timezone",
+    "trigger.*.catch_up",
+    "trigger.*.dataset",
+    "trigger.*.rows",
+    "trigger.*.cooldown",
+];
 /// All of the traffic, in basis points.
 const WHOLE: i64 = 10_000;
 
@@ -53,10 +101,27 @@ fn online(input: &LowerInput<'_>) -> Lowered {
     config.insert("port", builder.attribute("port").cloned().unwrap_or_else(|| Value::int(0)));
     config.insert("host", Value::text(builder.text("host").unwrap_or("127.0.0.1")));
     protocol(&mut builder, &mut config);
-    serve(&mut builder, &mut config);
-    access(&mut builder, &mut config);
-    let replicas = replicas(&mut builder);
-    let (variants, models) = variants(&mut builder, replicas);
+    serving::serve(&mut builder, &mut config);
+    serving::secrets(&mut builder, &mut config);
+    serving::access(&mut builder, &mut config);
+    serving::times(&mut builder, &mut config);
+    serving::promises(&mut builder, &mut config);
+    serving::capture(&mut builder, &mut config);
+    rollout::lower(&mut builder, &mut config);
+    let scale = serving::scaling(&mut builder);
+    let has_graph = builder.attribute("graph").is_some();
+    let (variants, models) = if has_graph {
+        config.extend(graph::lower(&mut builder).map(|graph| ("graph", graph)));
+        nodes(&mut builder, &scale)
+    } else {
+        variants(&mut builder, &scale)
+    };
+    let gpus = gpus::lower(&mut builder);
+    let has_gpus = !gpus.is_empty();
+    let variants = variants.into_iter().map(|(name, variant)| {
+        let variant = gpus.get(&name).map_or(variant.clone(), |gpus| with(&variant, "gpus", gpus));
+        (name, variant)
+    });
     config.insert("variant", Value::object(variants));
     let mut desired = builder.resource("local_endpoint", "endpoints", false, config);
     let names: Vec<String> = desired
@@ -67,11 +132,22 @@ fn online(input: &LowerInput<'_>) -> Lowered {
         .unwrap_or_default();
     for name in &names {
         let at = Path::of(&["variant", name]);
+        if has_gpus {
+            desired.from.insert(at.field("gpus"), Path::of(&["accelerator"]));
+        }
+        if has_graph {
+            let node = Path::of(&["graph", "node", name, "model"]);
+            let natives = ["alias", "version", "address"];
+            desired.from.extend(natives.map(|native| (at.field(native), node.clone())));
+            continue;
+        }
         let written = |word: &str| builder.declaration().body.get(&at.field(word)).is_some();
         if written("traffic") {
             desired.from.insert(at.field("weight"), at.field("traffic"));
         }
-        desired.from.insert(at.field("replicas"), Path::of(&["scaling", "min"]));
+        for (native, path) in [("replicas", "min"), ("max_replicas", "max"), ("target", "target")] {
+            desired.from.insert(at.field(native), Path::of(&["scaling", path]));
+        }
         for native in ["alias", "version", "address"] {
             desired.from.insert(
                 at.field(native),
@@ -99,79 +175,14 @@ fn protocol(builder: &mut Builder<'_>, config: &mut Fields) {
     }
 }
 
-fn serve(builder: &mut Builder<'_>, config: &mut Fields) {
-    let Some(serve) = builder.attribute("serve") else { return };
-    match serve.as_text() {
-        Some(text) if text.contains(':') => {
-            config.insert("serve", serve.clone());
-        }
-        _ => builder.not_served("serve", "anything but `module:Class`", "name a class of the model's code"),
-    }
-}
-
-fn replicas(builder: &mut Builder<'_>) -> i64 {
-    let number = |path: &str| builder.attribute(path).and_then(Value::as_number)?.to_i64();
-    let (min, max) = (number("scaling.min").unwrap_or(1), number("scaling.max"));
-    if min == 0 {
-        builder.not_served("scaling.min", "scaling to zero", "use `min = 1`");
-    }
-    if max.is_some_and(|max| max != min) {
-        builder.not_served("scaling.max", "scaling by load", "leave `max` out, or make it equal to `min`");
-    }
-    min.max(1)
-}
-
-fn access(builder: &mut Builder<'_>, config: &mut Fields) {
-    let keys = builder.attribute("auth.keys_from");
-    if let Some(keys) = keys
-        && let Some(secret) = builder.referred(keys, "secret", "auth.keys_from")
-    {
-        let from = secret.body.field("from").and_then(Value::as_text).unwrap_or_default();
-        if !from.starts_with("file:") {
-            // The supervisor outlives the command's environment, and keys are never written down.
-            builder.not_served(
-                "auth.keys_from",
-                &format!("keys from `{from}`"),
-                "keep the keys, one a line, in a file and use `file:PATH`",
-            );
-        }
-        config.insert("auth", Value::object([("keys_from", Value::text(from))]));
-    }
-    let Some(requests) = builder.text("limits.requests") else { return };
-    let per = builder.text("limits.per").unwrap_or("caller");
-    let scope = if per == "endpoint" { "all" } else { "key" };
-    if scope == "key" && keys.is_none() {
-        builder.error(
-            codes::VALUE,
-            "limits.per",
-            format!("without `auth` nobody can tell one {per} from another"),
-            "add `auth`, or use `per = \"endpoint\"`",
-        );
-    }
-    match units::rate(requests) {
-        Ok(rate) => {
-            let seconds = rate.per.as_secs().max(1);
-            let minute = i64::try_from(rate.count.saturating_mul(60) / seconds).unwrap_or(i64::MAX);
-            if minute == 0 {
-                builder.not_served("limits.requests", "a limit below one request a minute", "");
-            }
-            config.insert(
-                "limits",
-                Value::object([("requests_per_minute", Value::int(minute)), ("per", Value::text(scope))]),
-            );
-        }
-        Err(why) => builder.error(codes::VALUE, "limits.requests", why, ""),
-    }
-}
-
-fn variants(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
+fn variants(builder: &mut Builder<'_>, scale: &Fields) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
     let mut models = Vec::new();
     let mut found = BTreeMap::new();
     let written = builder.attribute("variant").and_then(Value::as_object);
     if let (None, Some(model)) = (written, builder.attribute("model")) {
         if let Some(fields) = builder.model(model, "model") {
             models.push(fields.clone());
-            found.insert("main".to_owned(), variant(fields, WHOLE, 0, replicas));
+            found.insert("main".to_owned(), variant(fields, WHOLE, 0, scale));
         }
         return (found, models);
     }
@@ -192,17 +203,42 @@ fn variants(builder: &mut Builder<'_>, replicas: i64) -> (BTreeMap<String, PlanV
             .and_then(crate::mlp_value::Number::to_i64)
             .unwrap_or(0);
         let weight = weights.get(name.as_ref()).copied().unwrap_or(0);
-        found.insert(name.to_string(), variant(fields, weight, shadow, replicas));
+        found.insert(name.to_string(), variant(fields, weight, shadow, scale));
     }
     (found, models)
 }
 
-fn variant(mut fields: Fields, weight: i64, shadow: i64, replicas: i64) -> PlanValue {
+/// Each node of a graph is a variant that gets all of what is meant for it.
+fn nodes(builder: &mut Builder<'_>, scale: &Fields) -> (BTreeMap<String, PlanValue>, Vec<Fields>) {
+    for other in ["model", "variant"] {
+        if builder.attribute(other).is_some() {
+            let text = format!("an endpoint has a `graph` or a `{other}`, not both");
+            builder.error(codes::VALUE, other, text, "name the model as a `node` of the graph");
+        }
+    }
+    let mut models = Vec::new();
+    let mut found = BTreeMap::new();
+    for (name, model) in graph::models(builder) {
+        if let Some(fields) = builder.model(model, &format!("graph.node.{name}.model")) {
+            models.push(fields.clone());
+            found.insert(name, variant(fields, WHOLE, 0, scale));
+        }
+    }
+    (found, models)
+}
+
+fn with(variant: &PlanValue, name: &str, value: &PlanValue) -> PlanValue {
+    let fields = variant.as_object().into_iter().flat_map(|fields| fields.iter());
+    let fields = fields.map(|(name, value)| (name.to_string(), value.clone()));
+    Value::object(fields.chain([(name.to_owned(), value.clone())]))
+}
+
+fn variant(mut fields: Fields, weight: i64, shadow: i64, scale: &Fields) -> PlanValue {
     fields.insert("weight", Value::int(weight));
     if shadow > 0 {
         fields.insert("shadow", Value::int(shadow));
     }
-    fields.insert("replicas", Value::int(replicas));
+    fields.extend(scale.iter().map(|(name, value)| (*name, value.clone())));
     Value::object(fields)
 }
 
@@ -258,7 +294,9 @@ fn batch(input: &LowerInput<'_>) -> Lowered {
     let mut builder = Builder::new(input, BATCH);
     let mut config = Fields::new();
     let mut models = Vec::new();
-    serve(&mut builder, &mut config);
+    serving::serve(&mut builder, &mut config);
+    serving::secrets(&mut builder, &mut config);
+    serving::times(&mut builder, &mut config);
     match builder.attribute("model") {
         Some(model) => {
             if let Some(fields) = builder.model(model, "model") {
@@ -292,6 +330,7 @@ fn batch(input: &LowerInput<'_>) -> Lowered {
         }
     }
     config.insert("mode", Value::text(builder.text("output.mode").unwrap_or("append")));
+    trigger::lower(&mut builder, &mut config);
     let mut desired = builder.resource("local_batch_endpoint", "batch", false, config);
     desired.from.insert(Path::of(&["mode"]), Path::of(&["output", "mode"]));
     desired.deferred = builder.deferral(&models);

@@ -91,14 +91,7 @@ pub(super) fn binding(
     path: &str,
 ) -> Option<PlanValue> {
     if versioned::leads_to_dataset(value) {
-        let found = versioned::dataset(builder, value, path)?;
-        if let Some(writer) = steps.writer_of(&found.address).filter(|_| found.pin.is_none()) {
-            let text = format!("`{}` is written by step `{writer}` of this pipeline", found.address);
-            builder.error(codes::STEP, path, text, &format!("take what the step hands on: `step.{writer}`"));
-        }
-        let mut fields = found.fields();
-        fields.insert("type", Value::text("table"));
-        return Some(Value::object(fields));
+        return dataset(builder, steps, value, path);
     }
     let Some(reference) = reference_of(value) else {
         builder.not_served(
@@ -132,6 +125,18 @@ pub(super) fn binding(
             None
         }
     }
+}
+
+/// A version of a dataset; the newest only where this pipeline does not write it.
+fn dataset(builder: &mut Builder<'_>, steps: &Steps<'_>, value: &PlanValue, path: &str) -> Option<PlanValue> {
+    let found = versioned::dataset(builder, value, path)?;
+    if let (Some(writer), None) = (steps.writer_of(&found.address), &found.pin) {
+        let text = format!("`{}` is written by step `{writer}` of this pipeline", found.address);
+        builder.error(codes::STEP, path, text, &format!("take what the step hands on: `step.{writer}`"));
+    }
+    let mut fields = found.fields();
+    fields.insert("type", Value::text("table"));
+    Some(Value::object(fields))
 }
 
 fn output(

@@ -6,18 +6,23 @@ mod component;
 mod compute;
 mod dataset;
 mod endpoint;
+mod gpus;
+mod graph;
 mod inputs;
 mod model;
 mod params;
 mod pipeline;
 mod registry;
+mod rollout;
 mod runtime;
 mod schema_file;
 mod secret;
 mod served;
+mod serving;
 mod source;
 mod step;
 mod storage;
+mod trigger;
 mod upstream;
 mod versioned;
 mod writes;
@@ -79,7 +84,23 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "inputs", "params", "served", "step", "writes"];
+        let helpers = [
+            "mod",
+            "builder",
+            "gpus",
+            "graph",
+            "inputs",
+            "params",
+            "rollout",
+            "schema_file",
+            "served",
+            "serving",
+            "step",
+            "trigger",
+            "upstream",
+            "versioned",
+            "writes",
+        ];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())

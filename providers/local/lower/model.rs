@@ -48,13 +48,8 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         builder.not_served("kind", &format!("a model of kind `{kind}`"), "use `kind = \"full\"`");
     }
     if let Some(serve) = builder.text("serve") {
-        if !serve.split_once(':').is_some_and(|(module, class)| !module.is_empty() && !class.is_empty()) {
-            builder.error(
-                codes::VALUE,
-                "serve",
-                format!("`{serve}` is no `module:Class`"),
-                "name a python module of the code and a class in it",
-            );
+        if let Err(why) = crate::forms::form(serve) {
+            builder.error(codes::VALUE, "serve", why, super::serving::FORMS);
         }
         config.insert("serve", Value::text(serve));
     }

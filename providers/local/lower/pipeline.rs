@@ -8,6 +8,7 @@ use super::builder::Builder;
 use super::check;
 use super::params;
 use super::step::{self, Steps};
+use super::trigger;
 use crate::codes;
 use crate::mlp_eval::{PlanValue, reference_of};
 use crate::mlp_value::Value;
@@ -46,6 +47,12 @@ const SERVED: &[&str] = &[
     "step.*.evidence",
     "step.*.runtime.**",
     "defaults.runtime.**",
+    "trigger.*.cron",
+    "trigger.*.timezone",
+    "trigger.*.catch_up",
+    "trigger.*.dataset",
+    "trigger.*.rows",
+    "trigger.*.cooldown",
 ];
 
 pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
@@ -85,6 +92,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         }
         _ => builder.error(codes::STEP, "step", "a pipeline needs a step", ""),
     }
+    trigger::lower(&mut builder, &mut config);
     let desired = builder.resource("local_pipeline", "pipelines", false, config);
     builder.finish(vec![desired])
 }

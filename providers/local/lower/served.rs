@@ -20,16 +20,17 @@ const COMMON: &[&str] = &[
     "lifecycle.on_destroy",
     "lifecycle.ignore_changes",
     "lifecycle.precondition",
+    "lifecycle.postcondition",
+    "lifecycle.replace_triggered_by",
+    "override.**",
 ];
 
 /// Why some attributes are not served, where that is worth a line.
 const REASONS: &[(&str, &str)] = &[
-    (
-        "trigger",
-        "triggers are run by the loop, which is not available in this version; start a run with `mlp run`",
-    ),
-    ("encrypt", "it needs the local provider's encryption, which is not available"),
-    ("accelerator", "endpoints run on the processors of this machine"),
+    ("monitor", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
+    ("breaches", "monitors are not watched by the local provider; let a schedule or a dataset start the run"),
+    ("encrypt", "what is encrypted are datasets: set `protection = { encrypt = true }` there"),
+    ("accelerator", "a batch runs on the processors of this machine"),
     ("nodes", "there is one node: this machine"),
     ("compute", "endpoints run as processes of this machine"),
     ("capacity", "a machine that is there already is not bought"),
@@ -39,9 +40,15 @@ const REASONS: &[(&str, &str)] = &[
     ("progress", "a step says how far it is itself, in lines that begin with `mlp:progress`"),
     ("slices", "a step writes the metrics of slices itself, into `slices` of its metrics file"),
     ("image", "processes are started without containers"),
-    ("rollout", "a new version takes over at once, when its replicas are ready"),
-    ("capture", "requests are not recorded in this version"),
-    ("override", "native fields of the local provider are not overridden"),
+    ("tokens", "the router does not know what a token is"),
+    ("ttft_p95", "the router does not know what a token is"),
+    ("tpot_p95", "the router does not know what a token is"),
+    ("callers", "there are no accounts on this machine; give keys with `auth.keys_from`"),
+    (
+        "create_before_destroy",
+        "an object's name follows from its address, so that two cannot stand side by side",
+    ),
+    ("timeouts", "its operations are done when the call returns"),
 ];
 
 /// The paths that are set and not among `served`: `a.b`, `a.*.b`, and `a.**` for everything below `a`.

@@ -59,6 +59,11 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
             "use `file`, `http`, `sqlite` or `postgres`; what else there is, export to a file",
         ),
     }
+    if builder.attribute("auth").is_some_and(|auth| !auth.is_null()) && builder.attribute("secret").is_none()
+    {
+        let text = "`auth` says how a secret is shown, and there is none";
+        builder.error(codes::VALUE, "auth", text, "name a `secret`, or leave `auth` out");
+    }
     if let Some(mode) = builder.text("mode").filter(|mode| *mode != "batch") {
         builder.not_served("mode", &format!("the mode `{mode}`"), "use `mode = \"batch\"`");
     }

@@ -203,6 +203,9 @@ fn read(ground: &Ground, config: &KnownValue, reporter: &dyn Reporter) -> Fallib
             }
         }
     }
+    // People know their files by where they are in the project.
+    let project = Path::new(&ground.target.directory);
+    found.sources = found.sources.into_iter().map(|source| source.in_directory(project)).collect();
     Ok(found)
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::{Ground, Handler, Observation, removal, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, io};
-use crate::mlp_value::KnownValue;
+use crate::mlp_value::{KnownValue, Type};
 
 pub(super) struct Directory;
 
@@ -30,8 +30,10 @@ pub(super) fn contents(path: &std::path::Path) -> (usize, u64) {
 impl Handler for Directory {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
-            Field::optional("kind", "Objects, or a volume.").replaces("objects and volumes are kept apart"),
-            Field::optional("pattern", "How it is used."),
+            Field::optional("kind", "Objects, or a volume.")
+                .ty(Type::String)
+                .replaces("objects and volumes are kept apart"),
+            Field::optional("pattern", "How it is used.").ty(Type::String),
         ]);
         ResourceKind::new("local_directory", "A directory of the environment.", fields).stateful()
     }

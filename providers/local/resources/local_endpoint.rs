@@ -6,10 +6,12 @@ use mlp_floor::serve::ReplicaState;
 use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::{Value as Json, json};
 
+use super::local_pipeline::keep_code;
 use super::{Ground, Handler, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, io};
 use crate::mlp_value::KnownValue;
+use crate::runtimes;
 use crate::supervisor::client;
 
 pub(super) struct Endpoint;
@@ -21,6 +23,18 @@ pub(crate) fn secret_lines(project: &Path, reference: &str) -> Fallible<Vec<Stri
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
+/// Keeps the code of what serves instead of the versions' own and builds its runtime; gives its digest and interpreter.
+pub(super) fn keep_server(ground: &Ground, config: &KnownValue, reporter: &dyn Reporter) -> Fallible<Json> {
+    let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
+    let code = config.field("code").map(|code| keep_code(ground, code, address, "serve")).transpose()?;
+    let runtime = config.field("runtime");
+    if let Some(runtime) = runtime {
+        runtimes::ensure(ground, runtime, reporter)?;
+    }
+    let interpreter = runtime.and_then(|runtime| runtimes::interpreter(ground, runtime));
+    Ok(json!({ "code": code, "interpreter": interpreter }))
+}
+
 impl Handler for Endpoint {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
@@ -29,9 +43,18 @@ impl Handler for Endpoint {
             Field::required("protocol", "What it answers beside `/v1/predict`."),
             Field::required("follow", "Whether it follows aliases by itself."),
             Field::required("variant", "The models and their shares of the traffic, in basis points."),
-            Field::optional("serve", "The class that serves, instead of the version's own."),
+            Field::optional("serve", "What serves, instead of what the version says."),
+            Field::optional("code", "The code of what serves, instead of the version's own."),
+            Field::optional("runtime", "The interpreter that serves, instead of the version's own."),
+            Field::optional("secrets", "Where the secrets of the replicas are, by variable."),
+            Field::optional("graph", "What each node takes, and what is answered."),
+            Field::optional("timeout_ms", "How long an answer may take."),
+            Field::optional("start_timeout_ms", "How long a replica may take to become ready."),
+            Field::optional("slo", "What is promised, as the router measures it."),
+            Field::optional("capture", "What is recorded, and the dataset it becomes."),
             Field::optional("auth", "Where the accepted keys are."),
             Field::optional("limits", "How much may be asked."),
+            Field::optional("rollout", "How a new version takes over; at once where it is absent."),
             Field::computed("running", "`yes` while every variant has its replicas."),
         ]);
         ResourceKind::new("local_endpoint", "A router in front of supervised replicas.", fields)
@@ -42,7 +65,7 @@ impl Handler for Endpoint {
         ground: &Ground,
         _: Option<&Document>,
         config: &KnownValue,
-        _: &dyn Reporter,
+        reporter: &dyn Reporter,
     ) -> Fallible<Json> {
         // With `follow = "plan"` the versions of this moment stay, whatever the aliases do.
         let pinned = if config.field("follow").and_then(KnownValue::as_text) == Some("plan") {
@@ -50,7 +73,10 @@ impl Handler for Endpoint {
         } else {
             Json::Null
         };
-        Ok(json!({ "pinned": pinned, "directory": ground.target.directory }))
+        let mut resolved = keep_server(ground, config, reporter)?;
+        resolved["pinned"] = pinned;
+        resolved["directory"] = ground.target.directory.as_str().into();
+        Ok(resolved)
     }
 
     fn observe(&self, ground: &Ground, document: &Document) -> Fallible<Observation> {
@@ -60,7 +86,8 @@ impl Handler for Endpoint {
             status.document == document.digest
                 && status.error.is_none()
                 && status.state.as_ref().is_some_and(|state| {
-                    state.variants.iter().all(|variant| {
+                    // A version on its way is no matter of a plan.
+                    state.variants.iter().filter(|variant| variant.of.is_none()).all(|variant| {
                         !variant.replicas.is_empty()
                             && variant.replicas.iter().all(|replica| replica.state == ReplicaState::Ready)
                     })

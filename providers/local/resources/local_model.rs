@@ -14,7 +14,7 @@ use crate::mlp_value::KnownValue;
 pub(super) struct Model;
 
 /// The name in the registry of the model a record describes.
-fn name_of(config: &KnownValue) -> String {
+pub(crate) fn name_of(config: &KnownValue) -> String {
     let address = config.field("address").and_then(KnownValue::as_text).unwrap_or_default();
     address.parse().map(|address| object_name(&address)).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use crate::documents::Document;
 use crate::fault::{Fallible, fault};
 use crate::mlp_value::KnownValue;
 use crate::runtimes;
+use crate::triggers;
 
 pub(super) struct Pipeline;
 
@@ -47,6 +48,12 @@ impl Handler for Pipeline {
             Field::optional("param_types", "The types of its parameters."),
             Field::required("step", "Its steps, resolved."),
             Field::optional("checks", "What must hold before a version is registered."),
+            Field::optional("trigger", "What starts it by itself."),
+            Field::optional(
+                "paused",
+                "Whether triggers only look: in the development mode nothing starts by itself.",
+            ),
+            Field::computed("scheduled", "`yes`, or `no` while nobody watches its triggers."),
         ]);
         ResourceKind::new("local_pipeline", "The definition of a pipeline that runs as processes.", fields)
     }
@@ -74,6 +81,7 @@ impl Handler for Pipeline {
             by_directory.insert(directory, digest.clone());
             kept.insert(name.to_owned(), digest);
         }
+        triggers::prepare(ground, config)?;
         Ok(serde_json::json!({ "code": kept }))
     }
 
@@ -85,15 +93,17 @@ impl Handler for Pipeline {
         let unbuilt = commands(&document.config).any(|(_, step, _)| {
             step.field("runtime").is_some_and(|runtime| !runtimes::is_built(ground, runtime))
         });
-        Ok(seen(match (missing, unbuilt) {
+        let mut seen = seen(match (missing, unbuilt) {
             (true, _) => "the snapshot of its code is missing",
             (false, true) => "the environment of its runtime is missing",
             (false, false) => "yes",
-        }))
+        });
+        seen.computed.insert("scheduled", triggers::watched(ground, &document.config));
+        Ok(seen)
     }
 
-    fn remove(&self, _: &Ground, _: &Document) -> Fallible<()> {
-        Ok(())
+    fn remove(&self, ground: &Ground, document: &Document) -> Fallible<()> {
+        triggers::forget(&ground.place, document)
     }
 
     fn removal(&self, _: &Ground, _: &Document) -> Fallible<Option<Removal>> {

@@ -17,6 +17,7 @@ use crate::fault::Fallible;
 use crate::mlp_value::{KnownValue, units};
 
 pub(crate) use local_endpoint::secret_lines;
+pub(crate) use local_model::name_of as model_name;
 
 /// What is looked at and changed: the environment and where its things are.
 #[derive(Debug, Clone)]

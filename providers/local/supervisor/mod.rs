@@ -1,55 +1,85 @@
 //! The supervisor: one process a project that keeps the endpoints of its environments as their records and the aliases
-//! of their models say. It outlives the command and the terminal that started it.
+//! of their models say. It outlives the command and the terminal that started it, and the endpoints outlive it: each lives
+//! in a process of its own, which the next supervisor finds again.
 
 pub(crate) mod client;
+mod conditions;
+mod ingest;
 mod process;
 pub(crate) mod protocol;
+mod rollout;
+mod settle;
 mod spec;
+mod triggers;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mlp_floor::serve::{Endpoint, EndpointSpec};
+use mlp_floor::serve::{Keeper, Reading};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, watch};
 
 use crate::codes;
-use crate::documents::{Document, Found, Place, write_json};
-use crate::fault;
+use crate::documents::write_json;
 use crate::mlp_diag::{Blame, Diagnostic};
+use crate::time::now_ms;
 use protocol::{Ask, EndpointReport, PROTOCOL, Request, Response, Status, VERSION};
+use settle::Slot;
+use vault::Vault;
 
-pub(crate) use spec::{find_version, launch, pin, version};
+pub(crate) use conditions::prepare;
+pub(crate) use ingest::take as take_captured;
+pub(crate) use rollout::needed;
+pub(crate) use spec::{environment, find_version, graph_of, launch, pin, version};
+pub(crate) use vault::Variables;
 
 /// How often aliases and records are looked at.
 const TICK: Duration = Duration::from_secs(1);
-/// How long an endpoint that could not be started is left alone.
-const PAUSE: Duration = Duration::from_secs(10);
+/// How often the figures of a version on its way are looked at.
+const CLOSE: Duration = Duration::from_millis(200);
+/// How often it is written down that the supervisor is still there.
+const SIGN: u64 = 10_000;
+/// How long an earlier supervisor may take to end.
+const SUCCESSION: Duration = Duration::from_secs(10);
 
 /// An environment's home and the endpoint's name in it.
 type Key = (PathBuf, String);
 
-/// One endpoint as it runs.
-#[derive(Default)]
-struct Slot {
-    endpoint: Option<Endpoint>,
-    spec: Option<EndpointSpec>,
-    failed: Option<(EndpointSpec, Instant)>,
+/// Whether the supervisor is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    No,
+    /// With everything.
+    All,
+    /// Alone: the endpoints go on.
+    Alone,
 }
 
 struct Supervisor {
     folder: PathBuf,
     slots: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Slot>>>>,
+    /// The processes of the endpoints, to be asked also while something is changed.
+    keepers: Mutex<BTreeMap<Key, Keeper>>,
     reports: Mutex<BTreeMap<Key, EndpointReport>>,
     homes: Mutex<BTreeSet<PathBuf>>,
+    /// What the records of each environment read from variables.
+    variables: Mutex<BTreeMap<PathBuf, Variables>>,
     /// Ports that endpoints chose, so that they keep them.
     ports: Mutex<BTreeMap<Key, u16>>,
+    triggers: triggers::Triggers,
+    pace: Arc<tokio::sync::Mutex<ingest::Pace>>,
+    /// Whether a version is on its way somewhere.
+    close: AtomicBool,
+    /// Whether the machine asks everything to end: what ran stays written down.
+    leaving: AtomicBool,
     wake: Notify,
-    end: watch::Sender<bool>,
+    end: watch::Sender<End>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,12 +87,20 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The body of the process that keeps one endpoint of a project.
+///
+/// # Errors
+/// It cannot work in its folder.
+pub async fn keep_endpoint(folder: PathBuf) -> Result<(), Diagnostic> {
+    mlp_floor::serve::keep(folder).await.map_err(|problem| crate::fault::diagnostic(&problem, ""))
+}
+
 /// The body of the background process of a project: returns when it is told to end, or at once when there is one already.
 ///
 /// # Errors
 /// It cannot work in the project's directory.
 pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
-    // Fails where the process leads a session already, and that is what is wanted.
+    // A session of its own: the terminal that this began in may go.
     let _ = rustix::process::setsid();
     let folder = protocol::folder(&directory);
     let failed = |doing: &str, error: &std::io::Error| {
@@ -71,51 +109,71 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
     };
     fs::create_dir_all(&folder).map_err(|error| failed("work", &error))?;
     let lock = fs::File::create(folder.join("lock")).map_err(|error| failed("lock", &error))?;
-    if lock.try_lock().is_err() {
+    let (socket, _open) = protocol::socket(&folder).map_err(|error| failed("listen", &error))?;
+    if !alone(&lock, &socket).await {
         return Ok(());
     }
-    let before: Status = read(&folder.join("status.json"));
-    process::end(&before.processes).await;
-    let (socket, _open) = protocol::socket(&folder).map_err(|error| failed("listen", &error))?;
     let _ = fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).map_err(|error| failed("listen", &error))?;
-    let (end, mut ended) = watch::channel(false);
-    let ports = before
-        .endpoints
-        .into_iter()
-        .filter_map(|report| Some(((report.home, report.name), report.state?.port)));
-    let supervisor = Arc::new(Supervisor {
-        slots: Mutex::default(),
-        reports: Mutex::default(),
-        homes: Mutex::new(read(&folder.join("homes.json"))),
-        ports: Mutex::new(ports.collect()),
-        wake: Notify::new(),
-        end,
-        folder,
-    });
+    let (end, mut ended) = watch::channel(End::No);
+    let supervisor = Arc::new(Supervisor::of(folder, end));
     tokio::spawn(Arc::clone(&supervisor).listen(listener));
     let signal = |kind| tokio::signal::unix::signal(kind).ok();
+    let mut hangup = signal(tokio::signal::unix::SignalKind::hangup());
     let mut terminate = signal(tokio::signal::unix::SignalKind::terminate());
-    while !*ended.borrow() {
+    while *ended.borrow() == End::No {
         supervisor.reconcile();
+        supervisor.ingest();
+        supervisor.triggers.tick(&held(&supervisor.homes).clone(), now_ms());
         supervisor.write_status();
-        let told = async {
-            match &mut terminate {
-                Some(terminate) => terminate.recv().await,
-                None => std::future::pending().await,
-            }
-        };
+        let pause = if supervisor.close.load(Ordering::Relaxed) { CLOSE } else { TICK };
         tokio::select! {
-            () = tokio::time::sleep(TICK) => {}
+            () = tokio::time::sleep(pause) => {}
             () = supervisor.wake.notified() => {}
             _ = ended.changed() => {}
-            _ = told => break,
+            () = told(&mut hangup) => {}
+            () = told(&mut terminate) => {
+                supervisor.write_status();
+                supervisor.leaving.store(true, Ordering::Relaxed);
+                break;
+            }
         }
     }
-    supervisor.stop(|_| true).await;
+    supervisor.triggers.stop(None).await;
+    if *ended.borrow() != End::Alone {
+        supervisor.stop(|_| true).await;
+    }
     supervisor.write_status();
     let _ = fs::remove_file(&socket);
     Ok(())
+}
+
+async fn told(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this is the only supervisor. One that is about to end is waited for.
+async fn alone(lock: &fs::File, socket: &Path) -> bool {
+    let locked = async {
+        while lock.try_lock().is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = locked => true,
+        () = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            while UnixStream::connect(socket).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        } => false,
+        () = tokio::time::sleep(SUCCESSION) => false,
+    }
 }
 
 fn read<T: serde::de::DeserializeOwned + Default>(path: &Path) -> T {
@@ -124,112 +182,116 @@ fn read<T: serde::de::DeserializeOwned + Default>(path: &Path) -> T {
 }
 
 impl Supervisor {
+    /// Goes on from what an earlier one wrote down.
+    fn of(folder: PathBuf, end: watch::Sender<End>) -> Self {
+        let before = protocol::last_status(&folder).unwrap_or_default();
+        let ports = before
+            .endpoints
+            .into_iter()
+            .filter_map(|report| Some(((report.home, report.name), report.state?.port)));
+        // Also those whose records are gone by now: their processes may still run.
+        let known: BTreeSet<Key> = read(&folder.join("endpoints.json"));
+        Self {
+            slots: Mutex::new(known.into_iter().map(|key| (key, Arc::default())).collect()),
+            keepers: Mutex::default(),
+            reports: Mutex::default(),
+            homes: Mutex::new(read(&folder.join("homes.json"))),
+            variables: Mutex::default(),
+            ports: Mutex::new(ports.collect()),
+            triggers: triggers::Triggers::default(),
+            pace: Arc::default(),
+            close: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            wake: Notify::new(),
+            end,
+            folder,
+        }
+    }
+
+    /// Where the secrets of an environment are.
+    fn vault(&self, home: &Path) -> Vault {
+        Vault::of(held(&self.variables).get(home).cloned().unwrap_or_default())
+    }
+
     /// Looks at every record once; what has to change is done beside.
     fn reconcile(self: &Arc<Self>) {
         let homes = held(&self.homes).clone();
-        let mut wanted = BTreeSet::new();
-        for home in homes {
-            for name in names(&home) {
-                wanted.insert((home.clone(), name));
-            }
-        }
+        let wanted = homes.iter().flat_map(|home| names(home).into_iter().map(|name| (home.clone(), name)));
         let known: Vec<Key> = held(&self.slots).keys().cloned().collect();
-        for key in known.into_iter().chain(wanted.iter().cloned()).collect::<BTreeSet<_>>() {
+        let mut close = false;
+        for key in known.into_iter().chain(wanted).collect::<BTreeSet<_>>() {
             let slot = Arc::clone(held(&self.slots).entry(key.clone()).or_default());
             // One that is being changed is looked at next time.
             let Ok(slot) = slot.try_lock_owned() else { continue };
+            close |= slot.under_way();
             tokio::spawn(Arc::clone(self).settle(key, slot));
         }
+        self.close.store(close, Ordering::Relaxed);
     }
 
-    async fn settle(self: Arc<Self>, key: Key, mut slot: tokio::sync::OwnedMutexGuard<Slot>) {
-        let place = Place::new(&key.0);
-        let document = match place.find(&format!("endpoints/{}", key.1)) {
-            Ok(Found::Document(document)) if held(&self.homes).contains(&key.0) => document,
-            // Its record is gone, or its environment is no longer kept.
-            Ok(Found::Absent | Found::Document(_)) => return self.drop_slot(&key, &mut slot).await,
-            // What cannot be read does not end what runs.
-            Ok(Found::Broken(_)) | Err(_) => return,
-        };
-        let port = held(&self.ports).get(&key).copied();
-        let spec = match spec::build(&place, &document, port) {
-            Ok(spec) => spec,
-            Err(error) => return self.report(&key, &document, &slot, Some(*error.diagnostic)),
-        };
-        if slot.spec.as_ref() == Some(&spec) {
-            return self.report(&key, &document, &slot, None);
-        }
-        if slot.failed.as_ref().is_some_and(|(failed, until)| *failed == spec && Instant::now() < *until) {
+    /// Makes versions of what was recorded, unless that is under way.
+    fn ingest(&self) {
+        let Ok(mut pace) = Arc::clone(&self.pace).try_lock_owned() else { return };
+        if !pace.is_due() {
             return;
         }
-        let outcome = match &mut slot.endpoint {
-            Some(endpoint) => endpoint.apply(spec.clone()).await,
-            None => Endpoint::start(spec.clone(), Arc::new(|_| {}))
-                .await
-                .map(|endpoint| slot.endpoint = Some(endpoint)),
-        };
-        match outcome {
-            Ok(()) => {
-                let bound = slot.endpoint.as_ref().map(|endpoint| endpoint.status().port);
-                held(&self.ports).extend(bound.map(|port| (key.clone(), port)));
-                // With a chosen port the next look sees the port that was chosen.
-                let port = if spec.port == 0 { bound.unwrap_or(0) } else { spec.port };
-                slot.spec = Some(EndpointSpec { port, ..spec });
-                slot.failed = None;
-                self.report(&key, &document, &slot, None);
+        let homes = held(&self.homes).clone();
+        tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            for problem in homes.iter().flat_map(|home| ingest::take_all(home)) {
+                eprintln!("recorded requests wait: {problem}");
             }
-            Err(problem) => {
-                slot.failed = Some((spec, Instant::now() + PAUSE));
-                let found = fault::diagnostic(&problem, document.address());
-                self.report(&key, &document, &slot, Some(found));
-            }
+            pace.took(began.elapsed());
+        });
+    }
+
+    /// What runs, asked now.
+    async fn status(&self) -> Status {
+        let keepers: Vec<(Key, Keeper)> =
+            held(&self.keepers).iter().map(|(key, keeper)| (key.clone(), keeper.clone())).collect();
+        let mut asked = tokio::task::JoinSet::new();
+        for (key, keeper) in keepers {
+            asked.spawn(async move { (key, keeper.view().await) });
         }
-        self.write_status();
-    }
-
-    async fn drop_slot(&self, key: &Key, slot: &mut Slot) {
-        if let Some(endpoint) = slot.endpoint.take() {
-            endpoint.stop().await;
-        }
-        held(&self.slots).remove(key);
-        held(&self.reports).remove(key);
-        self.write_status();
-    }
-
-    fn report(&self, key: &Key, document: &Document, slot: &Slot, error: Option<Diagnostic>) {
-        let report = EndpointReport {
-            home: key.0.clone(),
-            name: key.1.clone(),
-            document: document.digest.clone(),
-            error,
-            state: slot.endpoint.as_ref().map(Endpoint::status),
-        };
-        held(&self.reports).insert(key.clone(), report);
-    }
-
-    fn status(&self) -> Status {
-        let slots: Vec<(Key, _)> =
-            held(&self.slots).iter().map(|(key, slot)| (key.clone(), Arc::clone(slot))).collect();
-        let mut reports = held(&self.reports);
-        for (key, slot) in slots {
-            if let (Ok(slot), Some(report)) = (slot.try_lock(), reports.get_mut(&key)) {
-                report.state = slot.endpoint.as_ref().map(Endpoint::status);
+        while let Some(answer) = asked.join_next().await {
+            if let Ok((key, Ok(view))) = answer
+                && let Some(report) = held(&self.reports).get_mut(&key)
+            {
+                report.state = view.status;
             }
         }
-        let endpoints: Vec<EndpointReport> = reports.values().cloned().collect();
-        let replicas =
-            endpoints.iter().filter_map(|report| report.state.as_ref()).flat_map(|state| &state.variants);
-        let pids = replicas.flat_map(|variant| &variant.replicas).filter_map(|replica| replica.pid);
-        let processes = pids.filter_map(|pid| Some((pid, process::started(pid)?))).collect();
-        Status { pid: std::process::id(), endpoints, processes }
+        self.last()
     }
 
+    /// What ran when it was looked at last.
+    fn last(&self) -> Status {
+        let endpoints = held(&self.reports).values().cloned().collect();
+        Status { pid: std::process::id(), endpoints, boot: protocol::boot(), at: now_ms() }
+    }
+
+    /// Writes down what runs, without what changes with every request, for times in which nobody can be asked.
     fn write_status(&self) {
+        if self.leaving.load(Ordering::Relaxed) {
+            return;
+        }
         let path = self.folder.join("status.json");
-        let status = self.status();
-        if read::<Status>(&path) != status
-            && let Err(error) = write_json(&path, &status)
-        {
+        let mut status = self.last();
+        let variants = status.endpoints.iter_mut().filter_map(|report| report.state.as_mut());
+        for variant in variants.flat_map(|state| &mut state.variants) {
+            (variant.requests, variant.errors, variant.rerouted) = (0, 0, 0);
+            variant.reading = Reading::default();
+        }
+        for report in &mut status.endpoints {
+            report.rollouts.iter_mut().filter(|one| one.held_at.is_none()).for_each(|one| {
+                one.text = format!("version {} was taking over", one.version);
+            });
+        }
+        let before = protocol::last_status(&self.folder).unwrap_or_default();
+        let fresh = status.at.saturating_sub(before.at) < SIGN && before.at <= status.at;
+        if fresh && (Status { at: before.at, ..status.clone() }) == before {
+            return;
+        }
+        if let Err(error) = write_json(&path, &status) {
             eprintln!("cannot write `{}`: {error}", path.display());
         }
     }
@@ -260,55 +322,73 @@ impl Supervisor {
         BufReader::new(&mut stream).read_line(&mut line).await?;
         let mut response =
             Response { protocol: PROTOCOL, version: VERSION.to_owned(), refused: None, status: None };
-        let mut ends = false;
+        let mut ends = End::No;
         match serde_json::from_str::<Request>(&line) {
             // Any version may ask who is there and tell it to end.
             Ok(request)
-                if request.protocol == PROTOCOL || matches!(request.ask, Ask::Hello | Ask::Shutdown) =>
+                if request.protocol == PROTOCOL
+                    || matches!(request.ask, Ask::Hello | Ask::Retire | Ask::Shutdown) =>
             {
                 ends = self.answer(request.ask, &mut response).await;
             }
             Ok(request) => {
-                response.refused = Some(format!("it does not speak protocol {}", request.protocol))
+                response.refused = Some(format!(
+                    "it is of mlp {VERSION} and speaks protocol {PROTOCOL}, not {}; use that version of mlp",
+                    request.protocol
+                ));
             }
             Err(error) => response.refused = Some(format!("it does not understand: {error}")),
         }
         let mut text = serde_json::to_vec(&response)?;
         text.push(b'\n');
-        stream.write_all(&text).await?;
-        stream.shutdown().await?;
-        if ends {
+        let told = stream.write_all(&text).await;
+        let _ = stream.shutdown().await;
+        if ends != End::No {
             // Only a supervisor that is ending already has nobody who listens.
-            let _ = self.end.send(true);
+            let _ = self.end.send(ends);
         }
-        Ok(())
+        told
     }
 
     /// Does what is asked, and says whether it was the last.
-    async fn answer(&self, ask: Ask, response: &mut Response) -> bool {
+    async fn answer(&self, ask: Ask, response: &mut Response) -> End {
         match ask {
             Ask::Hello => {}
-            Ask::Status => response.status = Some(self.status()),
-            Ask::Reconcile { home } => {
+            Ask::Status => response.status = Some(self.status().await),
+            Ask::Reconcile { home, variables } => {
+                held(&self.variables).insert(home.clone(), variables);
                 self.change_homes(response, |homes| homes.insert(home));
-                held(&self.slots)
-                    .values()
-                    .filter_map(|slot| slot.try_lock().ok().map(|mut slot| slot.failed = None))
-                    .count();
+                let slots: Vec<_> = held(&self.slots).values().map(Arc::clone).collect();
+                slots.iter().filter_map(|slot| slot.try_lock().ok()).for_each(|mut slot| slot.forgive());
                 self.wake.notify_one();
             }
             Ask::StopEndpoint { home, name } => self.stop(|key| *key == (home.clone(), name.clone())).await,
+            Ask::Release { home, name } => self.release(&(home, name), response).await,
             Ask::Forget { home } => {
                 self.change_homes(response, |homes| homes.remove(&home));
+                self.triggers.stop(Some(&home)).await;
                 self.stop(|key| key.0 == home).await;
-                return held(&self.homes).is_empty();
+                if held(&self.homes).is_empty() {
+                    return End::All;
+                }
             }
+            Ask::Retire => return End::Alone,
             Ask::Shutdown => {
                 self.stop(|_| true).await;
-                return true;
+                return End::All;
             }
         }
-        false
+        End::No
+    }
+
+    async fn release(&self, key: &Key, response: &mut Response) {
+        let slot = held(&self.slots).get(key).map(Arc::clone);
+        let Some(slot) = slot else {
+            response.refused = Some(format!("it does not run endpoint `{}`", key.1));
+            return;
+        };
+        response.refused = slot.lock().await.release(key).err();
+        self.wake.notify_one();
     }
 
     fn change_homes(&self, response: &mut Response, change: impl FnOnce(&mut BTreeSet<PathBuf>) -> bool) {

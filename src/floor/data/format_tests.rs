@@ -255,6 +255,39 @@ fn a_damaged_parquet_file_leaves_nothing() {
     assert_eq!(attempt(&whole).unwrap().manifest.rows, 5000);
 }
 
+/// A small generator, so that a failing case comes again.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap()
+}
+
+#[test]
+fn no_damage_of_a_parquet_file_is_a_panic() {
+    let bench = Bench::new();
+    write_parquet(&bench.path("all.parquet"), every_type());
+    let whole = fs::read(bench.path("all.parquet")).unwrap();
+    let mut state = 7;
+    let path = bench.path("m.parquet");
+    for case in 0..500 {
+        let mut content = whole.clone();
+        for _ in 0..=case % 4 {
+            let at = next(&mut state) % content.len();
+            content[at] = u8::try_from(next(&mut state) % 256).unwrap();
+        }
+        fs::write(&path, &content).unwrap();
+        let rows = || -> Result<u64, Problem> {
+            let mut table = Table::open(&path, Format::Parquet)?;
+            let mut rows = 0;
+            while table.next_row()?.is_some() {
+                rows += 1;
+            }
+            Ok(rows)
+        };
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(rows));
+        assert!(ended.is_ok(), "case {case} panics");
+    }
+}
+
 #[test]
 fn a_version_is_appended_to_and_keeps_its_rows_as_they_are() {
     let bench = Bench::new();

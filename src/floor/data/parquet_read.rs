@@ -14,6 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::cell::Cell;
+use super::guard::guarded;
 use super::seal::{self, Blob, BlobReader, DAMAGED};
 use crate::Problem;
 
@@ -65,8 +66,9 @@ impl ChunkReader for BlobFile {
 
 impl ParquetRows {
     pub(super) fn open(blob: Arc<Blob>, label: &str) -> Result<Self, Problem> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(BlobFile(blob))
-            .map_err(|error| damaged(label, &error.to_string()))?;
+        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(BlobFile(blob)))
+            .and_then(|opened| opened.map_err(|error| error.to_string()))
+            .map_err(|why| damaged(label, &why))?;
         let fields = builder.schema().fields().clone();
         for (at, field) in fields.iter().enumerate() {
             if fields[..at].iter().any(|other| other.name() == field.name()) {
@@ -84,17 +86,12 @@ impl ParquetRows {
                 ));
             }
         }
-        let reader =
-            builder.with_batch_size(BATCH).build().map_err(|error| damaged(label, &error.to_string()))?;
-        Ok(Self {
-            reader,
-            label: label.to_owned(),
-            columns: fields.iter().map(|field| field.name().clone()).collect(),
-            types: fields.iter().map(|field| field.data_type().clone()).collect(),
-            batch: Vec::new(),
-            at: 0,
-            line: 0,
-        })
+        let columns = fields.iter().map(|field| field.name().clone()).collect();
+        let types = fields.iter().map(|field| field.data_type().clone()).collect();
+        let reader = guarded(move || builder.with_batch_size(BATCH).build())
+            .and_then(|built| built.map_err(|error| error.to_string()))
+            .map_err(|why| damaged(label, &why))?;
+        Ok(Self { reader, label: label.to_owned(), columns, types, batch: Vec::new(), at: 0, line: 0 })
     }
 
     /// The names of its columns.
@@ -110,12 +107,11 @@ impl ParquetRows {
     /// The number of the next row, from 1, and its cells in the given order.
     pub(super) fn next_row(&mut self, order: &[usize]) -> Result<Option<(u64, Vec<Cell>)>, Problem> {
         while self.batch.first().is_none_or(|column| self.at >= column.len()) {
-            let Some(batch) = self.reader.next() else { return Ok(None) };
-            let batch = batch.map_err(|error| damaged(&self.label, &error.to_string()))?;
-            if batch.num_columns() == 0 {
-                return Ok(None);
-            }
-            self.batch = cells(&batch).map_err(|error| damaged(&self.label, &error))?;
+            let next = guarded(|| self.reader.next().map(|batch| batch.map_err(|error| error.to_string())));
+            let next = next.and_then(Option::transpose).map_err(|why| damaged(&self.label, &why))?;
+            let Some(batch) = next.filter(|batch| batch.num_columns() > 0) else { return Ok(None) };
+            let read = guarded(|| cells(&batch)).and_then(|read| read);
+            self.batch = read.map_err(|why| damaged(&self.label, &why))?;
             self.at = 0;
         }
         let take = |column: &mut Vec<Cell>, row: usize| std::mem::replace(&mut column[row], Cell::Null);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::path::PathBuf;
 
 use arrow_schema::DataType;
 
@@ -72,7 +73,11 @@ fn files_of(source: &SourceData) -> Result<Vec<SourceData>, Problem> {
         return Err(Problem::new("MLP0700", text).at("from"));
     }
     paths.sort();
-    Ok(paths.into_iter().map(SourceData::from).collect())
+    let file = |path: PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        SourceData::from(path).named(format!("{}/{name}", source.label.trim_end_matches('/')))
+    };
+    Ok(paths.into_iter().map(file).collect())
 }
 
 /// Reads the rows of several files as one table.

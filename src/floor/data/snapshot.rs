@@ -69,6 +69,8 @@ pub struct SnapshotRequest {
     /// Kinds of text that are replaced wherever they occur in text: `email`, `phone`. A CSV field of digits alone is text
     /// only where the schema says `string`.
     pub redact: Vec<String>,
+    /// Whether the sources are masked and redacted already ([`super::RowProtection`]): a token of a token would join nothing.
+    pub protected: bool,
     /// Whether it is encrypted, with the key of the store.
     pub encrypt: bool,
     /// The present, in seconds since 1970.

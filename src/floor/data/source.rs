@@ -26,7 +26,14 @@ pub struct SourceData {
     /// For an earlier version of the same data set, whose rows were checked: the columns that are masked in it.
     pub(super) masked: Option<Vec<String>>,
     /// Held so that what is only on its way is removed in the end.
-    _temporary: Option<Arc<TempPath>>,
+    _temporary: Option<Arc<Held>>,
+}
+
+/// A temporary file, and the hold on it that tells it from what a dead process left.
+#[derive(Debug)]
+struct Held {
+    _path: TempPath,
+    _lock: File,
 }
 
 impl SourceData {
@@ -42,6 +49,15 @@ impl SourceData {
     #[must_use]
     pub fn named(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
+        self
+    }
+
+    /// Calls it by its path in a directory, where it is in there and is called by its path.
+    #[must_use]
+    pub fn in_directory(mut self, dir: &Path) -> Self {
+        if let Ok(inside) = Path::new(&self.label).strip_prefix(dir) {
+            self.label = inside.display().to_string();
+        }
         self
     }
 
@@ -68,26 +84,38 @@ impl From<&Path> for SourceData {
     }
 }
 
+/// What the files of rows on their way are called.
+const PREFIX: &str = "rows-";
+
 /// Rows on their way into a snapshot, encrypted with a key that is only in memory: before they are masked and redacted
 /// nothing of them can be read on the disk. What is written is the text of a file of the given format.
 pub struct Spool {
     writer: SealWriter<BufWriter<File>>,
     path: TempPath,
+    lock: File,
     key: Key,
     format: Format,
 }
 
 impl Spool {
-    /// Begins one in a directory.
+    /// Begins one in a directory. What processes that died left there is removed.
     pub fn new(dir: &Path, format: Format) -> Result<Self, Problem> {
-        let path = TempPath(dir.join(unique_name("rows-")));
+        for old in super::store::list(dir)? {
+            let is_ours = old.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+            if is_ours && File::open(&old).is_ok_and(|file| file.try_lock().is_ok()) {
+                super::store::remove_file(&old)?;
+            }
+        }
+        let path = TempPath(dir.join(unique_name(PREFIX)));
         let failed = |error: io::Error| super::store::write_problem(&path.0, &error);
         fs::create_dir_all(dir).map_err(failed)?;
         let file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path.0).map_err(failed)?;
+        let lock = file.try_clone().map_err(failed)?;
+        lock.lock().map_err(failed)?;
         let key = Key::random()?;
         let writer = SealWriter::new(BufWriter::with_capacity(128 * 1024, file), &key)?;
-        Ok(Self { writer, path, key, format })
+        Ok(Self { writer, path, lock, key, format })
     }
 
     /// Ends it; the rows are there until the last copy of the result is dropped.
@@ -101,7 +129,7 @@ impl Spool {
             format: Some(self.format),
             key: Some(self.key),
             masked: None,
-            _temporary: Some(Arc::new(self.path)),
+            _temporary: Some(Arc::new(Held { _path: self.path, _lock: self.lock })),
         })
     }
 }
@@ -124,6 +152,8 @@ mod tests {
     #[test]
     fn rows_on_their_way_cannot_be_read_on_the_disk_and_go_in_the_end() {
         let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("rows-1-0"), "what a dead process left").unwrap();
+        fs::write(dir.path().join("other"), "not ours").unwrap();
         let mut spool = Spool::new(dir.path(), Format::JsonLines).unwrap();
         for row in 0..5000 {
             writeln!(spool, "{{\"id\":{row},\"mail\":\"jo@mail.example\"}}").unwrap();
@@ -138,7 +168,10 @@ mod tests {
             rows += 1;
         }
         assert_eq!((rows, table.label()), (5000, "source.crm"));
-        drop(source);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let count = || fs::read_dir(dir.path()).unwrap().count();
+        let other = Spool::new(dir.path(), Format::JsonLines).unwrap();
+        assert_eq!(count(), 3, "one that is in use stays");
+        drop((source, other));
+        assert_eq!(count(), 1);
     }
 }

@@ -69,8 +69,12 @@ impl Store {
         let (files, format) = discover(&request)?;
         let mask_key = if request.mask.is_empty() { None } else { Some(self.mask_key(&request.name)?) };
         let seal = if request.encrypt { Some(self.seal_key(&request.name)?) } else { None };
-        let protection =
-            Protection::new(&request.mask, mask_key.as_ref(), &request.redact)?.keep_secret(request.encrypt);
+        let protection = if request.protected {
+            Protection::new(&[], None, &[])?
+        } else {
+            Protection::new(&request.mask, mask_key.as_ref(), &request.redact)?
+        };
+        let protection = protection.keep_secret(request.encrypt);
         let mut scan = scan(&request, &files, &protection)?;
         let warnings = judge(&request, std::mem::take(&mut scan.schema_failures), &scan.quality)?;
         let pass =
@@ -82,9 +86,9 @@ impl Store {
         Ok(Snapshot { manifest, object, created, quality: scan.quality, warnings })
     }
 
-    /// The key of masks. One that versions were made with is never replaced by a new one: the same values would get
+    /// The key of the tokens of masked values. One that versions were made with is never replaced by a new one: the same values would get
     /// other tokens.
-    fn mask_key(&self, name: &str) -> Result<Key, Problem> {
+    pub fn mask_key(&self, name: &str) -> Result<Key, Problem> {
         self.keys.project_or_new(|| Ok(self.versions(name)?.iter().any(|known| known.mask_key.is_some())))
     }
 

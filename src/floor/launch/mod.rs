@@ -12,6 +12,7 @@ mod command;
 mod guard;
 mod ignore;
 mod leftovers;
+pub(crate) use leftovers::{is_alive, start_ticks};
 mod lockfile;
 mod log;
 mod machine;
@@ -30,6 +31,7 @@ pub use check::check;
 pub use code::{CodeSnapshot, check_out, load_snapshot, scan_code, snapshot_code};
 pub use lockfile::{LockFormat, Loose, loose_lines};
 pub use machine::Machine;
+pub(crate) use report::rfc3339;
 pub use report::{
     Artifact, Event, EventSink, Failure, RunReport, RunStatus, Runner, StepReport, StepStatus, log_path,
 };

@@ -214,7 +214,9 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn current() -> Self {
+    /// This process.
+    #[must_use]
+    pub fn current() -> Self {
         Self::of(std::process::id())
     }
 

@@ -8,7 +8,8 @@ use super::sql;
 use crate::Problem;
 
 /// Each entry leads from its index to the next schema version; entries are added, never edited.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE models (
         name        TEXT PRIMARY KEY,
         meta        TEXT NOT NULL,
@@ -59,7 +60,30 @@ const MIGRATIONS: &[&str] = &["
         steps    TEXT NOT NULL
     ) STRICT;
     CREATE INDEX runs_by_pipeline ON runs (pipeline, started);
-"];
+",
+    "
+    ALTER TABLE aliases ADD COLUMN hold TEXT NOT NULL DEFAULT 'null';
+    ALTER TABLE alias_history ADD COLUMN act TEXT NOT NULL DEFAULT 'move';
+    ALTER TABLE versions ADD COLUMN card TEXT NOT NULL DEFAULT 'null';
+    CREATE TABLE decisions (
+        id         INTEGER PRIMARY KEY,
+        model      TEXT NOT NULL REFERENCES models(name) ON DELETE CASCADE,
+        version    INTEGER NOT NULL,
+        gate       TEXT NOT NULL,
+        alias      TEXT NOT NULL,
+        outcome    TEXT NOT NULL,
+        conditions TEXT NOT NULL,
+        at         TEXT NOT NULL,
+        run        TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX decisions_by_model ON decisions (model, id);
+    CREATE TABLE run_origins (
+        run   TEXT PRIMARY KEY,
+        who   TEXT NOT NULL,
+        cause TEXT NOT NULL
+    ) STRICT;
+",
+];
 
 /// Brings a registry to the newest schema; one of a newer program is left as it is.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Problem> {
@@ -84,6 +108,26 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_older_program_wrote_is_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO models (name, meta) VALUES ('m', '{}');
+                 INSERT INTO versions VALUES ('m', 1, 'd', 'p', 't', '{}', 'null', '{}', 'r', '{}', 'null');
+                 INSERT INTO aliases VALUES ('m', 'a', 1, 1);
+                 INSERT INTO alias_history VALUES (1, 'm', 'a', NULL, 1, 't', 'w', 'x');",
+            )
+            .unwrap();
+        migrate(&mut connection, Path::new("r.db")).unwrap();
+        let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(one("SELECT act FROM alias_history"), "move");
+        assert_eq!(one("SELECT card FROM versions"), "null");
+        assert_eq!(one("SELECT hold FROM aliases WHERE held = 1"), "null");
+    }
 
     #[test]
     fn a_newer_schema_is_refused() {

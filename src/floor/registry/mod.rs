@@ -3,15 +3,17 @@
 
 mod aliases;
 mod artifacts;
+mod decisions;
 mod migrations;
 mod models;
 mod runs;
 mod versions;
 
-pub use aliases::{Alias, AliasChange, AliasMove, LATEST};
+pub use aliases::{Act, Alias, AliasChange, AliasMove, LATEST, RolledBack};
 pub use artifacts::StoredModel;
+pub use decisions::{Decision, Outcome};
 pub use models::Model;
-pub use runs::RunRecord;
+pub use runs::{Origin, RunRecord};
 pub use versions::{ModelVersion, NewVersion, Registered, Serve};
 
 use std::path::{Path, PathBuf};

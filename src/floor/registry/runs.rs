@@ -28,7 +28,41 @@ pub struct RunRecord {
     pub steps: Value,
 }
 
+/// Where a run came from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// Who asked for it.
+    pub who: String,
+    /// What caused it: empty for a command, else the trigger.
+    pub cause: String,
+}
+
 impl Registry {
+    /// Remembers where a run came from.
+    pub fn record_origin(&self, run: &str, origin: &Origin) -> Result<(), Problem> {
+        self.write(|tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO run_origins (run, who, cause) VALUES (?1, ?2, ?3)",
+                params![run, origin.who, origin.cause],
+            )
+            .map(|_| ())
+            .map_err(|error| sql(&error))
+        })
+    }
+
+    /// Where a run came from, where that was remembered.
+    pub fn origin(&self, run: &str) -> Result<Option<Origin>, Problem> {
+        self.read(|tx| {
+            let mut statement = tx
+                .prepare_cached("SELECT who, cause FROM run_origins WHERE run = ?1")
+                .map_err(|error| sql(&error))?;
+            let mut rows = statement
+                .query_map([run], |row| Ok(Origin { who: row.get(0)?, cause: row.get(1)? }))
+                .map_err(|error| sql(&error))?;
+            rows.next().transpose().map_err(|error| sql(&error))
+        })
+    }
+
     /// Remembers a run, or what has become of it.
     pub fn record_run(&self, run: &RunRecord) -> Result<(), Problem> {
         let (params, metrics, steps) = (to_text(&run.params)?, to_text(&run.metrics)?, to_text(&run.steps)?);
@@ -118,5 +152,8 @@ mod tests {
         assert_eq!(ids(registry.runs(None, 2).unwrap()), ["c", "b"]);
         assert_eq!(registry.run("a").unwrap(), Some(done));
         assert_eq!(registry.run("x").unwrap(), None);
+        let origin = Origin { who: "ana".into(), cause: "cron".into() };
+        registry.record_origin("a", &origin).unwrap();
+        assert_eq!((registry.origin("a").unwrap(), registry.origin("b").unwrap()), (Some(origin), None));
     }
 }

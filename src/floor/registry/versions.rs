@@ -29,6 +29,9 @@ pub struct Serve {
     /// The interpreter of the runtime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interpreter: Option<String>,
+    /// The environment variables of the runtime.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
 }
 
 /// A version to register.
@@ -54,6 +57,8 @@ pub struct NewVersion {
     pub lineage: Value,
     /// How it is served.
     pub serve: Option<Serve>,
+    /// What a user should know of it.
+    pub card: Value,
     /// Who registers it.
     pub who: String,
 }
@@ -83,6 +88,9 @@ pub struct ModelVersion {
     pub lineage: Value,
     /// How it is served.
     pub serve: Option<Serve>,
+    /// What a user should know of it.
+    #[serde(default)]
+    pub card: Value,
 }
 
 /// What became of a registration.
@@ -200,8 +208,9 @@ fn insert(tx: &Transaction<'_>, new: &NewVersion) -> Result<u32, Problem> {
         .map_err(|error| sql(&error))?;
     tx.execute(
         "INSERT INTO versions
-             (model, number, digest, path, created_at, metrics, signature, tags, run, lineage, serve)
-         VALUES (:model, :number, :digest, :path, :created_at, :metrics, :signature, :tags, :run, :lineage, :serve)",
+             (model, number, digest, path, created_at, metrics, signature, tags, run, lineage, serve, card)
+         VALUES (:model, :number, :digest, :path, :created_at, :metrics, :signature, :tags, :run, :lineage, :serve,
+             :card)",
         named_params! {
             ":model": new.model,
             ":number": number,
@@ -214,6 +223,7 @@ fn insert(tx: &Transaction<'_>, new: &NewVersion) -> Result<u32, Problem> {
             ":run": new.run.as_deref().unwrap_or_default(),
             ":lineage": to_text(&new.lineage)?,
             ":serve": to_text(&new.serve)?,
+            ":card": to_text(&new.card)?,
         },
     )
     .map_err(|error| sql(&error))?;
@@ -258,6 +268,7 @@ fn read_version(row: &Row<'_>) -> rusqlite::Result<ModelVersion> {
         run: (!run.is_empty()).then_some(run),
         lineage: from_text(row, "lineage")?,
         serve: from_text(row, "serve")?,
+        card: from_text(row, "card")?,
     })
 }
 
@@ -290,6 +301,7 @@ pub(super) mod tests {
             run: Some(run.into()),
             lineage: json!({"dataset": "abc"}),
             serve: Some(Serve { class: Some("model:Churn".into()), ..Serve::default() }),
+            card: json!({"intended_use": "tests"}),
             who: "ana".into(),
             ..NewVersion::default()
         }
@@ -306,6 +318,7 @@ pub(super) mod tests {
         let first = registered(&registry, "churn", "r1");
         assert_eq!((first.number, first.metrics["auc"].as_f64()), (1, Some(0.81)));
         assert_eq!(first.serve.as_ref().unwrap().class.as_deref(), Some("model:Churn"));
+        assert_eq!(first.card["intended_use"], "tests");
         let again = registry.register(&new_version(&registry, "churn", "r1")).unwrap();
         assert_eq!((again.created, &again.version), (false, &first));
         let same_content = NewVersion { run: Some("r2".into()), ..new_version(&registry, "churn", "r1") };

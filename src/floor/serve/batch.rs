@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::client::{CallError, Client, error_text};
+use super::launch::Launch;
 use super::process::{Recipe, install_worker};
 use super::replica::{Replica, Settings, Surroundings};
-use super::spec::{HealthSpec, Launch};
+use super::spec::HealthSpec;
 use crate::Problem;
 
 /// What a batch prediction is made with.
@@ -64,6 +65,7 @@ impl BatchWorker {
         let timeout = Duration::from_millis(spec.request_timeout_ms);
         let recipe = Recipe {
             label: spec.name.clone(),
+            place: String::new(),
             launch: spec.launch.clone(),
             env: spec.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             worker,

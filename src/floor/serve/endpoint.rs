@@ -1,21 +1,27 @@
 //! An endpoint: its replicas, its router, and changes without a failed request.
 
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::access::Limiter;
 use super::capture::Capture;
 use super::client::Client;
+use super::hold::Holds;
 use super::metrics::VariantMetrics;
 use super::process::{Recipe, install_worker};
 use super::replica::{EndpointEvent, Events, Replica, ReplicaStatus, Settings, Started, Surroundings};
 use super::router::Router;
 use super::routing::{Routing, Variant};
+use super::scale::Scales;
 use super::server::{Server, bind};
 use super::spec::{EndpointSpec, LimitScope, ModelLabel, VariantSpec};
+use super::window::Reading;
 use crate::Problem;
 
 /// What is added to the time of a request when its end is waited for.
@@ -26,7 +32,18 @@ pub struct Endpoint {
     surroundings: Arc<Surroundings>,
     router: Arc<Router>,
     server: Server,
-    port: u16,
+    /// The listening socket once more, for whoever takes over.
+    listening: OwnedFd,
+    port: Arc<AtomicU16>,
+    scales: Scales,
+    holds: Holds,
+}
+
+/// Looks at a running endpoint, also while it changes.
+#[derive(Clone)]
+pub(super) struct Viewer {
+    router: Arc<Router>,
+    port: Arc<AtomicU16>,
 }
 
 /// What an endpoint looks like now.
@@ -47,6 +64,9 @@ pub struct EndpointStatus {
 pub struct VariantStatus {
     /// Its name.
     pub name: String,
+    /// The variant whose version it is to replace.
+    #[serde(default)]
+    pub of: Option<String>,
     /// Its share of the traffic in basis points.
     pub weight: u32,
     /// The model version behind it.
@@ -61,6 +81,9 @@ pub struct VariantStatus {
     pub errors: u64,
     /// Requests of its share that others served.
     pub rerouted: u64,
+    /// What it did in the last half minute.
+    #[serde(default)]
+    pub reading: Reading,
 }
 
 /// The replicas of a new picture: those that go on, and those that were started for it.
@@ -76,22 +99,41 @@ impl Endpoint {
     /// When the specification is refused, the port is taken, or a replica does not become ready (with the
     /// last lines of its log); nothing is left running then.
     pub async fn start(spec: EndpointSpec, events: Events) -> Result<Self, Problem> {
+        Self::start_on(None, spec, events).await
+    }
+
+    /// As `start`, on a socket that listens already where one is given.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub(super) async fn start_on(
+        listener: Option<TcpListener>,
+        spec: EndpointSpec,
+        events: Events,
+    ) -> Result<Self, Problem> {
         spec.validate()?;
-        let listener = bind(&spec.name, &spec.host, spec.port).await?;
+        let listener = match listener {
+            Some(listener) => adopt(listener)?,
+            None => bind(&spec.name, &spec.host, spec.port).await?,
+        };
+        let listening = duplicate(&listener)?;
         let port = local_port(&listener)?;
         let worker = install_worker(&spec.log_dir)?;
         let capture = open_capture(&spec)?;
         let client = Client::new();
         let surroundings =
             Arc::new(Surroundings { settings: RwLock::new(settings(&spec)), client: client.clone(), events });
-        let staged = stage(&spec, None, &surroundings, &worker);
+        let holds = Holds::take(&spec.holds)?;
+        let scales = Scales::default();
+        let staged = stage(&spec, None, &surroundings, &worker, &scales);
         let variants = ready(staged).await?;
-        let limiter = spec.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
+        let limiter = spec.limits.rate.as_ref().map(|rate| Arc::new(Limiter::new(rate)));
         let grace = drain_time(&spec);
         let routing = Arc::new(Routing::new(spec, variants, limiter, capture));
         let router = Arc::new(Router::new(routing, client));
         let server = Server::start(listener, Arc::clone(&router), grace);
-        Ok(Self { surroundings, router, server, port })
+        let port = Arc::new(AtomicU16::new(port));
+        Ok(Self { surroundings, router, server, listening, port, scales, holds })
     }
 
     /// Goes over to another specification without a failed request: new replicas are ready before the router
@@ -101,6 +143,16 @@ impl Endpoint {
     /// # Errors
     /// As `start`; everything is then as it was.
     pub async fn apply(&mut self, spec: EndpointSpec) -> Result<(), Problem> {
+        self.change(spec).await?.settle().await;
+        Ok(())
+    }
+
+    /// The same without waiting for the requests under way: new ones go by the new specification already, and what is left
+    /// of the old one ends when `settle` is called on what this gives.
+    ///
+    /// # Errors
+    /// As `start`; everything is then as it was.
+    pub(super) async fn change(&mut self, spec: EndpointSpec) -> Result<Leftover, Problem> {
         spec.validate()?;
         let old = self.router.routing();
         if spec.name != old.spec.name {
@@ -110,16 +162,18 @@ impl Endpoint {
             )
             .at("name"));
         }
-        let moves = spec.host != old.spec.host || (spec.port != 0 && spec.port != self.port);
+        let port = self.port.load(Ordering::Relaxed);
+        let moves = spec.host != old.spec.host || (spec.port != 0 && spec.port != port);
         let listener = if moves { Some(bind(&spec.name, &spec.host, spec.port).await?) } else { None };
         let new_port = listener.as_ref().map(local_port).transpose()?;
         let worker = install_worker(&spec.log_dir)?;
+        let holds = Holds::take(&spec.holds)?;
         let capture = match &old.capture {
             Some(open) if Some(&open.spec) == spec.capture.as_ref() => Some(Arc::clone(open)),
             _ => open_capture(&spec)?,
         };
         let before = self.replace_settings(settings(&spec));
-        let staged = stage(&spec, Some(&old), &self.surroundings, &worker);
+        let staged = stage(&spec, Some(&old), &self.surroundings, &worker, &self.scales);
         let variants = match ready(staged).await {
             Ok(variants) => variants,
             Err(problem) => {
@@ -134,27 +188,54 @@ impl Endpoint {
         let next = Arc::new(Routing::new(spec, variants, limiter, capture));
         let old = self.router.switch(Arc::clone(&next));
         (self.surroundings.events)(EndpointEvent::Switched { endpoint: name });
+        let mut server = None;
         if let (Some(listener), Some(port)) = (listener, new_port) {
-            let server = Server::start(listener, Arc::clone(&self.router), grace);
-            std::mem::replace(&mut self.server, server).close().await;
-            self.port = port;
+            self.listening = duplicate(&listener)?;
+            self.port.store(port, Ordering::Relaxed);
+            let here = Server::start(listener, Arc::clone(&self.router), grace);
+            server = Some(std::mem::replace(&mut self.server, here));
         }
-        drain(&old, grace).await;
-        retire(&old, Some(&next)).await;
-        Ok(())
+        let holds = std::mem::replace(&mut self.holds, holds);
+        Ok(Leftover { old, next, server, grace, _holds: holds })
+    }
+
+    /// Follows the load: replicas are added at once, and ended when they were too many for a while.
+    ///
+    /// # Errors
+    /// A replica does not become ready; everything is then as it was.
+    pub async fn scale(&mut self) -> Result<(), Problem> {
+        let before = self.scales.clone();
+        if !self.scales.look(&self.router.routing(), Instant::now()) {
+            return Ok(());
+        }
+        let outcome = self.apply(self.spec()).await;
+        if outcome.is_err() {
+            self.scales = before;
+        }
+        outcome
     }
 
     /// What it looks like now.
     #[must_use]
     pub fn status(&self) -> EndpointStatus {
-        let routing = self.router.routing();
-        let variants = routing.variants.iter().map(variant_status).collect();
-        EndpointStatus {
-            name: routing.spec.name.clone(),
-            host: routing.spec.host.clone(),
-            port: self.port,
-            variants,
-        }
+        self.viewer().status()
+    }
+
+    pub(super) fn viewer(&self) -> Viewer {
+        Viewer { router: Arc::clone(&self.router), port: Arc::clone(&self.port) }
+    }
+
+    /// The listening socket, for a process that takes over.
+    pub(super) fn listening(&self) -> std::io::Result<OwnedFd> {
+        self.listening.try_clone()
+    }
+
+    /// Ends as `stop` does while another process serves the same port.
+    pub(super) async fn leave(self) {
+        let Self { surroundings, router, server, listening, .. } = self;
+        drop(listening);
+        server.leave().await;
+        end(&surroundings, &router).await;
     }
 
     /// The specification it runs by.
@@ -165,17 +246,66 @@ impl Endpoint {
 
     /// Closes the port, lets the requests under way finish, and ends all processes.
     pub async fn stop(self) {
-        let Self { surroundings, router, server, .. } = self;
+        let Self { surroundings, router, server, listening, .. } = self;
+        drop(listening);
         server.close().await;
-        let routing = router.routing();
-        retire(&routing, None).await;
-        (surroundings.events)(EndpointEvent::Stopped { endpoint: routing.spec.name.clone() });
+        end(&surroundings, &router).await;
     }
 
     fn replace_settings(&self, settings: Settings) -> Settings {
         let mut current = self.surroundings.settings.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *current, settings)
     }
+}
+
+/// What is left of a specification that was replaced.
+pub(super) struct Leftover {
+    old: Arc<Routing>,
+    next: Arc<Routing>,
+    server: Option<Server>,
+    grace: Duration,
+    /// Given back when nothing of it runs any more.
+    _holds: Holds,
+}
+
+impl Leftover {
+    /// Waits for the requests under way and ends what only they need.
+    pub(super) async fn settle(mut self) {
+        if let Some(server) = self.server.take() {
+            server.close().await;
+        }
+        drain(&self.old, self.grace).await;
+        retire(&self.old, Some(&self.next)).await;
+    }
+}
+
+impl Viewer {
+    /// What the endpoint looks like now.
+    pub(super) fn status(&self) -> EndpointStatus {
+        let routing = self.router.routing();
+        EndpointStatus {
+            name: routing.spec.name.clone(),
+            host: routing.spec.host.clone(),
+            port: self.port.load(Ordering::Relaxed),
+            variants: routing.variants.iter().map(variant_status).collect(),
+        }
+    }
+}
+
+async fn end(surroundings: &Surroundings, router: &Router) {
+    let routing = router.routing();
+    retire(&routing, None).await;
+    (surroundings.events)(EndpointEvent::Stopped { endpoint: routing.spec.name.clone() });
+}
+
+fn adopt(listener: TcpListener) -> Result<tokio::net::TcpListener, Problem> {
+    let adopted = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+    adopted.map_err(|error| Problem::new("MLP0781", format!("the port that was handed over: {error}")))
+}
+
+fn duplicate(listener: &tokio::net::TcpListener) -> Result<OwnedFd, Problem> {
+    let copy = listener.as_fd().try_clone_to_owned();
+    copy.map_err(|error| Problem::new("MLP0781", format!("the port cannot be kept: {error}")))
 }
 
 fn settings(spec: &EndpointSpec) -> Settings {
@@ -200,11 +330,11 @@ fn open_capture(spec: &EndpointSpec) -> Result<Option<Arc<Capture>>, Problem> {
 
 /// A limit that did not change goes on counting.
 fn next_limiter(spec: &EndpointSpec, old: &Routing) -> Option<Arc<Limiter>> {
-    let limits = spec.limits.as_ref()?;
-    let same_keys = limits.per == LimitScope::All || spec.auth == old.spec.auth;
+    let rate = spec.limits.rate.as_ref()?;
+    let same_keys = rate.per == LimitScope::All || spec.auth == old.spec.auth;
     match &old.limiter {
-        Some(limiter) if limiter.spec == *limits && same_keys => Some(Arc::clone(limiter)),
-        _ => Some(Arc::new(Limiter::new(limits))),
+        Some(limiter) if limiter.spec == *rate && same_keys => Some(Arc::clone(limiter)),
+        _ => Some(Arc::new(Limiter::new(rate))),
     }
 }
 
@@ -214,12 +344,16 @@ fn stage(
     old: Option<&Routing>,
     surroundings: &Arc<Surroundings>,
     worker: &Path,
+    scales: &Scales,
 ) -> Staged {
     let mut staged = Staged { variants: Vec::new(), started: Vec::new() };
     for variant in &spec.variants {
         let before = old.and_then(|old| old.variants.iter().find(|before| before.spec.name == variant.name));
-        let mut replicas = before.map(|before| kept(spec, old, before, variant)).unwrap_or_default();
-        for index in u32::try_from(replicas.len()).unwrap_or(u32::MAX)..variant.replicas {
+        let serving = old.and_then(|old| predecessor(old, variant));
+        let mut replicas = serving.map(|before| kept(spec, old, before, variant)).unwrap_or_default();
+        let count = scales.count(variant);
+        replicas.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        for index in u32::try_from(replicas.len()).unwrap_or(u32::MAX)..count {
             let timeout = Duration::from_millis(spec.request_timeout_ms);
             let recipe = Recipe::of(&spec.name, variant, index, worker, timeout);
             let (replica, started) = Replica::start(recipe, Arc::clone(surroundings));
@@ -230,6 +364,17 @@ fn stage(
         staged.variants.push(Variant::new(variant.clone(), replicas, metrics));
     }
     staged
+}
+
+/// The variant whose processes may go on as this one: the one of its name, or its own version that was rolled out.
+fn predecessor<'r>(old: &'r Routing, variant: &VariantSpec) -> Option<&'r Variant> {
+    let named = old.variants.iter().find(|before| before.spec.name == variant.name);
+    let same = |before: &&Variant| before.spec.same_process(variant);
+    let rolled_out = || {
+        let of_it = |before: &&Variant| before.spec.of.as_deref() == Some(variant.name.as_str());
+        old.variants.iter().filter(of_it).find(same)
+    };
+    named.filter(same).or_else(rolled_out).or(named)
 }
 
 /// The replicas of a variant that can serve its new form as they are.
@@ -246,7 +391,7 @@ fn kept(
     if !same_place || !before.spec.same_process(after) {
         return Vec::new();
     }
-    before.replicas.iter().take(usize::try_from(after.replicas).unwrap_or(usize::MAX)).cloned().collect()
+    before.replicas.clone()
 }
 
 /// Waits until everything that was started is ready; if something is not, all of it is stopped.
@@ -309,12 +454,14 @@ fn variant_status(variant: &Variant) -> VariantStatus {
     let (requests, errors) = variant.metrics.totals();
     VariantStatus {
         name: variant.spec.name.clone(),
+        of: variant.spec.of.clone(),
         weight: variant.spec.weight,
         model: variant.spec.model.clone(),
         digest: variant.spec.digest.clone(),
         replicas: variant.replicas.iter().map(|replica| replica.status()).collect(),
         requests,
         errors,
-        rerouted: variant.metrics.rerouted.load(std::sync::atomic::Ordering::Relaxed),
+        rerouted: variant.metrics.rerouted.load(Ordering::Relaxed),
+        reading: variant.metrics.window.reading(),
     }
 }

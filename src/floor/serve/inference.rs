@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::refusal::Refusal;
 use super::router::{Answer, Router, allow, health, json};
-use super::routing::Routing;
+use super::routing::{Routing, Variant};
 
 #[derive(Deserialize)]
 struct InferRequest {
@@ -72,9 +72,28 @@ pub(super) async fn handle(
 }
 
 fn metadata(routing: &Routing) -> Value {
-    let versions: Vec<String> = routing.variants.iter().map(|v| v.spec.model.version.to_string()).collect();
+    let versions: Vec<String> = match routing.spec.graph {
+        Some(_) => vec![version(routing, None)],
+        None => routing.variants.iter().map(|variant| version(routing, Some(variant))).collect(),
+    };
     // What a class accepts is not declared to the router, so it claims no tensors.
     json!({"name": routing.spec.name, "versions": versions, "platform": "mlp", "inputs": [], "outputs": []})
+}
+
+/// The version of a variant's model, or those of all nodes of a graph (`transcribe=1,translate=4`).
+fn version(routing: &Routing, variant: Option<&Variant>) -> String {
+    let number = |variant: &Variant| variant.spec.model.version.to_string();
+    let node = |variant: &Variant| format!("{}={}", variant.spec.name, number(variant));
+    match variant {
+        Some(variant) => number(variant),
+        None => routing
+            .variants
+            .iter()
+            .filter(|variant| variant.spec.of.is_none())
+            .map(node)
+            .collect::<Vec<_>>()
+            .join(","),
+    }
 }
 
 async fn infer(
@@ -85,7 +104,7 @@ async fn infer(
     id: &str,
 ) -> Result<Answer, Refusal> {
     let binary = request.headers.contains_key("inference-header-content-length");
-    let body = router.admitted_body(routing, request, body).await?;
+    let (body, _busy) = router.admitted_body(routing, request, body).await?;
     let parsed = if binary { Err("tensors in binary form are not supported".into()) } else { read(&body) };
     let (caller_id, rows) =
         parsed.map_err(|message: String| router.counted(Refusal::new(400, "invalid_request", message)))?;
@@ -98,8 +117,8 @@ async fn infer(
         served.predictions.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
     let mut answer = json!({
         "model_name": routing.spec.name,
-        "model_version": served.variant.spec.model.version.to_string(),
-        "parameters": {"variant": served.variant.spec.name},
+        "model_version": version(routing, served.variant),
+        "parameters": served.variant.map_or_else(|| json!({}), |variant| json!({"variant": variant.spec.shown()})),
         "outputs": outputs(&predictions),
     });
     if let Some(caller_id) = caller_id {

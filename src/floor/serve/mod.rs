@@ -8,24 +8,39 @@ mod access;
 mod batch;
 mod capture;
 mod client;
+mod compose;
 mod endpoint;
+mod graph;
+mod hold;
 mod inference;
+mod keeper;
+mod keeping;
+mod launch;
 mod metrics;
 mod process;
 mod refusal;
 mod replica;
 mod router;
 mod routing;
+mod scale;
 mod server;
+mod shadow;
 mod spec;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use batch::{BatchSpec, BatchWorker, predict_batch};
+pub use capture::sealed_captures;
 pub use endpoint::{Endpoint, EndpointStatus, VariantStatus};
+pub use graph::{Feed, GraphSpec, Pick};
+pub use keeper::{Keeper, View};
+pub use keeping::keep;
+pub use launch::Launch;
 pub use replica::{EndpointEvent, Events, ReplicaState, ReplicaStatus};
 pub use spec::{
-    AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, Launch, LimitScope, LimitSpec, ModelLabel, Protocol,
-    VariantSpec, WHOLE,
+    AuthSpec, CaptureSpec, EndpointSpec, HealthSpec, LimitScope, LimitSpec, ModelLabel, Protocol,
+    RequestRate, ScaleSpec, SloSpec, VariantSpec, WHOLE,
 };
+pub use window::{MOST_FAILURES, Reading};

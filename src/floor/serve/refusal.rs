@@ -16,11 +16,12 @@ pub(super) struct Refusal {
     pub(super) message: String,
     retry_after: Option<Duration>,
     allow: Option<String>,
+    node: Option<String>,
 }
 
 impl Refusal {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, allow: None }
+        Self { status, code, message: message.into(), retry_after: None, allow: None, node: None }
     }
 
     /// Says when it may succeed.
@@ -35,9 +36,19 @@ impl Refusal {
         self
     }
 
-    /// The answer with `{"error": {"code", "message"}}`.
+    /// Says which node of a graph it comes from.
+    pub(super) fn of_node(mut self, node: &str) -> Self {
+        self.node = Some(node.to_owned());
+        self
+    }
+
+    /// The answer with `{"error": {"code", "message"}}`, and `node` where one of a graph is to blame.
     pub(super) fn answer(&self) -> Answer {
-        self.answer_with(&json!({"error": {"code": self.code, "message": self.message}}))
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let Some(node) = &self.node {
+            error["node"] = node.as_str().into();
+        }
+        self.answer_with(&json!({"error": error}))
     }
 
     /// The answer with another body.

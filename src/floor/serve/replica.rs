@@ -366,6 +366,7 @@ impl Inner {
     fn problem(&self, error: &str) -> Problem {
         Problem::new("MLP0782", format!("replica `{}` is not ready: {error}", self.recipe.label))
             .help(format!("the whole log is `{}`", self.recipe.log.display()))
+            .at(&self.recipe.place)
     }
 
     fn cannot_start(&self, error: &std::io::Error) -> Problem {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,21 +14,22 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
 
+use super::capture::{Captured, Origin};
 use super::client::{CallError, Client, error_text};
+use super::compose::compose;
+use super::graph::GraphSpec;
 use super::inference;
-use super::metrics::exposition;
+use super::metrics::{Busy, Counts, exposition};
 use super::refusal::Refusal;
 use super::replica::unix_ms;
 use super::routing::{Routing, Target, Variant};
-use super::{capture::Captured, spec::Protocol};
+use super::shadow::{Original, Shadows};
+use super::spec::{ModelLabel, Protocol};
+use super::window::{Ticket, Window};
 
-/// The longest request body.
-pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
-/// Copies to shadows that may be under way at once.
-const MAX_SHADOWS: usize = 64;
-
+/// How much of a refused body is read.
+const DISCARD: usize = 64 * 1024 * 1024;
 /// How long the rest of a refused body is read.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
@@ -38,15 +39,16 @@ pub(super) type Answer = Response<Full<Bytes>>;
 pub(super) struct Router {
     routing: RwLock<Arc<Routing>>,
     client: Client,
-    refused: Mutex<BTreeMap<u16, u64>>,
-    shadows: Arc<Semaphore>,
+    counts: Counts,
+    shadows: Shadows,
     born: u64,
     requests: AtomicU64,
 }
 
 /// Predictions, and who made them.
 pub(super) struct Served<'r> {
-    pub(super) variant: &'r Variant,
+    /// None where all nodes of a graph did.
+    pub(super) variant: Option<&'r Variant>,
     pub(super) predictions: Vec<Box<RawValue>>,
 }
 
@@ -64,18 +66,48 @@ struct Predictions {
 #[derive(Serialize)]
 struct PredictAnswer<'a> {
     predictions: &'a [Box<RawValue>],
-    variant: &'a str,
+    #[serde(flatten)]
+    by: By<'a>,
+}
+
+/// Who made predictions.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum By<'a> {
+    Variant { variant: &'a str, model: &'a str, version: u64 },
+    Graph { nodes: BTreeMap<&'a str, Label<'a>> },
+}
+
+#[derive(Serialize)]
+struct Label<'a> {
     model: &'a str,
     version: u64,
+}
+
+impl<'a> By<'a> {
+    fn of(routing: &'a Routing, variant: Option<&'a Variant>) -> Self {
+        let label = |model: &'a ModelLabel| Label { model: &model.address, version: model.version };
+        match variant {
+            Some(Variant { spec, .. }) => {
+                let Label { model, version } = label(&spec.model);
+                Self::Variant { variant: spec.shown(), model, version }
+            }
+            None => {
+                let own = routing.variants.iter().filter(|variant| variant.spec.of.is_none());
+                let nodes = own.map(|variant| (variant.spec.name.as_str(), label(&variant.spec.model)));
+                Self::Graph { nodes: nodes.collect() }
+            }
+        }
+    }
 }
 
 impl Router {
     pub(super) fn new(routing: Arc<Routing>, client: Client) -> Self {
         Self {
             routing: RwLock::new(routing),
+            shadows: Shadows::new(client.clone()),
             client,
-            refused: Mutex::default(),
-            shadows: Arc::new(Semaphore::new(MAX_SHADOWS)),
+            counts: Counts::default(),
             born: unix_ms(),
             requests: AtomicU64::new(0),
         }
@@ -134,8 +166,7 @@ impl Router {
             }
             "/metrics" => {
                 allow(request, &Method::GET)?;
-                let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let text = exposition(routing, &refused);
+                let text = exposition(routing, &self.counts);
                 Ok(answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into()))
             }
             path => Err(Refusal::new(404, "not_found", format!("there is nothing at `{path}`"))),
@@ -149,43 +180,58 @@ impl Router {
         body: &mut Incoming,
         id: &str,
     ) -> Result<Answer, Refusal> {
-        let body = self.admitted_body(routing, request, body).await?;
+        let (body, _busy) = self.admitted_body(routing, request, body).await?;
         let rows = read_rows(&body).map_err(|refusal| self.counted(refusal))?;
         let served = self.ask(routing, body.clone(), &rows, id).await?;
-        let spec = &served.variant.spec;
-        Ok(json(
-            StatusCode::OK,
-            &PredictAnswer {
-                predictions: &served.predictions,
-                variant: &spec.name,
-                model: &spec.model.address,
-                version: spec.model.version,
-            },
-        ))
+        let by = By::of(routing, served.variant);
+        Ok(json(StatusCode::OK, &PredictAnswer { predictions: &served.predictions, by }))
     }
 
     /// Counts a refusal that reached no variant.
     pub(super) fn counted(&self, refusal: Refusal) -> Refusal {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(refusal.status).or_default() += 1;
+        self.counts.refuse(refusal.status);
         refusal
     }
 
-    /// The body of a request that may be asked.
+    /// The body of a request that may be asked, and its place among those under way.
     pub(super) async fn admitted_body(
         &self,
         routing: &Routing,
         request: &Parts,
         body: &mut Incoming,
-    ) -> Result<Bytes, Refusal> {
-        let body = match admit(routing, &request.headers) {
-            Ok(()) => read_body(routing, body).await,
+    ) -> Result<(Bytes, Busy<'_>), Refusal> {
+        let admitted = match admit(routing, &request.headers).and_then(|()| self.room(routing)) {
+            Ok(busy) => read_body(routing, body).await.map(|body| (body, busy)),
             Err(refusal) => Err(refusal),
         };
-        body.map_err(|refusal| self.counted(refusal))
+        admitted.map_err(|refusal| self.counted(refusal))
     }
 
-    /// Asks a replica of the variant whose turn it is; counts, captures and shadows.
+    /// A place among the requests under way; without one the load is shed.
+    fn room(&self, routing: &Routing) -> Result<Busy<'_>, Refusal> {
+        let most = routing.spec.limits.in_flight;
+        self.counts.in_flight.enter(u64::from(most)).ok_or_else(|| {
+            self.counts.shed.fetch_add(1, Ordering::Relaxed);
+            let text = format!("{most} requests are under way, which is the most that is served");
+            Refusal::new(503, "overloaded", text).retry_after(Duration::from_secs(1))
+        })
+    }
+
+    /// Asks the variant whose turn it is, or all nodes of a graph; counts, captures and shadows.
     pub(super) async fn ask<'r>(
+        &self,
+        routing: &'r Arc<Routing>,
+        body: Bytes,
+        rows: &[&RawValue],
+        id: &str,
+    ) -> Result<Served<'r>, Refusal> {
+        match &routing.spec.graph {
+            Some(graph) => self.ask_graph(routing, graph, rows, id).await,
+            None => self.ask_one(routing, body, rows, id).await,
+        }
+    }
+
+    async fn ask_one<'r>(
         &self,
         routing: &'r Arc<Routing>,
         body: Bytes,
@@ -198,63 +244,32 @@ impl Router {
                 Refusal::new(503, "unavailable", "no replica is ready").retry_after(Duration::from_secs(1));
             return Err(self.counted(refusal));
         };
-        self.shadow(routing, variant, &body);
-        let (variant, outcome) = self.send(routing, variant, target, body).await;
+        let copies = self.shadows.copy(routing, &Original { serving: variant, body: &body, id });
+        let (variant, ticket, outcome) = send(&self.client, routing, variant, target, body).await;
         let outcome = read_predictions(outcome, rows.len());
-        let latency = started.elapsed();
-        let status = outcome.as_ref().map_or_else(|refusal| refusal.status, |_| 200);
-        variant.metrics.count(status, latency);
-        record(routing, variant, id, status, latency, rows, outcome.as_ref().ok().map(Vec::as_slice));
-        Ok(Served { variant, predictions: outcome? })
+        let asked = Asked { origin: Origin::Variant(&variant.spec), id, started };
+        let status = asked.record(routing, rows, &outcome);
+        variant.metrics.promised(&routing.spec.slo, status, started.elapsed());
+        ticket.answered(status, started.elapsed());
+        let predictions = outcome?;
+        copies.compare(&predictions);
+        Ok(Served { variant: Some(variant), predictions })
     }
 
-    /// Sends a request; where the connection fails, once more to another, if possible of the same variant.
-    async fn send<'r>(
+    async fn ask_graph<'r>(
         &self,
         routing: &'r Arc<Routing>,
-        variant: &'r Variant,
-        target: Target,
-        body: Bytes,
-    ) -> (&'r Variant, Result<(u16, Bytes), CallError>) {
-        let timeout = Duration::from_millis(routing.spec.request_timeout_ms);
-        let first = self.client.predict(target.port, body.clone(), timeout).await;
-        if !matches!(first, Err(CallError::Transport(_))) {
-            return (variant, first);
-        }
-        target.replica.suspect(target.port);
-        let other = variant.target(Some(target.port)).map(|target| (variant, target));
-        let Some((variant, target)) = other.or_else(|| routing.choose_ready()) else {
-            return (variant, first);
-        };
-        let second = self.client.predict(target.port, body, timeout).await;
-        if matches!(second, Err(CallError::Transport(_))) {
-            target.replica.suspect(target.port);
-        }
-        (variant, second)
-    }
-
-    /// Copies a request to the shadows of others. The picture is held until the copy is answered.
-    fn shadow(&self, routing: &Arc<Routing>, serving: &Variant, body: &Bytes) {
-        for (index, variant) in routing.variants.iter().enumerate() {
-            if variant.spec.shadow <= 0.0 || std::ptr::eq(variant, serving) || !variant.shadows() {
-                continue;
-            }
-            let permit = Arc::clone(&self.shadows).try_acquire_owned();
-            let (Ok(permit), Some(target)) = (permit, variant.target(None)) else {
-                variant.metrics.shadow_failed.fetch_add(1, Ordering::Relaxed);
-                continue;
-            };
-            let (client, routing, body) = (self.client.clone(), Arc::clone(routing), body.clone());
-            tokio::spawn(async move {
-                let timeout = Duration::from_millis(routing.spec.request_timeout_ms);
-                let outcome = client.predict(target.port, body, timeout).await;
-                let metrics = &routing.variants[index].metrics;
-                let counter =
-                    if matches!(outcome, Ok((200, _))) { &metrics.shadowed } else { &metrics.shadow_failed };
-                counter.fetch_add(1, Ordering::Relaxed);
-                drop(permit);
-            });
-        }
+        graph: &GraphSpec,
+        rows: &[&RawValue],
+        id: &str,
+    ) -> Result<Served<'r>, Refusal> {
+        let started = Instant::now();
+        let outcome = compose(&self.client, routing, graph, rows).await;
+        let asked = Asked { origin: Origin::Graph, id, started };
+        let status = asked.record(routing, rows, &outcome);
+        self.counts.graph.count(status, started.elapsed());
+        self.counts.graph.promised(&routing.spec.slo, status, started.elapsed());
+        Ok(Served { variant: None, predictions: outcome? })
     }
 
     /// The name of a request in the response and the capture: the caller's own, if it gives a usable one.
@@ -280,19 +295,23 @@ fn admit(routing: &Routing, headers: &HeaderMap) -> Result<(), Refusal> {
         })?,
     };
     let Some(limiter) = &routing.limiter else { return Ok(()) };
+    #[expect(clippy::cast_precision_loss, reason = "seconds for a message")]
     limiter.take(key, Instant::now()).map_err(|wait| {
-        let message = format!("more than {} requests a minute", limiter.spec.requests_per_minute);
+        let seconds = limiter.spec.window_ms as f64 / 1_000.0;
+        let message = format!("more than {} requests within {seconds} s", limiter.spec.requests);
         Refusal::new(429, "too_many_requests", message).retry_after(wait)
     })
 }
 
 async fn read_body(routing: &Routing, body: &mut Incoming) -> Result<Bytes, Refusal> {
-    let too_large = || Refusal::new(413, "too_large", format!("the body is longer than {MAX_BODY} bytes"));
-    if body.size_hint().lower() > MAX_BODY as u64 {
+    let most = routing.spec.limits.body;
+    let too_large = || Refusal::new(413, "too_large", format!("the body is longer than {most} bytes"));
+    if body.size_hint().lower() > most {
         return Err(too_large());
     }
     let timeout = Duration::from_millis(routing.spec.request_timeout_ms);
-    match tokio::time::timeout(timeout, Limited::new(body, MAX_BODY).collect()).await {
+    let limited = Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX));
+    match tokio::time::timeout(timeout, limited.collect()).await {
         Err(_) => Err(Refusal::new(408, "request_timeout", "the body did not arrive in time")),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Refusal::new(400, "bad_request", format!("the body cannot be read: {error}"))),
@@ -306,7 +325,7 @@ async fn discard(request: &Parts, body: &mut Incoming) {
     if request.headers.contains_key(EXPECT) {
         return;
     }
-    let mut left = 4 * MAX_BODY;
+    let mut left = DISCARD;
     let read = async {
         while let Some(Ok(frame)) = body.frame().await {
             left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
@@ -328,7 +347,8 @@ fn read_rows(body: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
     }
 }
 
-fn read_predictions(
+/// The predictions of an answer, one for each row.
+pub(super) fn read_predictions(
     outcome: Result<(u16, Bytes), CallError>,
     rows: usize,
 ) -> Result<Vec<Box<RawValue>>, Refusal> {
@@ -351,27 +371,68 @@ fn read_predictions(
     }
 }
 
-fn record(
-    routing: &Routing,
-    variant: &Variant,
-    id: &str,
-    status: u16,
-    latency: Duration,
-    rows: &[&RawValue],
-    predictions: Option<&[Box<RawValue>]>,
-) {
-    let Some(capture) = routing.capture.as_ref().filter(|capture| capture.takes()) else { return };
-    capture.record(&Captured {
-        at: unix_ms(),
-        request_id: id,
-        variant: &variant.spec.name,
-        model: &variant.spec.model.address,
-        version: variant.spec.model.version,
-        status,
-        latency_ms: latency.as_secs_f64() * 1_000.0,
-        rows: capture.spec.inputs.then_some(rows),
-        predictions: predictions.filter(|_| capture.spec.outputs),
-    });
+/// A request that was asked, as it is recorded.
+struct Asked<'a> {
+    origin: Origin<'a>,
+    id: &'a str,
+    started: Instant,
+}
+
+impl Asked<'_> {
+    /// Captures it, and gives the status that it is counted under.
+    fn record(
+        &self,
+        routing: &Routing,
+        rows: &[&RawValue],
+        outcome: &Result<Vec<Box<RawValue>>, Refusal>,
+    ) -> u16 {
+        let status = outcome.as_ref().map_or_else(|refusal| refusal.status, |_| 200);
+        if let Some(capture) = routing.capture.as_ref().filter(|capture| capture.takes()) {
+            capture.record(&Captured {
+                at: unix_ms(),
+                request_id: self.id,
+                origin: self.origin,
+                status,
+                latency_ms: self.started.elapsed().as_secs_f64() * 1_000.0,
+                rows,
+                predictions: outcome.as_ref().ok().map(Vec::as_slice),
+            });
+        }
+        status
+    }
+}
+
+/// Sends a request; where the connection fails, once more to another, if possible of the same variant.
+pub(super) async fn send<'r>(
+    client: &Client,
+    routing: &'r Routing,
+    variant: &'r Variant,
+    target: Target,
+    body: Bytes,
+) -> (&'r Variant, Ticket<'r>, Result<(u16, Bytes), CallError>) {
+    let ticket = Window::enter(&variant.metrics);
+    let timeout = Duration::from_millis(routing.spec.request_timeout_ms);
+    let first = client.predict(target.port, body.clone(), timeout).await;
+    if !matches!(first, Err(CallError::Transport(_))) {
+        return (variant, ticket, first);
+    }
+    target.replica.suspect(target.port);
+    let other = variant.target(Some(target.port)).map(|target| (variant, target));
+    // The nodes of a graph are no substitutes for each other.
+    let elsewhere = || match routing.spec.graph {
+        Some(_) => routing.node(variant.spec.shown()),
+        None => routing.choose_ready(),
+    };
+    let Some((variant, target)) = other.or_else(elsewhere) else {
+        return (variant, ticket, first);
+    };
+    ticket.lost();
+    let ticket = Window::enter(&variant.metrics);
+    let second = client.predict(target.port, body, timeout).await;
+    if matches!(second, Err(CallError::Transport(_))) {
+        target.replica.suspect(target.port);
+    }
+    (variant, ticket, second)
 }
 
 /// Refuses another method than the one that is meant.

@@ -52,7 +52,9 @@ impl Routing {
     /// the others, in proportion.
     pub(super) fn choose(&self) -> Option<(&Variant, Target)> {
         let assigned = &self.variants[self.split.pick(self.variants.iter().map(|v| v.spec.weight))?];
-        if let Some(target) = assigned.target(None) {
+        if !assigned.fails()
+            && let Some(target) = assigned.target(None)
+        {
             return Some((assigned, target));
         }
         assigned.metrics.rerouted.fetch_add(1, Ordering::Relaxed);
@@ -61,14 +63,46 @@ impl Routing {
 
     /// One of the variants that can serve now.
     pub(super) fn choose_ready(&self) -> Option<(&Variant, Target)> {
-        let weights: Vec<u32> =
-            self.variants.iter().map(|v| if v.ready() > 0 { v.spec.weight } else { 0 }).collect();
-        let variant = &self.variants[self.reroute.pick(weights.iter().copied())?];
+        let weights: Vec<u32> = self
+            .variants
+            .iter()
+            .map(|v| if v.ready() > 0 && !v.fails() { v.spec.weight } else { 0 })
+            .collect();
+        let variant = match self.reroute.pick(weights.iter().copied()) {
+            Some(index) => &self.variants[index],
+            None => self.replaced()?,
+        };
         Some((variant, variant.target(None)?))
+    }
+
+    /// A ready replica of a node of the graph.
+    pub(super) fn node(&self, name: &str) -> Option<(&Variant, Target)> {
+        let weight = |v: &Variant| if v.spec.shown() == name { v.spec.weight } else { 0 };
+        let assigned = &self.variants[self.split.pick(self.variants.iter().map(weight))?];
+        if !assigned.fails()
+            && let Some(target) = assigned.target(None)
+        {
+            return Some((assigned, target));
+        }
+        assigned.metrics.rerouted.fetch_add(1, Ordering::Relaxed);
+        let serves = |v: &&Variant| v.spec.shown() == name && v.ready() > 0 && !v.fails();
+        let ready = self.variants.iter().find(serves)?;
+        Some((ready, ready.target(None)?))
+    }
+
+    /// A variant that can serve and gets nothing, since its next version has taken its whole share: it is kept for this.
+    fn replaced(&self) -> Option<&Variant> {
+        let next_of = |name: &str| self.variants.iter().any(|v| v.spec.of.as_deref() == Some(name));
+        self.variants.iter().find(|v| v.ready() > 0 && next_of(&v.spec.name))
     }
 
     /// Whether any request can be served.
     pub(super) fn ready(&self) -> bool {
+        if self.spec.graph.is_some() {
+            // A node is ready when it or the version that is rolled out in its place is.
+            let ready = |name: &str| self.variants.iter().any(|v| v.spec.shown() == name && v.ready() > 0);
+            return self.variants.iter().all(|variant| ready(variant.spec.shown()));
+        }
         self.variants.iter().any(|variant| variant.spec.weight > 0 && variant.ready() > 0)
     }
 }
@@ -86,6 +120,11 @@ impl Variant {
             let port = replica.port().filter(|port| Some(*port) != except)?;
             Some(Target { replica: Arc::clone(replica), port })
         })
+    }
+
+    /// Whether it is a version on its way that failed too often in a row to be asked on.
+    pub(super) fn fails(&self) -> bool {
+        self.spec.of.is_some() && self.metrics.window.fails()
     }
 
     /// How many replicas are ready.

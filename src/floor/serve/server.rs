@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -11,16 +12,28 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::replica::stopped;
 use super::router::Router;
 use crate::Problem;
 
 /// A connection without a request is closed after this time.
 const IDLE: Duration = Duration::from_secs(75);
 
+/// For so long a listener that hands over tells those it is connected to that they have to connect anew.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How far a listener is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Stage {
+    Serving,
+    /// It accepts nobody; every answer says that the connection ends with it.
+    Leaving,
+    /// Connections without a request are closed.
+    Closing,
+}
+
 /// A running listener; dropped, it ends in the background.
 pub(super) struct Server {
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stage>,
     task: JoinHandle<()>,
 }
 
@@ -49,28 +62,36 @@ pub(super) async fn bind(endpoint: &str, host: &str, port: u16) -> Result<TcpLis
 impl Server {
     /// Serves a listener until it is closed; requests under way then have `grace` to finish.
     pub(super) fn start(listener: TcpListener, router: Arc<Router>, grace: Duration) -> Self {
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Stage::Serving);
         Self { stop, task: tokio::spawn(accept(listener, router, stopped, grace)) }
     }
 
     /// Closes the port and waits for the requests under way.
     pub(super) async fn close(self) {
-        let _ = self.stop.send(true);
+        let _ = self.stop.send(Stage::Closing);
         let _ = self.task.await;
+    }
+
+    /// Accepts nobody any more, so that another process with the same port does; whoever is connected is told with the
+    /// next answer, since a connection that is closed while a request is on its way loses it.
+    pub(super) async fn leave(self) {
+        let _ = self.stop.send(Stage::Leaving);
+        tokio::time::sleep(FAREWELL).await;
+        self.close().await;
     }
 }
 
 async fn accept(
     listener: TcpListener,
     router: Arc<Router>,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<Stage>,
     grace: Duration,
 ) {
     let mut connections = JoinSet::new();
     let stop_connections = stop.clone();
     loop {
         tokio::select! {
-            () = stopped(&mut stop) => break,
+            () = reached(&mut stop, Stage::Leaving) => break,
             _ = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
@@ -82,14 +103,27 @@ async fn accept(
         }
     }
     drop(listener);
+    reached(&mut stop, Stage::Closing).await;
     let finish = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(grace, finish).await;
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, router: Arc<Router>, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, router: Arc<Router>, mut stop: watch::Receiver<Stage>) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| Arc::clone(&router).handle(request));
+    let stage = stop.clone();
+    let service = service_fn(move |request| {
+        let (router, stage) = (Arc::clone(&router), stage.clone());
+        async move {
+            let mut answer = router.handle(request).await;
+            if let Ok(answer) = &mut answer
+                && *stage.borrow() != Stage::Serving
+            {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
@@ -97,9 +131,14 @@ async fn connection(stream: TcpStream, router: Arc<Router>, mut stop: watch::Rec
     tokio::pin!(serving);
     tokio::select! {
         _ = serving.as_mut() => return,
-        () = stopped(&mut stop) => serving.as_mut().graceful_shutdown(),
+        () = reached(&mut stop, Stage::Closing) => serving.as_mut().graceful_shutdown(),
     }
     let _ = serving.await;
+}
+
+/// Returns when a stage is reached, also when nobody is left who could say so.
+async fn reached(stop: &mut watch::Receiver<Stage>, stage: Stage) {
+    let _ = stop.wait_for(|now| *now >= stage).await;
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::graph::GraphSpec;
+use super::launch::Launch;
 use crate::Problem;
 
 /// The whole of the traffic in basis points: the weights of the variants sum to it.
@@ -42,9 +44,18 @@ pub struct EndpointSpec {
     /// Who may ask; everyone when absent.
     #[serde(default)]
     pub auth: Option<AuthSpec>,
-    /// How much may be asked; no limit when absent.
+    /// How much may be asked.
     #[serde(default)]
-    pub limits: Option<LimitSpec>,
+    pub limits: LimitSpec,
+    /// How the variants answer together, each a node; without it they share the traffic.
+    #[serde(default)]
+    pub graph: Option<GraphSpec>,
+    /// What is promised, as metrics measure it.
+    #[serde(default)]
+    pub slo: Vec<SloSpec>,
+    /// Lock files of what its variants use alone, held while it runs.
+    #[serde(default)]
+    pub holds: Vec<PathBuf>,
     /// The folder of the logs of the replicas.
     pub log_dir: PathBuf,
 }
@@ -66,14 +77,20 @@ pub enum Protocol {
 pub struct VariantSpec {
     /// The name of the variant (`stable`).
     pub name: String,
+    /// The variant whose version is being replaced by this one; none for a variant of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// Its share of the traffic in basis points; 0 gives it none.
     pub weight: u32,
     /// The percentage of the traffic of the others that is copied to it; its answers are ignored.
     #[serde(default)]
     pub shadow: f64,
-    /// How many replicas serve it.
+    /// How many replicas serve it, at least.
     #[serde(default = "one")]
     pub replicas: u32,
+    /// How their number follows the load, if it does.
+    #[serde(default)]
+    pub scale: Option<ScaleSpec>,
     /// What is started.
     pub launch: Launch,
     /// What is added to the clean environment of the replicas.
@@ -85,6 +102,15 @@ pub struct VariantSpec {
     pub digest: String,
 }
 
+/// How the number of replicas follows the requests under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScaleSpec {
+    /// The most replicas.
+    pub max: u32,
+    /// The requests under way for each replica.
+    pub target: f64,
+}
+
 /// The model version behind a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelLabel {
@@ -92,32 +118,6 @@ pub struct ModelLabel {
     pub address: String,
     /// The number of the version.
     pub version: u64,
-}
-
-/// How a replica is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Launch {
-    /// A python class behind the shipped worker: `module:Class` with `load(path)` and `predict(rows)`.
-    PythonClass {
-        /// The python program.
-        interpreter: PathBuf,
-        /// `module:Class`.
-        class: String,
-        /// The folder of the code, first on the module path and the working directory.
-        code_dir: PathBuf,
-        /// The model directory.
-        model_dir: PathBuf,
-    },
-    /// Any program that answers `POST /predict` and `GET /healthz` on `$MLP_PORT`, its model in `$MLP_MODEL`.
-    Command {
-        /// The program and its arguments.
-        argv: Vec<String>,
-        /// The working directory.
-        code_dir: PathBuf,
-        /// The model directory.
-        model_dir: PathBuf,
-    },
 }
 
 /// How replicas are checked.
@@ -137,11 +137,11 @@ impl Default for HealthSpec {
     }
 }
 
-/// Where requests and predictions are recorded: one JSON line a request.
+/// Where requests and predictions are recorded: one JSON line a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CaptureSpec {
-    /// The file that is appended to.
-    pub path: PathBuf,
+    /// The folder of the files.
+    pub folder: PathBuf,
     /// Whether the rows are recorded.
     #[serde(default = "yes")]
     pub inputs: bool,
@@ -151,6 +151,43 @@ pub struct CaptureSpec {
     /// The fraction of the requests that is recorded, 0 to 1.
     #[serde(default = "whole")]
     pub sample: f64,
+    /// Columns whose values are replaced by tokens before they are written.
+    #[serde(default)]
+    pub mask: Vec<String>,
+    /// Kinds of text that are replaced before it is written.
+    #[serde(default)]
+    pub redact: Vec<String>,
+    /// The file of the key that tokens are made with.
+    #[serde(default)]
+    pub key: PathBuf,
+    /// The size at which a file is sealed.
+    #[serde(default = "segment")]
+    pub segment_bytes: u64,
+    /// The age at which a file is sealed.
+    #[serde(default = "five_seconds")]
+    pub seal_after_ms: u64,
+    /// How many sealed files may wait; beyond it lines are dropped and counted.
+    #[serde(default = "segments")]
+    pub segments: usize,
+}
+
+impl CaptureSpec {
+    /// All of every request, in files of this folder.
+    #[must_use]
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            inputs: true,
+            outputs: true,
+            sample: whole(),
+            mask: Vec::new(),
+            redact: Vec::new(),
+            key: PathBuf::new(),
+            segment_bytes: segment(),
+            seal_after_ms: five_seconds(),
+            segments: segments(),
+        }
+    }
 }
 
 /// The keys that are accepted as `Authorization: Bearer` or `X-API-Key`.
@@ -170,11 +207,45 @@ impl fmt::Debug for AuthSpec {
 /// How much may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitSpec {
-    /// The requests that are answered in a minute.
-    pub requests_per_minute: u32,
+    /// How often; no limit when absent.
+    #[serde(default)]
+    pub rate: Option<RequestRate>,
+    /// The longest body of a request in bytes.
+    #[serde(default = "body")]
+    pub body: u64,
+    /// How many requests may be under way; more are refused at once, before they cost anything.
+    #[serde(default = "in_flight")]
+    pub in_flight: u32,
+}
+
+impl Default for LimitSpec {
+    fn default() -> Self {
+        Self { rate: None, body: body(), in_flight: in_flight() }
+    }
+}
+
+/// How often may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRate {
+    /// The requests that are answered in a window.
+    pub requests: u64,
+    /// The length of a window.
+    pub window_ms: u64,
     /// Who shares the limit.
     #[serde(default)]
     pub per: LimitScope,
+}
+
+/// One promise: the share of the answers that may break it is what an error budget is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SloSpec {
+    /// Its name in metrics (`p99`).
+    pub name: String,
+    /// The share of the answers that has to keep it, 0 to 1.
+    pub share: f64,
+    /// What an answer has to be faster than; without it, it must not fail.
+    #[serde(default)]
+    pub within_ms: Option<u64>,
 }
 
 /// Who shares a limit.
@@ -193,9 +264,11 @@ impl fmt::Debug for VariantSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VariantSpec")
             .field("name", &self.name)
+            .field("of", &self.of)
             .field("weight", &self.weight)
             .field("shadow", &self.shadow)
             .field("replicas", &self.replicas)
+            .field("scale", &self.scale)
             .field("launch", &self.launch)
             .field("env", &self.env.keys())
             .field("model", &self.model)
@@ -222,41 +295,36 @@ fn yes() -> bool {
 fn whole() -> f64 {
     1.0
 }
-
-impl Launch {
-    /// The model directory.
-    #[must_use]
-    pub fn model_dir(&self) -> &PathBuf {
-        match self {
-            Self::PythonClass { model_dir, .. } | Self::Command { model_dir, .. } => model_dir,
-        }
-    }
-
-    /// The folder of the code.
-    #[must_use]
-    pub fn code_dir(&self) -> &PathBuf {
-        match self {
-            Self::PythonClass { code_dir, .. } | Self::Command { code_dir, .. } => code_dir,
-        }
-    }
-
-    /// Refuses what could never start.
-    pub(super) fn validate(&self) -> Result<(), Problem> {
-        if let Self::Command { argv, .. } = self
-            && argv.first().is_none_or(String::is_empty)
-        {
-            return Err(refused("the command is empty").at("serve"));
-        }
-        for (what, path) in [("code directory", self.code_dir()), ("model directory", self.model_dir())] {
-            if !path.is_dir() {
-                return Err(refused(format!("the {what} `{}` does not exist", path.display())));
-            }
-        }
-        Ok(())
-    }
+fn segment() -> u64 {
+    8 * 1024 * 1024
+}
+fn segments() -> usize {
+    16
+}
+fn five_seconds() -> u64 {
+    5_000
+}
+fn body() -> u64 {
+    16 * 1024 * 1024
+}
+fn in_flight() -> u32 {
+    1_024
 }
 
 impl VariantSpec {
+    /// The variant that callers see: a version that is being rolled out speaks for the variant it will be.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.of.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The same variant with another version, as what is rolled out beside it.
+    #[must_use]
+    pub fn rolled_out(self, weight: u32) -> Self {
+        let name = format!("{}~{}", self.name, self.model.version);
+        Self { of: Some(self.name), name, weight, shadow: 0.0, ..self }
+    }
+
     /// Whether a running process of `self` can serve `other` as it is.
     #[must_use]
     pub fn same_process(&self, other: &Self) -> bool {
@@ -280,7 +348,10 @@ impl EndpointSpec {
                 return Err(refused(format!("two variants are called `{}`", variant.name)).at("variant"));
             }
         }
-        self.validate_weights()?;
+        match &self.graph {
+            Some(graph) => self.validate_graph(graph)?,
+            None => self.validate_weights()?,
+        }
         self.validate_access()?;
         let durations =
             [self.health.interval_ms, self.health.timeout_ms, self.start_timeout_ms, self.request_timeout_ms];
@@ -293,6 +364,17 @@ impl EndpointSpec {
                     .at("capture.sample"))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn validate_graph(&self, graph: &GraphSpec) -> Result<(), Problem> {
+        graph.validate()?;
+        let variants: BTreeSet<&str> = self.variants.iter().map(VariantSpec::shown).collect();
+        match graph.nodes.keys().find(|name| !variants.contains(name.as_str())) {
+            Some(name) => {
+                Err(refused(format!("node `{name}` has no model")).at(format!("graph.node.{name}")))
+            }
+            None => Ok(()),
         }
     }
 
@@ -319,11 +401,14 @@ impl EndpointSpec {
         {
             return Err(refused("the list of keys is empty or has an empty key").at("auth"));
         }
-        match &self.limits {
-            Some(limit) if limit.requests_per_minute == 0 => {
-                Err(refused("a limit of no request a minute answers nothing").at("limits"))
+        if self.limits.body == 0 || self.limits.in_flight == 0 {
+            return Err(refused("a limit of nothing answers nothing").at("limits"));
+        }
+        match &self.limits.rate {
+            Some(rate) if rate.requests == 0 || rate.window_ms == 0 => {
+                Err(refused("a limit of no request answers nothing").at("limits.requests"))
             }
-            Some(LimitSpec { per: LimitScope::Key, .. }) if self.auth.is_none() => {
+            Some(RequestRate { per: LimitScope::Key, .. }) if self.auth.is_none() => {
                 Err(refused("a limit per key needs keys").help("add `auth`").at("limits"))
             }
             _ => Ok(()),
@@ -332,12 +417,20 @@ impl EndpointSpec {
 }
 
 fn validate_variant(variant: &VariantSpec) -> Result<(), Problem> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    // No name that a person gives has a tilde, so what is rolled out never takes one.
+    let rolled_out = variant.of.is_some();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || (c == '~' && rolled_out);
     if variant.name.is_empty() || !variant.name.chars().all(plain) {
         return Err(refused(format!("`{}` is not a name for a variant", variant.name)).at("variant"));
     }
     if variant.replicas == 0 {
         return Err(refused(format!("variant `{}` has no replica", variant.name)).at("scaling"));
+    }
+    if let Some(scale) = &variant.scale
+        && (scale.target <= 0.0 || !scale.target.is_finite() || scale.max < variant.replicas)
+    {
+        let text = format!("variant `{}` cannot follow its load to {} replicas", variant.name, scale.max);
+        return Err(refused(text).at("scaling"));
     }
     if !(0.0..=100.0).contains(&variant.shadow) {
         return Err(
@@ -347,7 +440,7 @@ fn validate_variant(variant: &VariantSpec) -> Result<(), Problem> {
     variant.launch.validate()
 }
 
-fn refused(message: impl Into<String>) -> Problem {
+pub(super) fn refused(message: impl Into<String>) -> Problem {
     Problem::new("MLP0780", message)
 }
 
@@ -379,7 +472,7 @@ mod tests {
     #[test]
     fn what_could_never_work_is_refused() {
         let mut limited = spec(&[WHOLE]);
-        limited.limits = Some(LimitSpec { requests_per_minute: 5, per: LimitScope::Key });
+        limited.limits.rate = Some(RequestRate { requests: 5, window_ms: 60_000, per: LimitScope::Key });
         assert!(limited.validate().is_err());
         limited.auth = Some(AuthSpec { keys: vec!["k".into()] });
         assert_eq!(limited.validate(), Ok(()));

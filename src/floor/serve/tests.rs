@@ -18,6 +18,11 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod forms;
+mod graph;
+mod keeping;
+mod load;
+
 const CODE: &str = r#"
 import json, os, time
 
@@ -83,9 +88,11 @@ impl Bench {
         fs::write(model_dir.join("model.json"), json!({"value": value}).to_string()).unwrap();
         VariantSpec {
             name: name.into(),
+            of: None,
             weight,
             shadow: 0.0,
             replicas: 1,
+            scale: None,
             launch: Launch::PythonClass {
                 interpreter: "python3".into(),
                 class: "churn:Model".into(),
@@ -110,7 +117,10 @@ impl Bench {
             request_timeout_ms: 30_000,
             capture: None,
             auth: None,
-            limits: None,
+            limits: LimitSpec::default(),
+            graph: None,
+            slo: Vec::new(),
+            holds: Vec::new(),
             log_dir: self.path().join("logs"),
         }
     }
@@ -327,6 +337,7 @@ async fn a_variant_that_does_not_start_changes_nothing() {
     let problem = endpoint.apply(broken.clone()).await.unwrap_err();
     assert_eq!(problem.code, "MLP0782");
     assert!(problem.message.contains("exit code 3"), "{problem}");
+    assert_eq!(problem.subject.as_deref(), Some("variant.stable"));
     assert!(problem.notes.iter().any(|line| line.contains("has no class `Missing`")), "{problem}");
     assert_eq!((endpoint.spec(), pids(&endpoint)), before);
     assert_eq!(bench.predict(&endpoint, json!({})).await.0, 200);
@@ -340,7 +351,7 @@ async fn bad_input_is_refused_as_json() {
     let mut spec = bench.spec(vec![bench.variant("stable", WHOLE, 1)]);
     spec.request_timeout_ms = 1_500;
     let endpoint = bench.start(spec).await;
-    let large = format!("{{\"rows\": [{{\"x\": \"{}\"}}]}}", "x".repeat(super::router::MAX_BODY));
+    let large = format!("{{\"rows\": [{{\"x\": \"{}\"}}]}}", "x".repeat(16 * 1024 * 1024));
     for (method, path, body, status, code) in [
         ("POST", "/v1/predict", "{\"rows\": [", 400, "invalid_request"),
         ("POST", "/v1/predict", "{\"row\": []}", 400, "invalid_request"),
@@ -368,10 +379,10 @@ async fn bad_input_is_refused_as_json() {
 async fn keys_limits_and_capture() {
     let bench = Bench::new();
     let mut spec = bench.spec(vec![bench.variant("stable", WHOLE, 1)]);
-    let path = bench.path().join("captured/churn.jsonl");
+    let folder = bench.path().join("captured");
     spec.auth = Some(AuthSpec { keys: vec!["one".into(), "two".into()] });
-    spec.limits = Some(LimitSpec { requests_per_minute: 3, per: LimitScope::Key });
-    spec.capture = Some(CaptureSpec { path: path.clone(), inputs: true, outputs: true, sample: 1.0 });
+    spec.limits.rate = Some(RequestRate { requests: 3, window_ms: 60_000, per: LimitScope::Key });
+    spec.capture = Some(serde_json::from_value(json!({"folder": folder})).unwrap());
     let endpoint = bench.start(spec).await;
     assert_eq!(bench.predict(&endpoint, json!({})).await.0, 401);
     let with = async |name: &'static str, value: &'static str| {
@@ -389,11 +400,12 @@ async fn keys_limits_and_capture() {
     assert_eq!(with("x-api-key", "two").await.0, 200);
     assert_eq!(with("x-api-key", "three").await.0, 401);
     endpoint.stop().await;
-    let text = fs::read_to_string(path).unwrap();
+    let files = sealed_captures(&folder).unwrap();
+    let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 4);
-    assert_eq!((&lines[0]["request_id"], &lines[0]["version"]), (&json!("r1"), &json!(1)));
-    assert!(text.contains("\"rows\":[{\"x\": 1.10}]") && text.contains("\"predictions\":[2.1]"), "{text}");
+    assert_eq!((&lines[0]["mlp_request"], &lines[0]["mlp_version"]), (&json!("r1"), &json!(1)));
+    assert!(text.contains("\"x\":1.10") && text.contains("\"prediction\":2.1"), "{text}");
     assert!(!text.contains("Bearer"));
 }
 

@@ -1,12 +1,12 @@
-"""Serves one model class over HTTP on loopback: `python3 worker.py module:Class`.
+"""Serves one model over HTTP on loopback: `python3 worker.py module:Class`, or `--mlmodel` for MLflow's directories.
 
 The class has `load(path)` (a class or static method that returns the object to serve) and `predict(rows)` on
 that object: a list of dicts in, a list of the same length out. Calls of `predict` come one at a time;
-replicas are the unit of parallelism. Only the standard library is used.
+replicas are the unit of parallelism. Only the standard library is used, and `mlflow` for its own directories.
 
 Environment: MLP_PORT, MLP_MODEL (directory of the model), MLP_CODE (put first on the module path),
 MLP_REQUEST_TIMEOUT_MS (a prediction that runs longer makes the worker report itself as stuck).
-Exit codes: 3 the class cannot be loaded, 4 the port is taken.
+Exit codes: 3 the model cannot be loaded, 4 the port is taken.
 """
 
 import errno
@@ -162,6 +162,49 @@ def load(target, path):
     return loaded
 
 
+class Mlmodel:
+    """A model directory of MLflow, by the flavour it has: `python_function`, else `sklearn`."""
+
+    def __init__(self, model, frame):
+        self.model = model
+        self.frame = frame
+
+    @classmethod
+    def load(cls, path):
+        try:
+            from mlflow.models import Model as Description
+        except ImportError as error:
+            refuse(3, "an MLmodel directory is served by `mlflow`, which %s does not have (%s): add `mlflow`, "
+                   "or `mlflow-skinny` with what the model needs, to the runtime" % (sys.executable, error))
+        flavours = Description.load(path).flavors
+        if "python_function" in flavours:
+            import mlflow.pyfunc as flavour
+        elif "sklearn" in flavours:
+            import mlflow.sklearn as flavour
+        else:
+            raise ValueError("its flavours are %s, and `python_function` or `sklearn` is needed"
+                             % (", ".join(sorted(flavours)) or "none"))
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            DataFrame = list
+        return cls(flavour.load_model(path), DataFrame)
+
+    def predict(self, rows):
+        result = self.model.predict(self.frame(rows))
+        if hasattr(result, "to_dict") and hasattr(result, "columns"):
+            return result.to_dict(orient="records")
+        return result
+
+
+def load_mlmodel(path):
+    try:
+        return Mlmodel.load(path)
+    except BaseException as error:
+        traceback.print_exc()
+        refuse(3, "the MLmodel directory cannot be loaded: %s" % describe(error))
+
+
 def end_with_parent():
     """Standard input is held open by the supervisor: its end is the end of the supervisor."""
     try:
@@ -174,13 +217,14 @@ def end_with_parent():
 
 def main():
     if len(sys.argv) != 2:
-        refuse(3, "usage: worker.py module:Class")
+        refuse(3, "usage: worker.py (module:Class | --mlmodel)")
     threading.Thread(target=end_with_parent, daemon=True).start()
     # The folder of this file is none of the class's business; its code is.
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.environ["MLP_CODE"]] + [entry for entry in sys.path if entry != here]
     stuck_after = int(os.environ.get("MLP_REQUEST_TIMEOUT_MS", "30000")) / 1000.0
-    Handler.model = Model(load(sys.argv[1], os.environ["MLP_MODEL"]), stuck_after)
+    target, path = sys.argv[1], os.environ["MLP_MODEL"]
+    Handler.model = Model(load_mlmodel(path) if target == "--mlmodel" else load(target, path), stuck_after)
     try:
         server = Server(("127.0.0.1", int(os.environ["MLP_PORT"])), Handler)
     except OSError as error:

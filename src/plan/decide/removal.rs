@@ -2,7 +2,7 @@
 
 use mlp_diag::Diagnostic;
 use mlp_provider::{CallKind, ResourceKind, Seen};
-use mlp_state::Record;
+use mlp_state::{Record, successor};
 use mlp_value::ResourceId;
 
 use super::Decider;
@@ -34,6 +34,8 @@ impl Decider<'_, '_> {
             stateful: kind.is_some_and(|kind| kind.stateful),
             place: record.place.clone(),
             removal: None,
+            deposed: None,
+            moved_from: self.input.refactor.moved.get(&record.id).cloned(),
         }
     }
 
@@ -42,7 +44,24 @@ impl Decider<'_, '_> {
         self.drafts.insert((record.id.clone(), Part::Old), step);
     }
 
+    /// Whether the record stands for the old object of a replacement whose new one was never made.
+    fn never_deposed(&mut self, record: &Record) -> bool {
+        let Some(current) = successor(&record.id) else { return false };
+        let same = self.input.state.resources.get(&current).is_some_and(|it| it.identity == record.identity);
+        if same {
+            let planned = self.drafts.get(&(current, Part::New)).and_then(|step| step.deposed.as_ref());
+            // The replacement that is planned again remembers it anew.
+            if planned != Some(&record.id) {
+                self.forget(record, "its successor was never made");
+            }
+        }
+        same
+    }
+
     pub(super) fn unwanted(&mut self, record: &Record) {
+        if self.never_deposed(record) {
+            return;
+        }
         if self.observed(&record.id) == Some(&Seen::Absent) {
             self.forget(record, "deleted outside mlp");
             return;
@@ -50,20 +69,30 @@ impl Decider<'_, '_> {
         if self.input.mode == Mode::RefreshOnly {
             return;
         }
-        let reason = match self.input.mode {
-            Mode::Destroy => "the environment is destroyed",
-            _ => "no longer in the specification",
+        let removed = self.input.refactor.removed.get(&record.id);
+        if let Some(removed) = removed.filter(|removed| !removed.destroy && self.input.mode == Mode::Apply) {
+            let why =
+                format!("removed in {}: it stays in the target and is no longer remembered", removed.place);
+            self.plan.kept.push(Kept { resource: record.id.clone(), reason: why.clone() });
+            self.forget(record, &why);
+            return;
+        }
+        let reason = match (self.input.mode, removed) {
+            (Mode::Destroy, _) => "the environment is destroyed".to_owned(),
+            (_, Some(removed)) => format!("removed in {}", removed.place),
+            _ if successor(&record.id).is_some() => "its successor has taken its place".to_owned(),
+            _ => "no longer in the specification".to_owned(),
         };
-        if record.keep {
+        if record.keep && removed.is_none() {
             let why = "on_destroy = \"keep\": it stays in the target and is no longer remembered";
             self.plan.kept.push(Kept { resource: record.id.clone(), reason: why.to_owned() });
             self.forget(record, why);
             return;
         }
-        if record.protect {
+        if record.protect && successor(&record.id).is_none() {
             self.protected(&record.id, "destroy", record.place.clone());
         }
-        let mut step = self.ending(record, Action::Delete, reason);
+        let mut step = self.ending(record, Action::Delete, &reason);
         step.calls = self.calls(&step, CallKind::Delete);
         self.drafts.insert((record.id.clone(), Part::Old), step);
     }

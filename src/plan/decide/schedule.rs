@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mlp_state::successor;
 use mlp_value::ResourceId;
 
 use super::{Decider, StepKey};
@@ -61,7 +62,8 @@ impl Decider<'_, '_> {
                 hard.entry(key.clone()).or_default().insert((id.clone(), Part::New));
             }
             let replaced = self.drafts.contains_key(&(id.clone(), Part::New));
-            for other in needed_by.get(id).into_iter().flatten().copied() {
+            let base = successor(id);
+            for other in needed_by.get(base.as_ref().unwrap_or(id)).into_iter().flatten().copied() {
                 let edges = if self.new_first.contains(other) { &mut soft } else { &mut hard };
                 edges.entry(key.clone()).or_default().insert((other.clone(), Part::Old));
                 // What needed it lets go of it first, where that does not wait for its successor.

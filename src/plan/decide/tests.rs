@@ -59,7 +59,7 @@ fn fake() -> Fake {
     )])
 }
 
-fn known(json: serde_json::Value) -> KnownValue {
+pub(super) fn known(json: serde_json::Value) -> KnownValue {
     KnownValue::from_json(&json).unwrap()
 }
 
@@ -121,31 +121,35 @@ fn state_of(desired: &[Desired]) -> State {
             lowering_version: 1,
             status: Status::Ready,
             place: Some("main.mlp:3".into()),
+            made_as: None,
         });
     }
     state
 }
 
-struct World {
+pub(super) struct World {
     mode: Mode,
-    desired: Vec<Desired>,
-    state: State,
-    observed: BTreeMap<ResourceId, Seen>,
+    pub(super) desired: Vec<Desired>,
+    pub(super) state: State,
+    pub(super) observed: BTreeMap<ResourceId, Seen>,
     options: PlanOptions,
+    pub(super) refactor: Refactor,
     /// Whether things hold data.
     stateful: bool,
 }
 
 impl World {
-    fn new(desired: &str, state: &str) -> Self {
+    pub(super) fn new(desired: &str, state: &str) -> Self {
         let state = state_of(&things(state));
         let seen = |record: &Record| seen(record.applied.clone(), Owner::Mine);
         let observed = state.resources.values().map(|record| (record.id.clone(), seen(record))).collect();
         let options = PlanOptions::default();
-        Self { mode: Mode::Apply, desired: things(desired), state, observed, options, stateful: false }
+        let refactor = Refactor::default();
+        let desired = things(desired);
+        Self { mode: Mode::Apply, desired, state, observed, options, refactor, stateful: false }
     }
 
-    fn plan(&self) -> (Plan, Diagnostics) {
+    pub(super) fn plan(&self) -> (Plan, Diagnostics) {
         let mut provider = fake();
         provider.0.iter_mut().for_each(|kind| kind.stateful = self.stateful);
         let input = PlanInput {
@@ -173,16 +177,17 @@ impl World {
                 .collect(),
             options: &self.options,
             spec_digest: "s",
+            refactor: &self.refactor,
         };
         decide(&input)
     }
 
-    fn see(&mut self, name: &str, what: Seen) {
+    pub(super) fn see(&mut self, name: &str, what: Seen) {
         self.observed.insert(format!("model.{name}").parse().unwrap(), what);
     }
 
     /// `create a; update b <1; !MLP0521`: steps in order with the steps they come after, then errors.
-    fn check(&self, wanted: &str) {
+    pub(super) fn check(&self, wanted: &str) {
         let (plan, diagnostics) = self.plan();
         let mut words: Vec<String> = plan
             .steps
@@ -207,7 +212,7 @@ impl World {
     }
 }
 
-fn seen(config: KnownValue, owner: Owner) -> Seen {
+pub(super) fn seen(config: KnownValue, owner: Owner) -> Seen {
     Seen::Present(Observed { config, outputs: known(serde_json::json!({"url": "http://a"})), owner })
 }
 
@@ -410,6 +415,7 @@ fn carried_out(world: &World, plan: &Plan) -> World {
         desired: world.desired.clone(),
         state,
         observed,
+        refactor: Refactor::default(),
         options: world.options.clone(),
     }
 }

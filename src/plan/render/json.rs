@@ -1,7 +1,7 @@
 //! The plan for programs, in the shape of Terraform's: `resource_changes` with `actions`, `before` and `after`.
 
 use mlp_eval::{PlanValue, Unknown};
-use mlp_value::{KnownValue, ResourceId, Value};
+use mlp_value::{KnownValue, ResourceId, Value, fingerprint_of, has_sealed};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{Action, DriftItem, FieldChange, Part, Plan, PlanStep};
@@ -63,15 +63,24 @@ fn actions(plan: &Plan, step: &PlanStep) -> Json {
 fn resource_change(plan: &Plan, step: &PlanStep) -> Json {
     let mut map = address(&step.resource, &step.kind);
     let hidden = |name: &str| step.secret.iter().any(|secret| secret == name);
-    let before =
-        step.before.as_ref().map_or(Json::Null, |value| without(&value.lift(), &hidden, &mut |_| Json::Null));
-    let after = step.config.as_ref().map_or(Json::Null, |value| without(value, &hidden, &mut |_| Json::Null));
+    let before = step
+        .before
+        .as_ref()
+        .map_or(Json::Null, |value| without(&masked(&value.lift()), &hidden, &mut |_| Json::Null));
+    let after = step
+        .config
+        .as_ref()
+        .map_or(Json::Null, |value| without(&masked(value), &hidden, &mut |_| Json::Null));
     let unknown = step.config.as_ref().and_then(unknown_in).unwrap_or_else(|| json!({}));
+    let sealed = [step.before.as_ref().map(KnownValue::lift), step.config.clone()];
+    let sealed = sealed.iter().flatten().filter_map(Value::as_object).flatten();
+    let sealed = sealed.filter(|(_, value)| has_sealed(value)).map(|(name, _)| name.to_string());
     let sensitive: Map<String, Json> =
-        step.secret.iter().map(|name| (name.clone(), Json::Bool(true))).collect();
+        step.secret.iter().cloned().chain(sealed).map(|name| (name, Json::Bool(true))).collect();
     let replaced = step.changes.iter().filter(|change| change.action == Action::Replace);
     map.insert("provider_name".into(), json!(step.provider));
     map.insert("identity".into(), json!(step.identity));
+    map.insert("previous_address".into(), json!(step.moved_from));
     map.insert("action_reason".into(), json!(step.reason));
     map.insert("place".into(), json!(step.place));
     map.insert("stateful".into(), json!(step.stateful));
@@ -108,6 +117,18 @@ fn drift(item: &DriftItem) -> Json {
     map.insert("change".into(), json!({ "actions": actions }));
     map.insert("fields".into(), item.changes.iter().map(field).collect());
     Json::Object(map)
+}
+
+/// The value with a word instead of what must not be shown.
+fn masked(value: &PlanValue) -> PlanValue {
+    if fingerprint_of(value).is_some() {
+        return Value::text("(sensitive)");
+    }
+    match value {
+        Value::List(items) => Value::list(items.iter().map(masked)),
+        Value::Object(items) => Value::object(items.iter().map(|(name, item)| (name.as_ref(), masked(item)))),
+        other => other.clone(),
+    }
 }
 
 /// Plain JSON less the fields that are never shown.

@@ -47,9 +47,12 @@ pub fn render_text(plan: &Plan, options: RenderOptions) -> String {
 fn summary(plan: &Plan) -> String {
     let counts = plan.counts;
     let mut extra = String::new();
-    for (count, what) in
-        [(counts.import, "to take over"), (counts.forget, "to forget"), (counts.deferred, "deferred")]
-    {
+    for (count, what) in [
+        (counts.import, "to take over"),
+        (counts.moved, "to move"),
+        (counts.forget, "to forget"),
+        (counts.deferred, "deferred"),
+    ] {
         if count > 0 {
             extra.push_str(&format!(", {count} {what}"));
         }

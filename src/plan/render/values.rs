@@ -1,7 +1,7 @@
 //! Values as a person wrote them.
 
 use mlp_eval::{PlanValue, Quoted, reference_of};
-use mlp_value::Value;
+use mlp_value::{Value, fingerprint_of};
 
 /// One line in the language's own words; a hole says what it waits for.
 pub(crate) fn inline(value: &PlanValue) -> String {
@@ -10,6 +10,9 @@ pub(crate) fn inline(value: &PlanValue) -> String {
     }
     if let Some(quoted) = Quoted::of(value) {
         return quoted.text;
+    }
+    if fingerprint_of(value).is_some() {
+        return "(sensitive)".to_owned();
     }
     match value {
         Value::Null => "null".to_owned(),

@@ -8,7 +8,11 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("runtime", RUNTIME, "What it runs in."),
     Attribute::new("code", Ty::Path, "The directory of its code, which is the working directory of a run."),
     Attribute::new("run", Ty::Quoted(Scope::Step), "The command of a step."),
-    Attribute::new("serve", Ty::Text, "The class that serves, as `module:Class`."),
+    Attribute::new(
+        "serve",
+        Ty::Text,
+        "What serves: a class as `module:Class`, or a command that answers on `$MLP_PORT`.",
+    ),
     Attribute::new("inputs", Ty::Map(&INPUT_TYPE), "The artifacts it takes."),
     Attribute::new(
         "params",

@@ -41,8 +41,19 @@ const PROTECTION: &[Attribute] = &[
 const EXPECTATION: &[Attribute] = &[
     Attribute::new(
         "check",
-        Ty::Enum(&["not_null", "unique", "row_count", "range", "allowed", "pattern", "fresh"]),
-        "A built-in check.",
+        Ty::Enum(&[
+            "not_null",
+            "unique",
+            "row_count",
+            "in_range",
+            "in_set",
+            "matches",
+            "fresh",
+            "range",
+            "allowed",
+            "pattern",
+        ]),
+        "A built-in check; `range`, `allowed` and `pattern` are other names of `in_range`, `in_set` and `matches`.",
     ),
     Attribute::new("columns", Ty::List(&Ty::Text), "The columns that are checked."),
     Attribute::new("column", Ty::Text, "The column that is checked."),

@@ -58,8 +58,12 @@ const SCALING: &[Attribute] = &[
 const ROLLOUT: &[Attribute] = &[
     Attribute::new("strategy", Ty::Enum(&["canary", "blue_green", "all_at_once"]), "The way it takes over.")
         .default("\"canary\""),
-    Attribute::new("steps", Ty::List(&Ty::Integer(1, 100)), "Percentages of the variant's share, in turn."),
-    Attribute::new("hold", Ty::Duration, "How long each is held."),
+    Attribute::new(
+        "steps",
+        Ty::List(&Ty::Integer(1, 100)),
+        "Percentages of the variant's share, in turn; a canary without them takes 5, 25 and 100.",
+    ),
+    Attribute::new("hold", Ty::Duration, "How long each is held; without it, five minutes."),
     Attribute::new(
         "abort_on",
         Ty::List(&Ty::OneOf(&[Ty::Ref(&["alert", "monitor", "signal"]), Ty::Quoted(Scope::Metric)])),
@@ -105,6 +109,12 @@ const LIMITS: &[Attribute] = &[
         .default("\"caller\""),
     Attribute::new("requests", Ty::Rate, "How many requests."),
     Attribute::new("tokens", Ty::Rate, "How many tokens."),
+    Attribute::new("body", Ty::Bytes, "The longest body of a request."),
+    Attribute::new(
+        "concurrency",
+        Ty::Integer(1, i64::MAX),
+        "How many requests may be under way at once; more are refused.",
+    ),
 ];
 
 /// What is kept out.
@@ -116,13 +126,25 @@ const GUARD: &[Attribute] = &[
 /// One model of a graph.
 const NODE: &[Attribute] = &[
     Attribute::new("model", Ty::Ref(&["model"]), "The version it serves.").required(),
-    Attribute::new("input", Ty::Ref(&["node"]), "The node whose answer it takes; without it, the request."),
+    Attribute::new(
+        "input",
+        ANSWERS,
+        "The node whose answer it takes, or a field of it, or an object of them; without it, the request.",
+    ),
 ];
+
+/// The answer of a node, or several by name.
+const ANSWERS: Ty = Ty::OneOf(&[Ty::Ref(&["node"]), Ty::Map(&Ty::Ref(&["node"]))]);
 
 /// Several models.
 const GRAPH: &[Attribute] = &[
     Attribute::new("node", Ty::Labelled(NODE), "One model by name; inside the graph it is `node.<name>`."),
-    Attribute::new("output", Ty::Ref(&["node"]), "The node whose answer is given.").required(),
+    Attribute::new(
+        "output",
+        ANSWERS,
+        "The node whose answer is given, or a field of it, or an object of them.",
+    )
+    .required(),
 ];
 
 /// Where a batch writes.
@@ -163,7 +185,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new(
         "serve",
         Ty::OneOf(&[Ty::Ref(&["component"]), Ty::Text]),
-        "What serves, instead of what the model says.",
+        "What serves, instead of what the model says: a component, `module:Class`, or a command.",
     ),
     Attribute::new("runtime", RUNTIME, "What it runs in."),
     Attribute::new("compute", COMPUTE, "Where it runs."),
@@ -178,6 +200,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("weights", Ty::Object(WEIGHTS), "How weights reach the nodes."),
     Attribute::new("scaling", Ty::Object(SCALING), "How many replicas there are."),
     Attribute::new("rollout", Ty::Object(ROLLOUT), "How a new version takes over."),
+    Attribute::new("timeout", Ty::Duration, "The longest an answer may take."),
     Attribute::new("fallback", Ty::Object(FALLBACK), "What answers when no variant can."),
     Attribute::new("slo", Ty::Object(SLO), "What is promised."),
     Attribute::new("capture", Ty::Object(CAPTURE), "What is recorded of requests."),

@@ -4,7 +4,7 @@ use crate::schema::{Attribute, Kind, Ty};
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[
-    Attribute::new("to", Ty::Ref(&[]), "The declaration that takes it over.").required().at_load(),
+    Attribute::new("to", Ty::Address, "The declaration that takes it over.").required().at_load(),
     Attribute::new("id", Ty::Text, "The native identifier of what exists.").required(),
     Attribute::new(
         "environments",

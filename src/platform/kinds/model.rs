@@ -45,7 +45,11 @@ const ATTRIBUTES: &[Attribute] = &[
         "Where its versions come from, for one trained elsewhere.",
     ),
     Attribute::new("signature", Ty::Path, "The file that says what it takes and gives."),
-    Attribute::new("serve", Ty::Text, "The class that serves it, as `module:Class`."),
+    Attribute::new(
+        "serve",
+        Ty::Text,
+        "What serves it: a class as `module:Class`, or a command that answers on `$MLP_PORT`; without it, MLflow serves its own directories.",
+    ),
     Attribute::new("code", Ty::Path, "The directory of the code that serves it."),
     Attribute::new("runtime", RUNTIME, "What it is served in."),
     Attribute::new("aliases", Ty::List(&Ty::Text), "Movable names of versions; `latest` is always one."),

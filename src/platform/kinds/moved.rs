@@ -5,7 +5,7 @@ use crate::schema::{Attribute, Kind, Ty};
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("from", Ty::Address, "The address it had.").required().at_load(),
-    Attribute::new("to", Ty::Ref(&[]), "The address it has.").required().at_load(),
+    Attribute::new("to", Ty::Address, "The address it has.").required().at_load(),
     Attribute::new(
         "environments",
         Ty::List(&Ty::Ref(&["environment"])),

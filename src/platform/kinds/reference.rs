@@ -5,7 +5,7 @@ use crate::schema::{Attribute, Kind, Ty};
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[
-    Attribute::new("project", Ty::Text, "The project; without it, this one.").at_load(),
+    Attribute::new("project", Ty::Text, "The directory of the project; without it, this one.").at_load(),
     Attribute::new(
         "environment",
         Ty::OneOf(&[Ty::Ref(&["environment"]), Ty::Text]),

@@ -3,9 +3,14 @@
 use crate::schema::{Attribute, Kind, Ty};
 
 /// What becomes of the real thing.
-const REMOVED_LIFECYCLE: &[Attribute] =
-    &[Attribute::new("on_destroy", Ty::Enum(&["delete", "keep"]), "Whether it is deleted or kept.")
-        .default("\"keep\"")];
+const REMOVED_LIFECYCLE: &[Attribute] = &[
+    Attribute::new(
+        "on_destroy",
+        Ty::Enum(&["delete", "keep"]),
+        "Whether it is deleted or kept; kept unless said.",
+    ),
+    Attribute::new("destroy", Ty::Bool, "The same as a truth value: `false` keeps it."),
+];
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[

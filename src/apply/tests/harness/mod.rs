@@ -14,7 +14,7 @@ use mlp_plan::mlp_provider::{
     RunRequest, RunSummary, Seen, Session, StatusEntry,
 };
 use mlp_plan::mlp_state::{Entry, State, Writer};
-use mlp_plan::{Mode, Plan, PlanInput, PlanOptions, PlanStep, decide};
+use mlp_plan::{Mode, Plan, PlanInput, PlanOptions, PlanStep, Refactor, decide};
 use mlp_provider_testkit::{Crash, Dice, Faults, Sim, SimSession, World};
 
 use scenario::Wish;
@@ -192,6 +192,7 @@ impl History {
             still_deferred: &BTreeSet::new(),
             options: &PlanOptions::default(),
             spec_digest: "spec",
+            refactor: &Refactor::default(),
         };
         let (plan, diagnostics) = decide(&input);
         match diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {

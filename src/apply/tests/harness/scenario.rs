@@ -14,15 +14,13 @@ struct Part {
     needs: BTreeSet<u64>,
     /// Field `a` is the token of the first object it needs.
     linked: bool,
+    /// Made anew under another name, before the old one ends.
+    first: bool,
 }
 
 /// The objects by number.
 #[derive(Debug, Clone, Default)]
 pub struct Wish(BTreeMap<u64, Part>);
-
-fn identity(number: u64) -> String {
-    format!("n{number}")
-}
 
 fn id(number: u64) -> ResourceId {
     format!("sim.n{number}").parse().unwrap()
@@ -42,7 +40,9 @@ impl Wish {
         let others: Vec<u64> = self.0.keys().copied().filter(|other| *other < number).collect();
         let needs = others.into_iter().filter(|_| dice.percent(25)).collect();
         let fields = [0; 3].map(|_: u64| dice.below(3));
-        self.0.insert(number, Part { fields, needs, linked: dice.percent(30) });
+        // How an object is named stays: names are computed once.
+        let (linked, first) = (dice.percent(30), number % 4 == 1);
+        self.0.insert(number, Part { fields, needs, linked, first });
     }
 
     /// Some objects change, go or come.
@@ -70,49 +70,58 @@ impl Wish {
     }
 
     pub fn identities(&self) -> impl Iterator<Item = String> {
-        self.0.keys().copied().map(identity)
+        self.0.keys().map(|number| self.identity(*number))
+    }
+
+    /// Field `b` is fixed at birth: what is made anew before the old one ends has it in its name.
+    fn identity(&self, number: u64) -> String {
+        match self.0.get(&number) {
+            Some(part) if part.first => format!("n{number}b{}", part.fields[1]),
+            _ => format!("n{number}"),
+        }
     }
 
     pub fn desired(&self) -> Vec<Desired> {
-        self.0.iter().map(|(number, part)| desired(*number, part)).collect()
+        self.0.iter().map(|(number, part)| self.one(*number, part)).collect()
     }
 
     /// The fields each object must have in the end, once it is known what the others tell.
     pub fn fields(&self, token: &dyn Fn(&str) -> KnownValue) -> BTreeMap<String, KnownValue> {
         let fill = |(number, part): (&u64, &Part)| {
-            let from = part.needs.first().map(|first| token(&identity(*first)));
-            let known = desired(*number, part).config.fill(&mut |_: &Unknown| from.clone().ok_or(()));
-            (identity(*number), known.unwrap())
+            let from = part.needs.first().map(|first| token(&self.identity(*first)));
+            let known = self.one(*number, part).config.fill(&mut |_: &Unknown| from.clone().ok_or(()));
+            (self.identity(*number), known.unwrap())
         };
         self.0.iter().map(fill).collect()
     }
-}
 
-fn desired(number: u64, part: &Part) -> Desired {
-    let mut fields: Vec<(&str, PlanValue)> = ["a", "b", "c"]
-        .into_iter()
-        .zip(part.fields)
-        .map(|(name, at)| (name, Value::text(at.to_string())))
-        .collect();
-    fields.push(("needs", Value::list(part.needs.iter().map(|other| Value::text(identity(*other))))));
-    if let Some(first) = part.needs.first().filter(|_| part.linked) {
-        fields.push(("a", token_of(*first)));
-    }
-    Desired {
-        id: id(number),
-        kind: "sim_object".into(),
-        identity: identity(number),
-        config: Value::object(fields),
-        from: BTreeMap::new(),
-        depends_on: part.needs.iter().copied().map(id).collect(),
-        lifecycle: Lifecycle::default(),
-        deferred: None,
-        lowering_version: 1,
+    fn one(&self, number: u64, part: &Part) -> Desired {
+        let mut fields: Vec<(&str, PlanValue)> = ["a", "b", "c"]
+            .into_iter()
+            .zip(part.fields)
+            .map(|(name, at)| (name, Value::text(at.to_string())))
+            .collect();
+        fields
+            .push(("needs", Value::list(part.needs.iter().map(|other| Value::text(self.identity(*other))))));
+        if let Some(first) = part.needs.first().filter(|_| part.linked) {
+            fields.push(("a", token_of(*first)));
+        }
+        Desired {
+            id: id(number),
+            kind: "sim_object".into(),
+            identity: self.identity(number),
+            config: Value::object(fields),
+            from: BTreeMap::new(),
+            depends_on: part.needs.iter().copied().map(id).collect(),
+            lifecycle: Lifecycle { create_before_destroy: part.first, ..Lifecycle::default() },
+            deferred: None,
+            lowering_version: 1,
+        }
     }
 }
 
 fn token_of(number: u64) -> PlanValue {
-    let steps = vec![TraversalStep::Attr(identity(number).into()), TraversalStep::Attr("token".into())];
+    let steps = vec![TraversalStep::Attr(format!("n{number}").into()), TraversalStep::Attr("token".into())];
     let traversal = Traversal { root: "sim".into(), steps };
     Value::Hole(Unknown {
         ty: Type::String,

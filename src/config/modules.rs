@@ -1,0 +1,389 @@
+//! Modules: each call of one is a room of its own, with its variables, locals and declarations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
+use mlp_eval::{Outcome, PlanValue};
+use mlp_platform::kinds::COMMON;
+use mlp_syntax::{Expr, ExprKind, Ident, Tree};
+use mlp_value::{Address, Path};
+
+use crate::codes;
+use crate::evaluator::{Evaluator, Instance};
+use crate::index::{Declared, Index};
+use crate::instances::{Repeat, expand};
+use crate::resolve::Merged;
+use crate::scope::NameScope;
+use crate::source::{Entry, Parts, Source};
+use crate::values::{converted, plain_parts, validate};
+
+/// The files of a module's directory.
+#[derive(Debug, Clone)]
+pub struct Module<'a> {
+    /// The directory, relative to the project's, as [`module_directory`] gives it.
+    pub directory: String,
+    /// Its trees.
+    pub trees: Vec<&'a Tree>,
+}
+
+/// Blocks that belong to the project as a whole.
+const ROOT_ONLY: &[&str] = &["environment", "import", "project", "promotion", "provider", "standard"];
+
+/// Attributes of every block that mean nothing for a whole module.
+const MEANINGLESS: &[&str] = &["owner", "labels", "provider", "timeouts", "lifecycle", "override"];
+
+/// Where names of one module mean something; the first is that of the project itself.
+#[derive(Debug)]
+pub(crate) struct Room<'t> {
+    /// The calls it lies in.
+    pub(crate) module: Vec<Arc<str>>,
+    /// Its directory, relative to the project's.
+    pub(crate) directory: String,
+    pub(crate) locals: &'t BTreeMap<String, (&'t Ident, &'t Expr)>,
+    /// Its variables, but for the project's own, whose values are decided first.
+    pub(crate) variables: BTreeMap<String, Rc<Declared<'t>>>,
+    /// Who called it.
+    pub(crate) call: Option<Instance<'t>>,
+}
+
+/// The directory a module's `source` names, relative to the project's.
+///
+/// # Errors
+/// It names no directory.
+pub fn module_directory(base: &str, source: &str) -> Result<String, String> {
+    if !(source.starts_with("./") || source.starts_with("../")) {
+        return Err(format!("`{source}` is not a local directory"));
+    }
+    let mut words: Vec<&str> = Vec::new();
+    for word in base.split('/').chain(source.split('/')).filter(|word| !matches!(*word, "" | ".")) {
+        match words.last() {
+            Some(last) if word == ".." && *last != ".." => drop(words.pop()),
+            _ => words.push(word),
+        }
+    }
+    Ok(if words.is_empty() { ".".to_owned() } else { words.join("/") })
+}
+
+/// The directories of the modules that the trees of a directory call, as far as they can be read.
+pub fn called(base: &str, trees: &[&Tree]) -> BTreeSet<String> {
+    let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
+    let inner = blocks.clone().filter(|block| block.kind.name == "environment");
+    let all = blocks.chain(inner.flat_map(|block| &block.body.blocks));
+    let sources = all.filter(|block| block.kind.name == "module").filter_map(|block| {
+        let source = block.body.attributes.iter().find(|attribute| attribute.name.name == "source")?;
+        match &source.expr.kind {
+            ExprKind::Text(text) => module_directory(base, text).ok(),
+            _ => None,
+        }
+    });
+    sources.collect()
+}
+
+/// A path of a module's file as one of the project; what names the module's directory already stays.
+pub(crate) fn rebased(directory: &str, path: &str) -> String {
+    let beside = path.starts_with('/') || path.contains("://");
+    let inside = path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if directory == "." || beside || inside {
+        return path.to_owned();
+    }
+    match path.strip_prefix("./").unwrap_or(path) {
+        "." | "" => directory.to_owned(),
+        rest => format!("{directory}/{rest}"),
+    }
+}
+
+/// Opens rooms and places the instances of what is declared in them.
+pub(crate) struct Opener<'o, 't> {
+    pub(crate) evaluator: &'o mut Evaluator<'t>,
+    /// What each module's directory declares.
+    pub(crate) indexes: &'t BTreeMap<String, Index<'t>>,
+    pending: Vec<(usize, Rc<Declared<'t>>, &'static str)>,
+}
+
+impl<'o, 't> Opener<'o, 't> {
+    pub(crate) fn new(evaluator: &'o mut Evaluator<'t>, indexes: &'t BTreeMap<String, Index<'t>>) -> Self {
+        Self { evaluator, indexes, pending: Vec::new() }
+    }
+
+    /// Places everything, the modules first: others may be made for each of what these give.
+    pub(crate) fn run(mut self, declared: Merged<'t>) {
+        self.place(0, declared);
+        while !self.pending.is_empty() {
+            let module = self.pending.iter().position(|(_, declared, _)| declared.kind.name == "module");
+            let (room, declared, attribute) = self.pending.remove(module.unwrap_or(0));
+            self.repeat(room, &declared, attribute);
+        }
+        for room in 1..self.evaluator.rooms.len() {
+            let names: Vec<Rc<Declared<'t>>> =
+                self.evaluator.rooms[room].variables.values().cloned().collect();
+            for variable in names {
+                // What is wrong is reported where the value is written.
+                let _ = self.evaluator.variable(room, &variable.address.name, None);
+                validate(self.evaluator, room, &variable);
+            }
+        }
+    }
+
+    fn place(&mut self, room: usize, declared: Merged<'t>) {
+        for (_, mut declared) in declared {
+            declared.address.module.clone_from(&self.evaluator.rooms[room].module);
+            let declared = Rc::new(declared);
+            if room > 0 && declared.kind.name == "variable" {
+                let name = declared.address.name.to_string();
+                self.evaluator.rooms[room].variables.insert(name, declared);
+                continue;
+            }
+            if declared.kind.name == "resource" {
+                self.evaluator.natives.insert(declared.address.kind.to_string());
+            }
+            match ["for_each", "count"].into_iter().find(|name| declared.parts.contains_key(*name)) {
+                None => self.instance(room, declared.address.clone(), declared, Repeat::None),
+                Some(attribute) => {
+                    self.evaluator.repeated.insert(declared.address.clone());
+                    self.pending.push((room, declared, attribute));
+                }
+            }
+        }
+    }
+
+    fn repeat(&mut self, room: usize, declared: &Rc<Declared<'t>>, attribute: &'static str) {
+        let Some(entry) = declared.parts.get(attribute) else { return };
+        let scope = NameScope::room(self.evaluator, room);
+        let outcome = match &entry.source {
+            Source::Expr(expr, _) => self.evaluator.expression(expr, &scope),
+            _ => plain_parts(self.evaluator, entry, declared, &scope),
+        };
+        let Some(outcome) = outcome else { return };
+        let mut diagnostics = Diagnostics::new();
+        for (address, repeat) in expand(declared, attribute, &outcome.value, &mut diagnostics) {
+            self.instance(room, address, declared.clone(), repeat);
+        }
+        diagnostics.into_iter().for_each(|diagnostic| self.evaluator.report(diagnostic));
+    }
+
+    fn instance(&mut self, room: usize, address: Address, declared: Rc<Declared<'t>>, repeat: Repeat) {
+        let instance = Instance { address, declared, repeat, room };
+        self.evaluator.instances.insert(instance.address.clone(), instance.clone());
+        if instance.declared.kind.name == "module"
+            && let Err(problem) = self.open(room, instance)
+        {
+            self.evaluator.report(*problem);
+        }
+    }
+
+    /// Opens the room of a call.
+    fn open(&mut self, caller: usize, call: Instance<'t>) -> Result<(), Box<Diagnostic>> {
+        let declared = call.declared.clone();
+        for name in MEANINGLESS {
+            if let Some(entry) = declared.parts.get(*name) {
+                self.evaluator.report(
+                    Diagnostic::error(codes::MODULE, format!("`{name}` means nothing for a module"))
+                        .at(entry.name, "set here")
+                        .help(format!("set it in the module, or give an input of that name in `inputs = {{ {name} = … }}`")),
+                );
+            }
+        }
+        let directory = self.directory(caller, &declared)?;
+        let Some(index) = self.indexes.get(&directory) else {
+            return Err(boxed(
+                Diagnostic::error(codes::MODULE, format!("there are no *.mlp files in `{directory}`"))
+                    .at(source_span(&declared), "named here")
+                    .help("name a directory beside this file, such as \"./modules/features\""),
+            ));
+        };
+        let known: Vec<&str> = index
+            .declared
+            .values()
+            .filter(|one| one.kind.name == "variable")
+            .map(|one| &*one.address.name)
+            .collect();
+        for (name, entry) in inputs(&declared.parts) {
+            if !known.contains(&name) {
+                self.evaluator.report(
+                    Diagnostic::error(codes::MODULE, format!("the module has no variable `{name}`"))
+                        .at(entry.name, "given here")
+                        .help(one_of(name, known.iter().copied())),
+                );
+            }
+        }
+        let room = self.evaluator.rooms.len();
+        let module = call.address.inside();
+        self.evaluator.rooms.push(Room {
+            module,
+            directory,
+            locals: &index.locals,
+            variables: BTreeMap::new(),
+            call: Some(call),
+        });
+        let mut all = index.declared.clone();
+        all.retain(|_, inner| {
+            let refused = ROOT_ONLY.contains(&inner.kind.name);
+            if refused {
+                self.evaluator.report(root_only(inner.kind.name, inner.header));
+            }
+            !refused
+        });
+        for inner in index.environments.values() {
+            self.evaluator.report(root_only("environment", inner.declared.header));
+        }
+        self.place(room, all);
+        Ok(())
+    }
+
+    /// The directory of a call; refuses what is no local directory, and one that calls itself.
+    fn directory(&self, caller: usize, declared: &Declared<'t>) -> Result<String, Box<Diagnostic>> {
+        let span = source_span(declared);
+        let Some(Entry { source: Source::Expr(Expr { kind: ExprKind::Text(source), .. }, _), .. }) =
+            declared.parts.get("source")
+        else {
+            return Err(boxed(
+                Diagnostic::error(codes::MODULE, format!("`{}` names no source", declared.address))
+                    .at(span, "plain text is needed here: it is read before anything is computed")
+                    .help("write `source = \"./modules/name\"`"),
+            ));
+        };
+        if let Some(version) = declared.parts.get("version") {
+            return Err(boxed(
+                Diagnostic::error(codes::MODULE, "a module of a local directory has no version")
+                    .at(version.name, "set here")
+                    .help("take `version` out: what is in the directory is what is used"),
+            ));
+        }
+        let base = &self.evaluator.rooms[caller].directory;
+        let directory = module_directory(base, source).map_err(|why| {
+            boxed(
+                Diagnostic::error(codes::MODULE, format!("{why}: this program reads modules from directories only"))
+                    .at(span, "named here")
+                    .help("keep a copy in the project, for example as a git submodule, and name it: \"./modules/name\""),
+            )
+        })?;
+        let mut above = Some(caller);
+        while let Some(room) = above {
+            let room = &self.evaluator.rooms[room];
+            if room.directory == directory {
+                return Err(boxed(
+                    Diagnostic::error(codes::MODULE, format!("the module `{directory}` calls itself"))
+                        .at(span, "again here")
+                        .help("take one of the calls away"),
+                ));
+            }
+            above = room.call.as_ref().map(|call| call.room);
+        }
+        Ok(directory)
+    }
+}
+
+fn boxed(diagnostic: Diagnostic) -> Box<Diagnostic> {
+    Box::new(diagnostic)
+}
+
+fn source_span(declared: &Declared<'_>) -> Span {
+    declared.parts.get("source").map_or(declared.header, |entry| entry.source.span())
+}
+
+fn root_only(kind: &str, at: Span) -> Diagnostic {
+    Diagnostic::error(codes::MODULE, format!("`{kind}` cannot stand in a module"))
+        .at(at, "declared here")
+        .help("declare it in the project's own directory; modules inherit it")
+}
+
+/// The inputs of a call: beside its own attributes, or in `inputs`.
+fn inputs<'p, 't>(parts: &'p Parts<'t>) -> impl Iterator<Item = (&'p str, &'p Entry<'t>)> {
+    const OWN: &[&str] = &["source", "version", "inputs"];
+    let own = |name: &str| OWN.contains(&name) || COMMON.iter().any(|attribute| attribute.name == name);
+    let inner = match parts.get("inputs").map(|entry| &entry.source) {
+        Some(Source::Parts(inner, ..)) => Some(inner),
+        _ => None,
+    };
+    let beside = parts.iter().filter(move |(name, _)| !own(name));
+    beside.chain(inner.into_iter().flatten()).map(|(name, entry)| (name.as_str(), entry))
+}
+
+impl<'t> Evaluator<'t> {
+    /// The value of a variable of a room: what the call gives it, else its default.
+    pub(crate) fn module_variable(&self, room: usize, name: &str) -> Option<Outcome> {
+        let room_data = self.rooms.get(room)?;
+        let variable = room_data.variables.get(name)?.clone();
+        let call = room_data.call.as_ref()?;
+        let given = inputs(&call.declared.parts).find(|(input, _)| *input == name).map(|(_, entry)| entry);
+        let (entry, scope) = match (given, variable.parts.get("default")) {
+            (Some(entry), _) => (entry, NameScope::of(self, call, Path::of(&[name]))),
+            (None, Some(entry)) => (entry, NameScope::room(self, room)),
+            (None, None) => {
+                self.report(
+                    Diagnostic::error(codes::MODULE, format!("`{}` is not given `{name}`", call.address))
+                        .at(call.declared.header, "called here")
+                        .see(variable.header, "declared without a default")
+                        .help(format!("add `{name} = …` to the call")),
+                );
+                return None;
+            }
+        };
+        let outcome = match &entry.source {
+            Source::Expr(expr, _) => self.expression(expr, &scope)?,
+            _ => plain_parts(self, entry, &variable, &scope)?,
+        };
+        let from = if given.is_some() { "the call" } else { "its default" };
+        converted(self, &variable, outcome, entry.source.span(), from)
+    }
+
+    /// What a call gives under a name; `None` while what it gives is wrong, which was reported.
+    pub(crate) fn module_output(
+        &self,
+        call: &Address,
+        name: &str,
+        span: Option<Span>,
+    ) -> Result<Option<(PlanValue, bool)>, Diagnostic> {
+        let module = call.inside();
+        let outputs = |address: &&Address| address.module == module && &*address.kind == "output";
+        let Some(instance) =
+            self.instances.get(&Address { module: module.clone(), ..Address::new("output", name) })
+        else {
+            let names: Vec<&str> = self.instances.keys().filter(outputs).map(|found| &*found.name).collect();
+            return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{call}` has no output `{name}`"))
+                .at_opt(span, "")
+                .help(one_of(name, names.iter().copied())));
+        };
+        let attribute = |name: &str| instance.declared.kind.attribute(name);
+        let Some(schema) = attribute("value") else { return Ok(None) };
+        let said = match attribute("sensitive") {
+            Some(schema) => {
+                self.attribute(instance, schema, span)?.is_some_and(|it| it.value == PlanValue::Bool(true))
+            }
+            None => false,
+        };
+        let found = self.attribute(instance, schema, span)?;
+        Ok(found.map(|found| (found.value.clone(), said || !found.sensitive.is_empty())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_and_paths_are_of_the_project() {
+        for (base, source, wanted) in [
+            (".", "./modules/a", "modules/a"),
+            ("modules/a", "../b/", "modules/b"),
+            (".", "../shared", "../shared"),
+            ("../shared", "../other", "../other"),
+            ("a", "..", ""),
+        ] {
+            assert_eq!(module_directory(base, source).unwrap_or_default(), wanted, "{base} {source}");
+        }
+        for (path, wanted) in [
+            ("src", "m/src"),
+            ("./src", "m/src"),
+            (".", "m"),
+            ("m/src", "m/src"),
+            ("/abs", "/abs"),
+            ("s3://b", "s3://b"),
+        ] {
+            assert_eq!(rebased("m", path), wanted);
+            assert_eq!(rebased(".", path), path);
+        }
+    }
+}

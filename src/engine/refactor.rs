@@ -1,0 +1,350 @@
+//! `moved`, `removed` and `import`: what the specification says of what existed before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
+use mlp_plan::{Import, Refactor, Removed};
+use mlp_platform::{Declaration, Platform};
+use mlp_provider::{Desired, Seen, Session};
+use mlp_state::{State, successor};
+use mlp_value::{Address, ResourceId, Value};
+
+use super::renames::Names;
+
+/// The state with its records under the addresses of now, and what that means for the plan.
+pub struct Refactored {
+    /// What is remembered, under the addresses of now.
+    pub state: State,
+    /// For the plan.
+    pub refactor: Refactor,
+}
+
+struct Move<'p> {
+    from: Address,
+    to: Address,
+    declaration: &'p Declaration,
+}
+
+/// Applies `moved` and `removed` to what is remembered.
+///
+/// # Errors
+/// Blocks that contradict the specification, the state or each other.
+pub fn refactor(platform: &Platform, state: &State, sources: &SourceMap) -> Result<Refactored, Diagnostics> {
+    let mut problems = Diagnostics::new();
+    let moves = moves(platform, &mut problems);
+    let mut moved_state = state.clone();
+    let mut refactor = Refactor { state_digest: Some(state.digest()), ..Refactor::default() };
+    for id in state.resources.keys() {
+        match target(id, &moves) {
+            Ok(None) => {}
+            Ok(Some((to, by))) => {
+                if let Some(problem) = unmovable(id, &to, &moved_state, by) {
+                    problems.push(problem);
+                    continue;
+                }
+                moved_state.rename(id, &to);
+                refactor.moved.insert(to, id.clone());
+            }
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    for declaration in of_kind(platform, "removed") {
+        match removed(platform, declaration, sources) {
+            Err(problem) => problems.push(*problem),
+            Ok((from, what)) => {
+                let ids = moved_state.resources.keys().filter(|id| lies_at(&id.address, &from));
+                refactor.removed.extend(ids.map(|id| (id.clone(), what.clone())));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(Refactored { state: moved_state, refactor }) } else { Err(problems) }
+}
+
+fn of_kind<'p>(platform: &'p Platform, kind: &'p str) -> impl Iterator<Item = &'p Declaration> {
+    platform.declarations.values().filter(move |declaration| declaration.kind == kind)
+}
+
+fn wrong(declaration: &Declaration, path: &str, headline: String, help: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error("MLP0908", headline).on(&declaration.address, path).help(help))
+}
+
+fn address(declaration: &Declaration, path: &str) -> Result<Address, Box<Diagnostic>> {
+    let text = declaration.body.field(path).and_then(Value::as_text).unwrap_or_default();
+    text.parse()
+        .map_err(|why| wrong(declaration, path, why, "write the address as it is declared, without quotes"))
+}
+
+fn moves<'p>(platform: &'p Platform, problems: &mut Diagnostics) -> Vec<Move<'p>> {
+    let mut all: Vec<Move<'p>> = Vec::new();
+    for declaration in of_kind(platform, "moved") {
+        match (address(declaration, "from"), address(declaration, "to")) {
+            (Ok(from), Ok(to)) => all.push(Move { from, to, declaration }),
+            (from, to) => {
+                problems.extend([from.err(), to.err()].into_iter().flatten().map(|problem| *problem))
+            }
+        }
+    }
+    let mut seen: BTreeMap<Address, Address> = BTreeMap::new();
+    for one in &all {
+        let (from, to) = (&one.from, &one.to);
+        if (&*from.kind == "module") != (&*to.kind == "module")
+            || (&*from.kind != "module" && from.kind != to.kind)
+        {
+            let headline = format!("{from} cannot become {to}: they are of different kinds");
+            problems.push(*wrong(one.declaration, "to", headline, "declare it anew and remove the old one"));
+        } else if is_declared(platform, from) {
+            let headline = format!("{from} is said to have moved and is still declared");
+            problems.push(*wrong(
+                one.declaration,
+                "from",
+                headline,
+                "take the declaration or this block away",
+            ));
+        } else if !is_declared(platform, to) && !all.iter().any(|other| other.from == *to) {
+            let headline = format!("{to} is not declared in this environment");
+            let names: Vec<String> = platform.declarations.keys().map(ToString::to_string).collect();
+            let help = one_of(&to.to_string(), names.iter().map(String::as_str));
+            problems.push(*wrong(one.declaration, "to", headline, &help));
+        } else if let Some(other) = seen.insert(from.clone(), to.clone()) {
+            let headline = format!("{from} is said to have moved to {other} and to {to}");
+            problems.push(*wrong(one.declaration, "from", headline, "keep one of the two blocks"));
+        }
+    }
+    all
+}
+
+/// Whether an address, an instance of it, or something in it is declared.
+fn is_declared(platform: &Platform, address: &Address) -> bool {
+    platform.declarations.keys().any(|known| lies_at(known, address))
+}
+
+/// Whether something is what an address names: itself, an instance of it, or something in that module.
+fn lies_at(known: &Address, address: &Address) -> bool {
+    if &*address.kind != "module" {
+        return known == address || known.without_key() == *address;
+    }
+    known.enclosing().iter().any(|call| call == address || call.without_key() == *address)
+}
+
+/// Where one move takes an address.
+fn moved(address: &Address, one: &Move<'_>) -> Option<Address> {
+    let (from, to) = (&one.from, &one.to);
+    if &*from.kind != "module" {
+        let instance = address.without_key() == *from && from.key.is_none() && to.key.is_none();
+        return match (address == from, instance) {
+            (true, _) => Some(to.clone()),
+            (_, true) => Some(Address { key: address.key.clone(), ..to.clone() }),
+            _ => None,
+        };
+    }
+    let calls = address.enclosing();
+    let at = calls.iter().position(|call| call == from || call.without_key() == *from)?;
+    let key = if calls[at] == *from { to.key.clone() } else { calls[at].key.clone() };
+    let mut module = Address { key, ..to.clone() }.inside();
+    module.extend(address.module.iter().skip(at + 1).cloned());
+    Some(Address { module, ..address.clone() })
+}
+
+type Target<'m> = Option<(ResourceId, &'m Move<'m>)>;
+
+/// Where all moves together take a resource.
+fn target<'m>(id: &ResourceId, moves: &'m [Move<'m>]) -> Result<Target<'m>, Box<Diagnostic>> {
+    let mut at = id.clone();
+    let mut seen = BTreeSet::from([at.clone()]);
+    let mut last = None;
+    while let Some((to, by)) = moves.iter().find_map(|one| Some((moved(&at.address, one)?, one))) {
+        at.address = to;
+        last = Some(by);
+        if !seen.insert(at.clone()) {
+            let headline = format!("{} is said to have moved in a circle", id.address);
+            return Err(wrong(by.declaration, "to", headline, "take one of the `moved` blocks away"));
+        }
+    }
+    Ok(last.map(|by| (at, by)))
+}
+
+fn unmovable(id: &ResourceId, to: &ResourceId, state: &State, by: &Move<'_>) -> Option<Diagnostic> {
+    let there = state.resources.contains_key(to);
+    there.then(|| {
+        let headline = format!("{id} cannot move to {to}: both are remembered");
+        let help = "destroy one of the two first, or forget it with `removed { from = … }`";
+        *wrong(by.declaration, "to", headline, help)
+    })
+}
+
+fn removed(
+    platform: &Platform,
+    declaration: &Declaration,
+    sources: &SourceMap,
+) -> Result<(Address, Removed), Box<Diagnostic>> {
+    let from = address(declaration, "from")?;
+    if is_declared(platform, &from) {
+        let headline = format!("{from} is said to be removed and is still declared");
+        return Err(wrong(declaration, "from", headline, "take the declaration or this block away"));
+    }
+    let said = |name: &str| declaration.body.field("lifecycle").and_then(|lifecycle| lifecycle.field(name));
+    let by_word = said("on_destroy").and_then(Value::as_text).map(|word| word == "delete");
+    let by_truth = said("destroy").and_then(Value::as_bool);
+    if let (Some(word), Some(truth)) = (by_word, by_truth)
+        && word != truth
+    {
+        let headline = "`on_destroy` and `destroy` say different things".to_owned();
+        return Err(wrong(declaration, "lifecycle", headline, "keep one of the two"));
+    }
+    let destroy = by_truth.or(by_word).unwrap_or(false);
+    Ok((from, Removed { destroy, place: sources.place(declaration.header) }))
+}
+
+/// What is to be taken over, as it is found: read before it is decided under which names it is lowered.
+///
+/// # Errors
+/// There is no such thing, or nothing it could become.
+pub async fn imports(
+    platform: &Platform,
+    state: &State,
+    desired: &[Desired],
+    session: &dyn Session,
+    sources: &SourceMap,
+) -> Result<BTreeMap<ResourceId, Import>, Diagnostics> {
+    let mut found = BTreeMap::new();
+    let mut problems = Diagnostics::new();
+    for declaration in of_kind(platform, "import") {
+        match import(platform, state, desired, session, declaration).await {
+            Err(problem) => problems.push(*problem),
+            Ok(None) => {}
+            Ok(Some((id, identity, made_as))) => {
+                let place = sources.place(declaration.header);
+                if found.insert(id.clone(), Import { identity, made_as, place }).is_some() {
+                    let headline = format!("{id} is imported twice");
+                    problems.push(*wrong(declaration, "to", headline, "keep one of the two blocks"));
+                }
+            }
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+type Taken = Option<(ResourceId, String, Option<Address>)>;
+
+async fn import(
+    platform: &Platform,
+    state: &State,
+    desired: &[Desired],
+    session: &dyn Session,
+    declaration: &Declaration,
+) -> Result<Taken, Box<Diagnostic>> {
+    let to = address(declaration, "to")?;
+    let identity = declaration.body.field("id").and_then(Value::as_text).unwrap_or_default();
+    let of_it: Vec<&Desired> = desired.iter().filter(|one| one.id.address == to).collect();
+    // Of a composite the main part is named; the others are found by the names that follow from it.
+    let Some(one) = of_it.iter().find(|one| one.id.role.is_empty()).or(of_it.first()) else {
+        let (headline, help) = if platform.declarations.contains_key(&to) {
+            (
+                format!("{to} makes nothing that could be taken over"),
+                "name a declaration that becomes a resource".to_owned(),
+            )
+        } else {
+            let names: Vec<String> = desired.iter().map(|one| one.id.address.to_string()).collect();
+            (
+                format!("{to} is not declared in this environment"),
+                one_of(&to.to_string(), names.iter().map(String::as_str)),
+            )
+        };
+        return Err(wrong(declaration, "to", headline, &help));
+    };
+    if let Some(record) = state.resources.get(&one.id) {
+        if record.identity == identity {
+            return Ok(None);
+        }
+        let headline = format!("{} is remembered as `{}` already", one.id, record.identity);
+        return Err(wrong(
+            declaration,
+            "id",
+            headline,
+            "take this block away, or give the other a declaration of its own",
+        ));
+    }
+    if let Some(other) =
+        state.resources.values().find(|record| record.identity == identity && successor(&record.id).is_none())
+    {
+        let headline = format!("`{identity}` belongs to {} already", other.id);
+        return Err(wrong(declaration, "id", headline, "use `moved` to give it another address"));
+    }
+    match session.read(&one.kind, identity).await.map_err(|error| error.diagnostic)? {
+        Seen::Absent => {
+            let headline = format!("there is no {} `{identity}` to take over", one.kind);
+            let help = format!("write its identifier as the target knows it, such as `{}`", one.identity);
+            Err(wrong(declaration, "id", headline, &help))
+        }
+        Seen::Present(found) => {
+            let made_as =
+                found.config.field("address").and_then(Value::as_text).and_then(|text| text.parse().ok());
+            Ok(Some((one.id.clone(), identity.to_owned(), made_as)))
+        }
+    }
+}
+
+/// The names under which imported things are lowered.
+pub fn with_imports(names: &Names, imports: &BTreeMap<ResourceId, Import>) -> Names {
+    let mut all = names.clone();
+    for (id, import) in imports {
+        if let Some(made_as) = &import.made_as {
+            all.keep(&id.address, made_as);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declaration() -> Declaration {
+        Declaration {
+            address: Address::new("moved", "n0"),
+            kind: "moved",
+            body: mlp_eval::PlanValue::Null,
+            sensitive: Vec::new(),
+            origins: mlp_platform::Origins::default(),
+            edges: Vec::new(),
+            header: mlp_diag::Span::new(mlp_diag::FileId(0), 0, 0),
+        }
+    }
+
+    #[test]
+    fn moves_follow_each_other_instances_and_modules() {
+        let declaration = declaration();
+        let check = |pairs: &[(&str, &str)], id: &str, wanted: &str| {
+            let moves: Vec<Move<'_>> = pairs
+                .iter()
+                .map(|(from, to)| Move {
+                    from: from.parse().unwrap(),
+                    to: to.parse().unwrap(),
+                    declaration: &declaration,
+                })
+                .collect();
+            let found = target(&id.parse().unwrap(), &moves);
+            let said = match found {
+                Ok(None) => "stays".to_owned(),
+                Ok(Some((to, _))) => to.to_string(),
+                Err(_) => "circle".to_owned(),
+            };
+            assert_eq!(said, wanted, "{pairs:?} {id}");
+        };
+        check(&[("dataset.a", "dataset.b")], "dataset.a/object", "dataset.b/object");
+        check(&[("dataset.a", "dataset.b")], "dataset.c", "stays");
+        check(&[("dataset.a", "dataset.b"), ("dataset.b", "dataset.c")], "dataset.a", "dataset.c");
+        check(&[("dataset.a", "dataset.b"), ("dataset.b", "dataset.a")], "dataset.a", "circle");
+        check(&[("dataset.a", "dataset.b")], "dataset.a[\"x\"]", "dataset.b[\"x\"]");
+        check(&[("dataset.a", "dataset.b[\"x\"]")], "dataset.a", "dataset.b[\"x\"]");
+        check(&[("dataset.a[\"x\"]", "dataset.b")], "dataset.a[\"x\"]", "dataset.b");
+        check(&[("dataset.a", "module.m.dataset.a")], "dataset.a", "module.m.dataset.a");
+        check(
+            &[("module.m", "module.n")],
+            "module.m[\"k\"].module.i.model.x",
+            "module.n[\"k\"].module.i.model.x",
+        );
+        check(&[("module.m[\"k\"]", "module.n")], "module.m[\"k\"].model.x", "module.n.model.x");
+        check(&[("module.m.module.i", "module.i")], "module.m.module.i.model.x", "module.i.model.x");
+    }
+}
