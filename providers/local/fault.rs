@@ -21,7 +21,7 @@ pub(crate) fn diagnostic(problem: &Problem, address: &str) -> Diagnostic {
 /// Reading, writing and starting fail because of the machine; data, steps and models because of who made them.
 fn blame(code: &str) -> Blame {
     match code {
-        "MLP0707" | "MLP0708" | "MLP0740" | "MLP0763" | "MLP0781" => Blame::Provider,
+        "MLP0707" | "MLP0708" | "MLP0740" | "MLP0763" | "MLP0781" | "MLP0786" => Blame::Provider,
         _ => Blame::User,
     }
 }

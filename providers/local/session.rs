@@ -158,7 +158,7 @@ impl Local {
             return Ready::Never(Box::new(found));
         }
         match rollouts.iter().find(|one| one.held_at.is_none()) {
-            Some(one) => Ready::Underway(format!("`{}`: {}", one.variant, one.text)),
+            Some(one) => Ready::Underway(format!("`{}`: {}", one.variant, one.step)),
             None => Ready::Yes,
         }
     }

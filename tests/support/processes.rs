@@ -57,6 +57,20 @@ pub fn kill(pid: u32) {
     }
 }
 
+/// Asks one process to end.
+pub fn terminate(pid: u32) {
+    if let Some(pid) = number(pid) {
+        // It may have ended by itself.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+/// The session a process belongs to.
+pub fn session(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(3)?.parse().ok()
+}
+
 /// Ends a process group at once.
 pub fn kill_group(leader: u32) {
     if let Some(leader) = number(leader) {

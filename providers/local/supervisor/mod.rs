@@ -74,6 +74,8 @@ struct Supervisor {
     pace: Arc<tokio::sync::Mutex<ingest::Pace>>,
     /// Whether a version is on its way somewhere.
     close: AtomicBool,
+    /// Whether the machine asks everything to end: what ran stays written down.
+    leaving: AtomicBool,
     wake: Notify,
     end: watch::Sender<End>,
 }
@@ -127,7 +129,11 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
             () = supervisor.wake.notified() => {}
             _ = ended.changed() => {}
             () = told(&mut hangup) => {}
-            () = told(&mut terminate) => break,
+            () = told(&mut terminate) => {
+                supervisor.write_status();
+                supervisor.leaving.store(true, Ordering::Relaxed);
+                break;
+            }
         }
     }
     if *ended.borrow() != End::Alone {
@@ -190,6 +196,7 @@ impl Supervisor {
             ports: Mutex::new(ports.collect()),
             pace: Arc::default(),
             close: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             wake: Notify::new(),
             end,
             folder,
@@ -259,6 +266,9 @@ impl Supervisor {
 
     /// Writes down what runs, without what changes with every request, for times in which nobody can be asked.
     fn write_status(&self) {
+        if self.leaving.load(Ordering::Relaxed) {
+            return;
+        }
         let path = self.folder.join("status.json");
         let mut status = self.last();
         let variants = status.endpoints.iter_mut().filter_map(|report| report.state.as_mut());

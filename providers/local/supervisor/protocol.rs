@@ -92,6 +92,9 @@ pub(crate) struct RolloutReport {
     pub(crate) version: u64,
     /// When it was taken out, in milliseconds since 1970; none while it takes over.
     pub(crate) held_at: Option<u64>,
+    /// What is being done, without the figures that change all the time.
+    #[serde(default)]
+    pub(crate) step: String,
     /// All of it for people.
     pub(crate) text: String,
 }

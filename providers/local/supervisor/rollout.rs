@@ -99,6 +99,16 @@ impl Policy {
     }
 }
 
+impl Next {
+    /// It as it runs.
+    fn among<'v>(&self, variant: &str, running: &'v [VariantStatus]) -> Option<&'v VariantStatus> {
+        let is_it = |seen: &&VariantStatus| {
+            seen.of.as_deref() == Some(variant) && seen.model.version == self.version.number
+        };
+        running.iter().find(is_it)
+    }
+}
+
 impl Track {
     fn serving(version: Version) -> Self {
         Self { serving: version, next: None, held: None }
@@ -196,8 +206,7 @@ impl Rollouts {
     /// Somebody looked at what runs, which is what these rollouts ask for since before `elapsed`.
     pub(super) fn look(&mut self, policy: &Policy, running: &[VariantStatus], elapsed: Duration) {
         for (name, track) in &mut self.variants {
-            let next = running.iter().find(|seen| seen.of.as_deref() == Some(name.as_str()));
-            if let Some(seen) = next {
+            if let Some(seen) = track.next.as_ref().and_then(|next| next.among(name, running)) {
                 track.look(policy, seen, elapsed);
             }
         }
@@ -207,8 +216,7 @@ impl Rollouts {
     pub(super) fn abort_new(&mut self, running: &[VariantStatus], why: &str) -> bool {
         let mut any = false;
         for (name, track) in &mut self.variants {
-            let runs = running.iter().any(|seen| seen.of.as_deref() == Some(name.as_str()));
-            if track.next.is_some() && !runs {
+            if track.next.as_ref().is_some_and(|next| next.among(name, running).is_none()) {
                 track.abort(format!("it could not be started: {why}"));
                 any = true;
             }
@@ -282,12 +290,15 @@ impl Rollouts {
         let mut found = Vec::new();
         for (name, track) in &self.variants {
             if let Some(next) = &track.next {
-                let seen = running.iter().find(|seen| seen.of.as_deref() == Some(name.as_str()));
+                let seen = next.among(name, running);
+                let step = step(next, track.serving.number, policy);
+                let figures = figures(next, policy, seen.map(|seen| &seen.reading));
                 found.push(RolloutReport {
                     variant: name.clone(),
                     version: next.version.number,
                     held_at: None,
-                    text: on_its_way(next, track.serving.number, policy, seen.map(|seen| &seen.reading)),
+                    text: format!("{step}, {figures}"),
+                    step,
                 });
             }
             if let Some(held) = &track.held {
@@ -295,6 +306,7 @@ impl Rollouts {
                     variant: name.clone(),
                     version: held.version.number,
                     held_at: Some(held.at),
+                    step: String::new(),
                     text: format!(
                         "version {} was taken out at {} and is held: {}; version {} serves",
                         held.version.number,
@@ -315,23 +327,24 @@ fn share(weight: u32, percent: u32) -> u32 {
     u32::try_from(part).unwrap_or(weight).clamp(1, weight)
 }
 
-fn on_its_way(next: &Next, serving: u64, policy: &Policy, reading: Option<&Reading>) -> String {
-    let left = policy.hold.saturating_sub(Duration::from_millis(next.held_ms));
-    let left = Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
-    let place = format!(
+fn step(next: &Next, serving: u64, policy: &Policy) -> String {
+    format!(
         "version {} takes over from version {serving}: step {} of {}, {} % of its share",
         next.version.number,
         next.step + 1,
         policy.steps.len(),
         policy.percent(next.step)
-    );
+    )
+}
+
+fn figures(next: &Next, policy: &Policy, reading: Option<&Reading>) -> String {
+    let left = policy.hold.saturating_sub(Duration::from_millis(next.held_ms));
+    let left = Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
     match reading {
-        None => format!("{place}, starting"),
-        Some(reading) => format!(
-            "{place}, held for another {}; {}",
-            units::format_duration(left),
-            conditions::describe(reading)
-        ),
+        None => "starting".to_owned(),
+        Some(reading) => {
+            format!("held for another {}; {}", units::format_duration(left), conditions::describe(reading))
+        }
     }
 }
 

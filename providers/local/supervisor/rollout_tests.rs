@@ -128,9 +128,34 @@ fn an_alias_that_moves_back_ends_it() {
 fn what_cannot_be_started_is_held_and_what_runs_is_not() {
     let mut rollouts = begun();
     assert!(!rollouts.abort_new(&seen(2, 0), "no"));
-    assert!(rollouts.abort_new(&[], "no class"));
+    // What still runs of the version before on its way is no reason to try this one again.
+    assert!(rollouts.abort_new(&seen(3, 0), "no class"));
     let report = rollouts.report(&policy(&[100]), &[]);
     assert!(report[0].text.contains("no class"), "{report:?}");
+}
+
+#[test]
+fn a_version_that_is_served_without_an_alias_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new(folder.path());
+    begun().write(&place, "e").unwrap();
+    assert_eq!(needed(&place, "m"), Vec::<u64>::new(), "nothing is served without a record");
+    let variant = KnownValue::object([("stable", KnownValue::object([("model", KnownValue::text("m"))]))]);
+    let document = Document {
+        format_version: 1,
+        kind: "local_endpoint".into(),
+        project: "p".into(),
+        environment: "e".into(),
+        lineage: "l".into(),
+        config: KnownValue::object([("variant", variant)]),
+        resolved: json!({}),
+        digest: String::new(),
+    };
+    place.put("endpoints/e", &document).unwrap();
+    let mut found = needed(&place, "m");
+    found.sort_unstable();
+    assert_eq!(found, [1, 2]);
+    assert_eq!(needed(&place, "other"), Vec::<u64>::new());
 }
 
 #[test]

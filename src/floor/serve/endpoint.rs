@@ -143,6 +143,16 @@ impl Endpoint {
     /// # Errors
     /// As `start`; everything is then as it was.
     pub async fn apply(&mut self, spec: EndpointSpec) -> Result<(), Problem> {
+        self.change(spec).await?.settle().await;
+        Ok(())
+    }
+
+    /// The same without waiting for the requests under way: new ones go by the new specification already, and what is left
+    /// of the old one ends when `settle` is called on what this gives.
+    ///
+    /// # Errors
+    /// As `start`; everything is then as it was.
+    pub(super) async fn change(&mut self, spec: EndpointSpec) -> Result<Leftover, Problem> {
         spec.validate()?;
         let old = self.router.routing();
         if spec.name != old.spec.name {
@@ -178,16 +188,16 @@ impl Endpoint {
         let next = Arc::new(Routing::new(spec, variants, limiter, capture));
         let old = self.router.switch(Arc::clone(&next));
         (self.surroundings.events)(EndpointEvent::Switched { endpoint: name });
+        let mut server = None;
         if let (Some(listener), Some(port)) = (listener, new_port) {
             self.listening = duplicate(&listener)?;
             self.port.store(port, Ordering::Relaxed);
-            let server = Server::start(listener, Arc::clone(&self.router), grace);
-            std::mem::replace(&mut self.server, server).close().await;
+            let here = Server::start(listener, Arc::clone(&self.router), grace);
+            server = Some(std::mem::replace(&mut self.server, here));
         }
-        drain(&old, grace).await;
-        retire(&old, Some(&next)).await;
-        self.holds = holds;
-        Ok(())
+        // What only the old picture used is let go when it has ended.
+        let held = std::mem::replace(&mut self.holds, holds);
+        Ok(Leftover { old, next, server, grace, held })
     }
 
     /// Follows the load: replicas are added at once, and ended when they were too many for a while.
@@ -246,6 +256,27 @@ impl Endpoint {
     fn replace_settings(&self, settings: Settings) -> Settings {
         let mut current = self.surroundings.settings.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *current, settings)
+    }
+}
+
+/// What is left of a specification that was replaced.
+pub(super) struct Leftover {
+    old: Arc<Routing>,
+    next: Arc<Routing>,
+    server: Option<Server>,
+    grace: Duration,
+    held: Holds,
+}
+
+impl Leftover {
+    /// Waits for the requests under way and ends what only they need.
+    pub(super) async fn settle(self) {
+        if let Some(server) = self.server {
+            server.close().await;
+        }
+        drain(&self.old, self.grace).await;
+        retire(&self.old, Some(&self.next)).await;
+        drop(self.held);
     }
 }
 

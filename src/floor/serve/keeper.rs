@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
@@ -22,7 +23,7 @@ use super::spec::EndpointSpec;
 use crate::Problem;
 use crate::launch::{is_alive, start_ticks};
 
-/// The version of what is said. `hello`, `hand_over`, `leave` and `stop` are understood by every version.
+/// The version of what is said. `status`, `hand_over`, `leave` and `stop` are understood by every version.
 pub(super) const PROTOCOL: u32 = 1;
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 const RECORD: &str = "record.json";
@@ -43,9 +44,7 @@ pub(super) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ask {
-    /// Who is there.
-    Hello,
-    /// What the endpoint looks like.
+    /// Who is there, and what the endpoint looks like.
     Status,
     /// The endpoint is to be this; answered when it is.
     Apply(Box<EndpointSpec>),
@@ -66,8 +65,9 @@ pub(super) struct Answer {
     /// The digest of the specification it runs by.
     #[serde(default)]
     pub(super) spec: Option<String>,
+    /// What the endpoint looks like, in the words of the version that says it: another one may not understand it all.
     #[serde(default)]
-    pub(super) status: Option<EndpointStatus>,
+    pub(super) status: Option<Box<RawValue>>,
     /// The process that was started.
     #[serde(default)]
     pub(super) started: Option<u32>,
@@ -92,8 +92,24 @@ pub(super) struct Record {
     pub(super) pid: u32,
     /// When it started, in ticks since the machine did; 0 where that is not known.
     pub(super) started: u64,
+    /// Which start of the machine that counts from, where the machine says.
+    #[serde(default)]
+    boot: Option<String>,
     /// What its replicas carry in their environment.
     pub(super) mark: String,
+}
+
+impl Record {
+    /// Whether its process is there, and no other one with its number.
+    fn lives(&self) -> bool {
+        self.boot == boot() && is_alive(self.pid, self.started)
+    }
+}
+
+/// What tells one start of the machine from the next.
+fn boot() -> Option<String> {
+    let found = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(found.trim().to_owned())
 }
 
 /// What a process says about its endpoint.
@@ -118,7 +134,8 @@ pub struct Keeper {
 
 impl From<Answer> for View {
     fn from(answer: Answer) -> Self {
-        Self { pid: answer.pid, version: answer.version, spec: answer.spec, status: answer.status }
+        let status = answer.status.and_then(|status| serde_json::from_str(status.get()).ok());
+        Self { pid: answer.pid, version: answer.version, spec: answer.spec, status }
     }
 }
 
@@ -161,7 +178,7 @@ pub(super) fn read_record(folder: &Path) -> Option<Record> {
 pub(super) fn write_record(folder: &Path, mark: &str) -> io::Result<()> {
     let pid = std::process::id();
     let started = start_ticks(pid).unwrap_or(0);
-    let record = Record { format_version: 1, pid, started, mark: mark.to_owned() };
+    let record = Record { format_version: 1, pid, started, boot: boot(), mark: mark.to_owned() };
     let part = folder.join(format!(".{RECORD}.{pid}"));
     fs::write(&part, serde_json::to_vec_pretty(&record)?)?;
     fs::rename(part, folder.join(RECORD))
@@ -231,7 +248,7 @@ impl Keeper {
     #[must_use]
     pub fn lives(&self) -> bool {
         let started = read_record(&self.folder).filter(|record| record.pid == self.pid);
-        started.is_some_and(|record| is_alive(record.pid, record.started))
+        started.is_some_and(|record| record.lives())
     }
 
     /// What the process of a folder says, asked by a program that waits for it.
@@ -316,7 +333,7 @@ impl Keeper {
     /// Ends what a process that no longer answers has left: itself, where it hangs, and its replicas.
     pub async fn clear(folder: &Path) {
         let Some(record) = read_record(folder) else { return };
-        if is_alive(record.pid, record.started)
+        if record.lives()
             && let Some(group) = i32::try_from(record.pid).ok().and_then(Pid::from_raw)
         {
             // An error says that nobody is left to hear it.
@@ -365,5 +382,35 @@ impl EndpointSpec {
     pub fn digest(&self) -> String {
         // A specification is plain data: what cannot be written differs from everything.
         serde_json::to_vec(self).map(|text| blake3::hash(&text).to_hex().to_string()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_another_version_tells_at_least_who_is_there() {
+        let text = r#"{"protocol": 9, "version": "9.0.0", "pid": 7, "status": {"shape": "new"}, "more": []}"#;
+        let view = View::from(serde_json::from_str::<Answer>(text).unwrap());
+        assert_eq!((view.pid, view.version.as_str(), view.status), (7, "9.0.0", None));
+    }
+
+    #[test]
+    fn a_number_of_another_start_of_the_machine_is_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        write_record(folder.path(), "1.2").unwrap();
+        let record = read_record(folder.path()).unwrap();
+        assert!(record.lives());
+        assert!(!Record { boot: Some("another".into()), ..record.clone() }.lives());
+        assert!(!Record { started: record.started + 1, ..record }.lives());
+    }
+
+    #[test]
+    fn a_mark_is_that_of_one_process() {
+        let carried = b"MLP_REPLICA=e/v-0/12.345-7";
+        assert!(carries(carried, "12.345"));
+        assert!(!carries(carried, "2.345") && !carries(carried, "12.34"));
+        assert!(!carries(b"OTHER=e/v-0/12.345-7", "12.345"));
     }
 }

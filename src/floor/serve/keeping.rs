@@ -8,10 +8,12 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::value::to_raw_value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::endpoint::{Endpoint, Viewer};
 use super::keeper::{
@@ -36,6 +38,8 @@ struct Keeping {
     /// Changed by one at a time.
     endpoint: tokio::sync::Mutex<Option<Endpoint>>,
     seen: Mutex<Seen>,
+    /// What is left of specifications that were replaced.
+    settling: Mutex<JoinSet<()>>,
     inherited: Mutex<Option<TcpListener>>,
     /// The process whose endpoint this one takes over.
     before: Mutex<Option<Record>>,
@@ -74,6 +78,7 @@ pub async fn keep(folder: PathBuf) -> Result<(), Problem> {
         folder: folder.clone(),
         endpoint: tokio::sync::Mutex::default(),
         seen: Mutex::default(),
+        settling: Mutex::default(),
         inherited: Mutex::new(inherited),
         before: Mutex::new(before),
         end: Notify::new(),
@@ -150,7 +155,7 @@ impl Keeping {
 
     async fn answer(self: Arc<Self>, ask: Ask) -> Answer {
         let outcome = match ask {
-            Ask::Hello | Ask::Status => Ok(None),
+            Ask::Status => Ok(None),
             Ask::Apply(spec) => self.apply(*spec).await.map(|()| None),
             Ask::HandOver { argv } => self.hand_over(&argv).await.map(Some),
             Ask::Leave => {
@@ -158,6 +163,7 @@ impl Keeping {
                 if let Some(endpoint) = endpoint {
                     endpoint.leave().await;
                 }
+                self.settled().await;
                 Ok(None)
             }
             Ask::Stop => {
@@ -168,7 +174,8 @@ impl Keeping {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answer = Answer {
             spec: seen.spec.clone(),
-            status: seen.viewer.as_ref().map(Viewer::status),
+            // A status is plain data: it can always be written.
+            status: seen.viewer.as_ref().and_then(|viewer| to_raw_value(&viewer.status()).ok()),
             ..Answer::default()
         };
         match outcome {
@@ -182,11 +189,13 @@ impl Keeping {
         let digest = spec.digest();
         let mut slot = self.endpoint.lock().await;
         if let Some(endpoint) = slot.as_mut() {
-            let outcome = endpoint.apply(spec).await;
-            if outcome.is_ok() {
-                self.see(endpoint, digest);
-            }
-            return outcome;
+            let leftover = endpoint.change(spec).await?;
+            self.see(endpoint, digest);
+            // Whoever decides is free to look on while long requests come to their end.
+            let mut settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+            while settling.try_join_next().is_some() {}
+            settling.spawn(leftover.settle());
+            return Ok(());
         }
         let listener = self.inherited.lock().unwrap_or_else(PoisonError::into_inner).take();
         let told = Arc::new(|event: EndpointEvent| {
@@ -244,5 +253,12 @@ impl Keeping {
         if let Some(endpoint) = endpoint {
             endpoint.stop().await;
         }
+        self.settled().await;
+    }
+
+    /// Waits until nothing is left of what was replaced.
+    async fn settled(&self) {
+        let mut settling = std::mem::take(&mut *self.settling.lock().unwrap_or_else(PoisonError::into_inner));
+        while settling.join_next().await.is_some() {}
     }
 }

@@ -79,11 +79,14 @@ impl Routing {
     pub(super) fn node(&self, name: &str) -> Option<(&Variant, Target)> {
         let weight = |v: &Variant| if v.spec.shown() == name { v.spec.weight } else { 0 };
         let assigned = &self.variants[self.split.pick(self.variants.iter().map(weight))?];
-        if let Some(target) = assigned.target(None) {
+        if !assigned.fails()
+            && let Some(target) = assigned.target(None)
+        {
             return Some((assigned, target));
         }
         assigned.metrics.rerouted.fetch_add(1, Ordering::Relaxed);
-        let ready = self.variants.iter().find(|v| v.spec.shown() == name && v.ready() > 0)?;
+        let serves = |v: &&Variant| v.spec.shown() == name && v.ready() > 0 && !v.fails();
+        let ready = self.variants.iter().find(serves)?;
         Some((ready, ready.target(None)?))
     }
 

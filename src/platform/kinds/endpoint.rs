@@ -58,8 +58,12 @@ const SCALING: &[Attribute] = &[
 const ROLLOUT: &[Attribute] = &[
     Attribute::new("strategy", Ty::Enum(&["canary", "blue_green", "all_at_once"]), "The way it takes over.")
         .default("\"canary\""),
-    Attribute::new("steps", Ty::List(&Ty::Integer(1, 100)), "Percentages of the variant's share, in turn."),
-    Attribute::new("hold", Ty::Duration, "How long each is held."),
+    Attribute::new(
+        "steps",
+        Ty::List(&Ty::Integer(1, 100)),
+        "Percentages of the variant's share, in turn; a canary without them takes 5, 25 and 100.",
+    ),
+    Attribute::new("hold", Ty::Duration, "How long each is held; without it, five minutes."),
     Attribute::new(
         "abort_on",
         Ty::List(&Ty::OneOf(&[Ty::Ref(&["alert", "monitor", "signal"]), Ty::Quoted(Scope::Metric)])),

@@ -94,14 +94,17 @@ impl Load {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_outlives_whoever_started_it_and_is_found_again() {
-    let (bench, folder) = (Bench::new(), folder());
+    // The path of the socket is longer than an address may be.
+    let (bench, scratch) = (Bench::new(), folder());
+    let folder = scratch.path().join("a".repeat(120));
+    fs::create_dir(&folder).unwrap();
     let spec = bench.spec(vec![bench.variant("stable", WHOLE, 1)]);
     let digest = spec.digest();
-    let first = Keeper::start(folder.path(), &argv()).await.unwrap();
+    let first = Keeper::start(&folder, &argv()).await.unwrap();
     first.apply(spec.clone()).await.unwrap();
     let before = first.view().await.unwrap();
     drop(first);
-    let found = Keeper::find(folder.path()).await.unwrap();
+    let found = Keeper::find(&folder).await.unwrap();
     let view = found.view().await.unwrap();
     assert_eq!((view.pid, view.spec.as_deref()), (before.pid, Some(digest.as_str())));
     assert_eq!((replicas(&view), port(&view)), (replicas(&before), port(&before)));
@@ -112,8 +115,8 @@ async fn an_endpoint_outlives_whoever_started_it_and_is_found_again() {
     assert_eq!(found.view().await.unwrap().spec.as_deref(), Some(digest.as_str()));
 
     found.stop().await.unwrap();
-    until(|| left(folder.path()).is_empty()).await;
-    assert!(Keeper::find(folder.path()).await.is_none());
+    until(|| left(&folder).is_empty()).await;
+    assert!(Keeper::find(&folder).await.is_none());
     assert!(replicas(&view).into_iter().all(|pid| !alive(pid)));
 }
 
@@ -198,10 +201,9 @@ async fn a_version_that_was_rolled_out_goes_on_in_its_own_processes() {
     rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
     let (status, _, answer) = bench.predict(&endpoint, json!({"x": 1})).await;
     assert_eq!((status, answer["version"].as_u64()), (200, Some(1)));
-    // Another process than the one that was killed, which may still be shown for a moment.
     until(|| {
-        let replica = endpoint.status().variants[1].replicas[0].clone();
-        replica.state == ReplicaState::Ready && replica.pid != pid
+        let again = &endpoint.status().variants[1].replicas[0];
+        again.state == ReplicaState::Ready && again.pid != pid
     })
     .await;
 
