@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::report::Artifact;
 use super::spec::{ArtifactType, OutputSpec, TableFormat};
 use crate::Problem;
+use crate::data::{Format, Table};
 use crate::digest::{digest_path, list_files};
 
 /// The file name of an output: tables and metrics say what they are.
@@ -104,6 +105,7 @@ fn protect(path: &Path) -> std::io::Result<()> {
 
 fn check_table(spec: &OutputSpec, path: &Path) -> Result<(), String> {
     let found = match spec.format {
+        _ if is_parquet(path) => parquet_columns(path)?,
         TableFormat::Csv => csv_columns(path)?,
         TableFormat::Jsonl => jsonl_columns(path)?,
     };
@@ -113,6 +115,21 @@ fn check_table(spec: &OutputSpec, path: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("has no column {}; its columns are {}", list(&absent), list(&found)))
+}
+
+/// Whether a file is Apache Parquet, whatever it is called: it begins with its mark.
+#[must_use]
+pub fn is_parquet(path: &Path) -> bool {
+    use std::io::Read;
+    let mut mark = [0; 4];
+    File::open(path).and_then(|mut file| file.read_exact(&mut mark)).is_ok() && mark == *b"PAR1"
+}
+
+fn parquet_columns(path: &Path) -> Result<Vec<String>, String> {
+    let refused = |problem: Problem| format!("is not Parquet: {}", problem.message);
+    let mut table = Table::open(path, Format::Parquet).map_err(refused)?;
+    while table.next_row().map_err(refused)?.is_some() {}
+    Ok(table.columns().to_vec())
 }
 
 fn csv_columns(path: &Path) -> Result<Vec<String>, String> {
@@ -219,6 +236,13 @@ mod tests {
         assert!(accepted(&spec, "\n").unwrap_err().message.contains("is empty"));
         assert!(accepted(&spec, "{\"a\":1,\"z\":2}\n[1]\n").unwrap_err().message.contains("line 2"));
         accepted(&spec, "{\"a\":1,\"z\":2}\n").unwrap();
+    }
+
+    #[test]
+    fn a_table_may_be_parquet_and_is_read_as_what_it_is() {
+        let spec = OutputSpec::new(ArtifactType::Table);
+        let message = accepted(&spec, "PAR1 and nothing more").unwrap_err().message;
+        assert!(message.contains("is not Parquet"), "{message}");
     }
 
     #[test]

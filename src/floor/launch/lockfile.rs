@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LockFormat {
-    /// A `requirements.txt` with exact versions, with or without hashes, which `pip` installs.
+    /// A `requirements.txt` or `requirements.lock` with exact versions, with or without hashes, which `pip` installs.
     Requirements,
     /// `uv.lock`, which only `uv` reads, together with the `pyproject.toml` beside it.
     Uv,
@@ -27,6 +27,7 @@ impl LockFormat {
             "uv.lock" => Some(Self::Uv),
             name if name.ends_with(".toml") && is_pylock(name) => Some(Self::Pylock),
             name if name.ends_with(".txt") => Some(Self::Requirements),
+            name if name.starts_with("requirements") && name.ends_with(".lock") => Some(Self::Requirements),
             _ => None,
         }
     }
@@ -143,6 +144,8 @@ mod tests {
         for (name, expected) in [
             ("requirements.txt", Some(LockFormat::Requirements)),
             ("locks/train.txt", Some(LockFormat::Requirements)),
+            ("requirements.lock", Some(LockFormat::Requirements)),
+            ("requirements-dev.lock", Some(LockFormat::Requirements)),
             ("uv.lock", Some(LockFormat::Uv)),
             ("env/pylock.gpu.toml", Some(LockFormat::Pylock)),
             ("pyproject.toml", None),

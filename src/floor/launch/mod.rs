@@ -26,6 +26,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use artifact::is_parquet;
 pub use check::check;
 pub use code::{CodeSnapshot, check_out, load_snapshot, scan_code, snapshot_code};
 pub use lockfile::{LockFormat, Loose, loose_lines};
