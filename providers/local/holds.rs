@@ -131,8 +131,8 @@ pub(crate) fn recorded(place: &Place) -> Fallible<BTreeSet<String>> {
 
 /// What is in an environment beside records: stores, work and what is said of it.
 const NO_RECORDS: &[&str] = &[
-    "cache", "captured", "code", "data", "extract", "holds", "keys", "logs", "registry", "runs", "runtimes", "state",
-    "storage", "tmp",
+    "cache", "captured", "code", "data", "extract", "holds", "keys", "logs", "registry", "runs", "runtimes",
+    "state", "storage", "tmp",
 ];
 
 fn holds_records(path: &Path) -> bool {
