@@ -136,8 +136,10 @@ fn what_is_wrong_with_a_source_is_said_at_its_line_by_the_plan() {
     plan(&project).ended(0);
     project.edit("[source.shop.table.events]", "[source.shop]");
     plan(&project).ended(1).says("none is named `log`").says("source.shop.table.");
-    let other =
-        support::Project::plain(&project.text().replace("\"sqlite\"", "\"sqlite\"\n  generate = \"make\""));
+    let other = support::Project::of(&[(
+        "main.mlp",
+        &project.text().replace("\"sqlite\"", "\"sqlite\"\n  generate = \"make\""),
+    )]);
     plan(&other).ended(1).says("a source of kind `sqlite` has no `generate`").says(&at(&other, "generate"));
     let web =
         "source \"web\" {\n  kind = \"http\"\n  uri  = \"http://127.0.0.1:1/x.csv\"\n  auth = \"basic\"\n}\n";

@@ -168,6 +168,7 @@ impl Fixture {
             who: "ana".into(),
             commit: None,
             fresh: false,
+            steps: Vec::new(),
         }
     }
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 use mlp_floor::data::{Format, SourceData};
 use mlp_floor::launch::{RunReport, StepStatus, is_parquet};
 use mlp_provider::RunSummary;
+use serde_json::Value as Json;
 
 use crate::dataset;
 use crate::documents::Document;
-use crate::fault::Fallible;
+use crate::fault::{Fallible, fault};
 use crate::mlp_value::KnownValue;
-use crate::resources::Ground;
+use crate::resources::{Ground, local_dataset};
 use crate::run::text;
 
 /// Makes the versions; what goes wrong fails the run, and leaves the dataset as it was.
@@ -24,9 +25,13 @@ pub(crate) fn all(ground: &Ground, document: &Document, report: &RunReport, summ
         let Some(done) = report.steps.get(name.as_ref()) else { continue };
         for (output, target) in writes.into_iter().flat_map(|writes| writes.iter()) {
             let Some(artifact) = done.outputs.get(output.as_ref()) else { continue };
-            let target = format!("datasets/{}", target.as_text().unwrap_or_default());
-            let cached = done.status == StepStatus::Cached;
-            match one(ground, &target, &artifact.path, cached, &summary.run) {
+            let written = Written {
+                dataset: target.as_text().unwrap_or_default(),
+                path: &artifact.path,
+                cached: done.status == StepStatus::Cached,
+                label: format!("step {name} of run {}", summary.run),
+            };
+            match written.publish(ground, &summary.run) {
                 Ok(made) => summary.results.extend(made),
                 Err(error) => {
                     let mut found = *error.diagnostic;
@@ -39,21 +44,46 @@ pub(crate) fn all(ground: &Ground, document: &Document, report: &RunReport, summ
     }
 }
 
-/// Makes one version, and says what came of it.
-fn one(ground: &Ground, identity: &str, path: &Path, cached: bool, run: &str) -> Fallible<Vec<String>> {
-    let document = ground.place.get(identity)?;
-    let address = document.address();
-    let append = text(&document.config, "version") == Some("append-only");
-    if append && cached {
-        return Ok(vec![format!(
-            "{address}: nothing is appended, the step's result is that of an earlier run"
-        )]);
+/// What a step wrote for a dataset.
+struct Written<'a> {
+    dataset: &'a str,
+    path: &'a Path,
+    /// Whether an earlier run made it.
+    cached: bool,
+    label: String,
+}
+
+impl Written<'_> {
+    /// Makes one version, and says what came of it.
+    fn publish(&self, ground: &Ground, run: &str) -> Fallible<Vec<String>> {
+        let document = dataset::get(&ground.place, self.dataset)?;
+        let address = document.address().to_owned();
+        let grows = text(&document.config, "version") == Some("append-only");
+        if grows && self.cached {
+            return Ok(vec![format!(
+                "{address}: nothing is appended, the step's result is that of an earlier run"
+            )]);
+        }
+        let format = match self.path.extension() {
+            _ if is_parquet(self.path) => Format::Parquet,
+            Some(end) if end == "jsonl" => Format::JsonLines,
+            _ => Format::Csv,
+        };
+        let source = SourceData::new(self.path, Some(format)).named(&self.label);
+        let mut request = dataset::request(&document.config, vec![source])?;
+        request.append_to = dataset::version_of(&document).filter(|_| grows).map(str::to_owned);
+        let made = ground
+            .place
+            .store(&document.config)
+            .snapshot(&request)
+            .map_err(|found| fault(&found, &address))?;
+        let mut resolved = local_dataset::resolved(&made);
+        resolved["run"] = Json::from(run);
+        let after = Document::new(&ground.target, &document.kind, document.config.clone(), resolved);
+        ground.place.put(&format!("datasets/{}", self.dataset), &after)?;
+        let digest = &made.manifest.digest[..12];
+        let mut said = vec![format!("{address} has {} rows in version {digest}", made.manifest.rows)];
+        said.extend(made.warnings.iter().map(|warning| format!("{address}: {}", warning.message)));
+        Ok(said)
     }
-    let format = if is_parquet(path) { Some(Format::Parquet) } else { Format::of(path) };
-    let source = SourceData::new(path, Some(format.unwrap_or(Format::Csv)));
-    let made = dataset::publish(ground, identity, source, append, run)?;
-    let digest = &made.manifest.digest[..12];
-    let mut said = vec![format!("{address} has {} rows in version {digest}", made.manifest.rows)];
-    said.extend(made.warnings.iter().map(|warning| format!("{address}: {}", warning.message)));
-    Ok(said)
 }

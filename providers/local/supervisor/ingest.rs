@@ -115,6 +115,8 @@ mod tests {
     use mlp_floor::data::Table;
     use mlp_provider::Target;
 
+    use serde_json::Value as Json;
+
     use super::*;
     use crate::mlp_value::KnownValue;
 

@@ -195,8 +195,9 @@ impl Endpoint {
             let here = Server::start(listener, Arc::clone(&self.router), grace);
             server = Some(std::mem::replace(&mut self.server, here));
         }
-        let holds = std::mem::replace(&mut self.holds, holds);
-        Ok(Leftover { old, next, server, grace, _holds: holds })
+        // What only the old picture used is let go when it has ended.
+        let held = std::mem::replace(&mut self.holds, holds);
+        Ok(Leftover { old, next, server, grace, held })
     }
 
     /// Follows the load: replicas are added at once, and ended when they were too many for a while.
@@ -264,8 +265,7 @@ pub(super) struct Leftover {
     next: Arc<Routing>,
     server: Option<Server>,
     grace: Duration,
-    /// Given back when nothing of it runs any more.
-    _holds: Holds,
+    held: Holds,
 }
 
 impl Leftover {
@@ -276,6 +276,7 @@ impl Leftover {
         }
         drain(&self.old, self.grace).await;
         retire(&self.old, Some(&self.next)).await;
+        drop(self.held);
     }
 }
 
