@@ -108,7 +108,7 @@ pub(crate) fn request(config: &KnownValue, sources: Vec<SourceData>) -> Fallible
         encrypt: is_encrypted(config),
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
         now: now as f64 / 1000.0,
-        created_at: time::rfc3339(now),
+        created_at: time::rfc3339_exact(now),
     })
 }
 

@@ -36,6 +36,11 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `2026-11-21T14:30:00.250Z`, for what follows on itself within a second.
+pub(crate) fn rfc3339_exact(unix_ms: u64) -> String {
+    format!("{}.{:03}Z", rfc3339(unix_ms).trim_end_matches('Z'), unix_ms % 1000)
+}
+
 /// The moment that [`rfc3339`] wrote; none where the text is of another form.
 pub(crate) fn parse(text: &str) -> Option<u64> {
     let (date, rest) = text.strip_suffix('Z')?.split_once('T')?;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mlp_diag::Diagnostic;
 use mlp_eval::PlanValue;
 use mlp_platform::Platform;
-use mlp_provider::{Desired, Provider};
+use mlp_provider::{Desired, Equality, Provider};
 use mlp_state::State;
 use mlp_value::{KnownValue, Path, Step, Value, fingerprint_of, has_sealed, sealed};
 
@@ -247,7 +247,9 @@ impl Vault {
 
 fn secret_fields(provider: &dyn Provider, kind: &str) -> Vec<Path> {
     let fields = provider.resource(kind).map(|kind| kind.fields.as_slice()).unwrap_or_default();
-    fields.iter().filter(|field| field.secret).map(|field| Path::of(&[&field.name])).collect()
+    // What is a fingerprint already is no secret, and is told from others by the key in it.
+    let bare = |field: &&mlp_provider::Field| field.secret && field.equality != Equality::Fingerprint;
+    fields.iter().filter(bare).map(|field| Path::of(&[&field.name])).collect()
 }
 
 fn escaped(text: &str) -> String {
