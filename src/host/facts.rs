@@ -9,7 +9,7 @@ use mlp_floor::extract::{self, Fingerprints, SourceSpec};
 use mlp_value::facts::{Fact, Need, Refusal};
 
 /// How long a program may take to print its version.
-const VERSION_PATIENCE: Duration = Duration::from_secs(5);
+const VERSION_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers one question about a project; `home` is where the environment keeps its things.
 pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
@@ -149,7 +149,7 @@ fn version(path: &Path) -> Result<String, String> {
         if since.elapsed() > VERSION_PATIENCE {
             let _ = child.kill();
             let _ = child.wait();
-            return Err("it did not print its version within 5 s".into());
+            return Err(format!("it did not print its version within {} s", VERSION_PATIENCE.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(2));
     }

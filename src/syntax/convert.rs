@@ -78,7 +78,7 @@ impl Converter<'_> {
             Expression::String(text) => ExprKind::Text(text.value().clone()),
             Expression::Array(items) => ExprKind::List(items.iter().map(|item| self.expr(item)).collect()),
             Expression::Object(object) => self.object(object),
-            Expression::StringTemplate(template) => self.string(template),
+            Expression::StringTemplate(template) => self.string(template, span),
             Expression::HeredocTemplate(heredoc) => self.heredoc(heredoc, expr.span()),
             Expression::Parenthesis(inner) => ExprKind::Parens(Box::new(self.expr(inner.inner()))),
             Expression::Variable(name) => ExprKind::Name(name.as_str().to_owned()),

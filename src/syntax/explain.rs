@@ -53,6 +53,13 @@ pub(crate) fn bad_escape(file: FileId, text: &str, offset: usize) -> Diagnostic 
         .help(r#"Known are \n \r \t \" \\ \uNNNN and \UNNNNNNNN; a backslash itself is written `\\`."#)
 }
 
+/// A quote in the text between two directives of a string.
+pub(crate) fn bare_quote(quote: Span) -> Diagnostic {
+    Diagnostic::error(codes::SYNTAX, "A string ends here, between the directives `%{ … }` of its template")
+        .at(quote, "the quote")
+        .help(r#"Write `\"` for a quote that belongs to the text."#)
+}
+
 struct Place<'a> {
     file: FileId,
     text: &'a str,

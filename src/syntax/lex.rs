@@ -219,6 +219,11 @@ enum Mode<'a> {
     Code,
 }
 
+/// The end of a string whose first quote stands at `start`.
+pub(crate) fn string_end(text: &str, start: usize) -> usize {
+    skip_template(text, start + 1, Mode::Quoted, &mut Vec::new()).0
+}
+
 /// Skips the rest of a template with all that is nested in it, and notes the numbers in its interpolations; gives
 /// its end and whether it was closed.
 fn skip_template<'a>(

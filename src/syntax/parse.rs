@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_between_directives_ends_the_string() {
+        let text = "a = \"${b}-%{ if true }xjoin(\",\", [1])%{ endif }\"\n";
+        assert!(!parse(FILE, text).1.is_empty());
+        assert!(crate::format(text).is_err());
+        good("a = \"%{ if b == \"c\" }x ${d[\"e\"]} \\\"q\\\"%{ endif }\"\n");
+    }
+
+    #[test]
     fn numbers_are_as_written() {
         for number in
             ["1", "0.10", "1e400", "123456789012345678901234567890", "-5", "-0.30", "1E-7", "-1e-400"]

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use hcl_edit::Span as _;
 use hcl_edit::template::{Directive, Element, HeredocTemplate, StringTemplate, Strip, Template};
+use mlp_diag::Span;
 
 use crate::convert::Converter;
-use crate::explain::bad_escape;
+use crate::explain::{bad_escape, bare_quote};
+use crate::lex::string_end;
 use crate::{ExprKind, TemplatePart};
 
 /// How the literals of a template are to be read.
@@ -18,7 +20,13 @@ enum Literals {
 }
 
 impl Converter<'_> {
-    pub(crate) fn string(&mut self, template: &StringTemplate) -> ExprKind {
+    pub(crate) fn string(&mut self, template: &StringTemplate, span: Span) -> ExprKind {
+        // The parser takes a bare quote between directives for text; everyone else sees the end of the string there.
+        let end = string_end(self.text, span.start as usize);
+        if end < span.end as usize {
+            let quote = Span::new(self.file, end.saturating_sub(1), end);
+            self.problems.push(bare_quote(quote));
+        }
         let parts = self.parts(template, &mut Literals::Quoted { nested: false }, false, false);
         joined(parts)
     }
