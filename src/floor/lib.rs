@@ -14,6 +14,8 @@ mod problem;
 pub mod registry;
 pub mod schedule;
 pub mod serve;
+#[cfg(test)]
+mod skipping;
 
 pub use commit::commit;
 pub use files::Integrity;

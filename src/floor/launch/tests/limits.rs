@@ -107,7 +107,7 @@ impl Drop for SmallDisk {
 async fn a_disk_that_is_full_is_named_as_the_cause_and_freed_again() {
     let bench = Bench::new();
     let Some(_disk) = SmallDisk::mount(&bench.path("runs")) else {
-        eprintln!("SKIPPED the full disk: this user may not mount one");
+        crate::skipping::skip_unprivileged("the full disk: this user may not mount one");
         return;
     };
     let fill = step("fill", "yes > $MLP_OUTPUT_big").writes("big", ArtifactType::File);
