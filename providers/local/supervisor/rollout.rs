@@ -3,10 +3,11 @@
 //! What is decided is written down before it is done, so that whoever supervises next goes on from there. A step is held for
 //! time in which somebody looked: neither a supervisor that was away nor a clock that was changed shortens it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mlp_floor::registry::Registry;
 use mlp_floor::serve::{EndpointSpec, MOST_FAILURES, Reading, VariantSpec, VariantStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,6 +15,7 @@ use serde_json::json;
 use super::conditions;
 use super::protocol::RolloutReport;
 use crate::documents::{Document, Found, Place, write_json};
+use crate::fault::{Fallible, fault};
 use crate::mlp_eval::Quoted;
 use crate::mlp_value::{KnownValue, Number, units};
 use crate::time::{now_ms, rfc3339};
@@ -64,6 +66,29 @@ pub(super) struct Track {
     next: Option<Next>,
     #[serde(default)]
     held: Option<Held>,
+}
+
+/// The variants whose alias was taken back and is held there.
+pub(super) fn taken_back(place: &Place, document: &Document) -> Fallible<BTreeSet<String>> {
+    let failed = |problem: mlp_floor::Problem| fault(&problem, document.address());
+    let variants = document.config.field("variant").and_then(KnownValue::as_object);
+    let mut found = BTreeSet::new();
+    if variants.is_none() || !place.registry().is_file() {
+        return Ok(found);
+    }
+    let registry = Registry::open(&place.registry()).map_err(failed)?;
+    for (name, variant) in variants.into_iter().flat_map(|variants| variants.iter()) {
+        let word = |name: &str| variant.field(name).and_then(KnownValue::as_text);
+        let (Some(model), Some(alias)) = (word("model"), word("alias")) else { continue };
+        if registry.model(model).map_err(failed)?.is_none() {
+            continue;
+        }
+        let aliases = registry.aliases(model).map_err(failed)?;
+        if aliases.iter().any(|known| known.alias == alias && known.held) {
+            found.insert(name.to_string());
+        }
+    }
+    Ok(found)
 }
 
 /// The variants of an endpoint, as they are kept on disk.
@@ -183,8 +208,14 @@ impl Rollouts {
         let _ = std::fs::remove_file(Self::path(place, name));
     }
 
-    /// Every alias names a version. A variant that nothing is known of is served by what runs, or by that at once.
-    pub(super) fn follow(&mut self, wanted: &EndpointSpec, running: &[VariantStatus]) {
+    /// Every alias names a version. A variant that nothing is known of is served by what runs, or by that at once; so is one
+    /// whose alias was taken back: what it goes back to has served before, and whoever took it back does not want to wait.
+    pub(super) fn follow(
+        &mut self,
+        wanted: &EndpointSpec,
+        running: &[VariantStatus],
+        taken_back: &BTreeSet<String>,
+    ) {
         self.variants.retain(|name, _| wanted.variants.iter().any(|variant| variant.name == *name));
         for variant in &wanted.variants {
             let version = Version::from(variant);
@@ -194,8 +225,8 @@ impl Rollouts {
                     runs.map(|runs| Version { number: runs.model.version, digest: runs.digest.clone() });
                 Track::serving(runs.unwrap_or_else(|| version.clone()))
             });
-            if variant.weight == 0 {
-                // Without a share there is nothing to take over in steps.
+            // Without a share there is nothing to take over in steps.
+            if variant.weight == 0 || taken_back.contains(&variant.name) {
                 *track = Track::serving(version);
             } else {
                 track.follow(&version);

@@ -64,9 +64,9 @@ fn next(weight: u32, version: u64) -> (String, u32, u64) {
 
 fn begun() -> Rollouts {
     let mut rollouts = Rollouts::default();
-    rollouts.follow(&spec(8_000, 1), &[]);
+    rollouts.follow(&spec(8_000, 1), &[], &BTreeSet::new());
     assert!(!rollouts.under_way());
-    rollouts.follow(&spec(8_000, 2), &[]);
+    rollouts.follow(&spec(8_000, 2), &[], &BTreeSet::new());
     rollouts
 }
 
@@ -100,26 +100,38 @@ fn an_aborted_version_is_held_until_the_alias_moves_or_it_is_released() {
     let (mut rollouts, policy) = (begun(), policy(&[5, 100]));
     rollouts.look(&policy, &seen(2, MOST_RESTARTS), Duration::from_secs(1));
     assert_eq!(shares(&rollouts, &policy, 2), [stable(8_000, 1)]);
-    rollouts.follow(&spec(8_000, 2), &[]);
+    rollouts.follow(&spec(8_000, 2), &[], &BTreeSet::new());
     assert_eq!(shares(&rollouts, &policy, 2), [stable(8_000, 1)], "not tried again");
     let report = rollouts.report(&policy, &[]);
     assert!(report[0].held_at.is_some() && report[0].text.contains("do not stay up"), "{report:?}");
 
     let mut moved = rollouts.clone();
-    moved.follow(&spec(8_000, 3), &[]);
+    moved.follow(&spec(8_000, 3), &[], &BTreeSet::new());
     assert_eq!(shares(&moved, &policy, 3), [stable(7_600, 1), next(400, 3)]);
-    moved.follow(&spec(8_000, 2), &[]);
+    moved.follow(&spec(8_000, 2), &[], &BTreeSet::new());
     assert_eq!(shares(&moved, &policy, 2), [stable(7_600, 1), next(400, 2)], "it was named anew");
 
     assert!(rollouts.release() && !rollouts.release());
-    rollouts.follow(&spec(8_000, 2), &[]);
+    rollouts.follow(&spec(8_000, 2), &[], &BTreeSet::new());
     assert_eq!(shares(&rollouts, &policy, 2), [stable(7_600, 1), next(400, 2)]);
+}
+
+#[test]
+fn an_alias_that_was_taken_back_takes_over_at_once() {
+    let (mut rollouts, policy) = (begun(), policy(&[5, 100]));
+    rollouts.look(&policy, &seen(2, MOST_RESTARTS), Duration::from_secs(1));
+    let other: BTreeSet<String> = ["other".to_owned()].into();
+    rollouts.follow(&spec(8_000, 3), &[], &other);
+    assert_eq!(shares(&rollouts, &policy, 3), [stable(7_600, 1), next(400, 3)]);
+    rollouts.follow(&spec(8_000, 2), &[], &["stable".to_owned()].into());
+    assert_eq!(shares(&rollouts, &policy, 2), [stable(8_000, 2)]);
+    assert_eq!(rollouts.report(&policy, &[]), Vec::new());
 }
 
 #[test]
 fn an_alias_that_moves_back_ends_it() {
     let (mut rollouts, policy) = (begun(), policy(&[5, 100]));
-    rollouts.follow(&spec(8_000, 1), &[]);
+    rollouts.follow(&spec(8_000, 1), &[], &BTreeSet::new());
     assert_eq!(shares(&rollouts, &policy, 1), [stable(8_000, 1)]);
     assert_eq!(rollouts.report(&policy, &[]), Vec::new());
 }
@@ -172,6 +184,6 @@ fn what_was_written_is_read_and_without_it_what_runs_counts() {
     let mut fresh = Rollouts::read(&place, "e");
     let mut running = seen(1, 0);
     (running[0].name, running[0].of) = ("stable".into(), None);
-    fresh.follow(&spec(8_000, 2), &running);
+    fresh.follow(&spec(8_000, 2), &running, &BTreeSet::new());
     assert_eq!(shares(&fresh, &policy(&[5, 100]), 2), [stable(7_600, 1), next(400, 2)]);
 }

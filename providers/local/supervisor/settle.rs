@@ -8,7 +8,7 @@ use mlp_floor::Problem;
 use mlp_floor::serve::{EndpointSpec, Keeper, VariantStatus, View};
 
 use super::protocol::{EndpointReport, VERSION, is_older, keeper_folder};
-use super::rollout::{Policy, Rollouts, with_versions};
+use super::rollout::{Policy, Rollouts, taken_back, with_versions};
 use super::{Key, Supervisor, held, process, spec};
 use crate::documents::{Document, Found, Place, write_json};
 use crate::fault::{self, Fallible};
@@ -178,7 +178,7 @@ impl Supervisor {
         };
         let before = slot.rollouts.clone().unwrap_or_else(|| Rollouts::read(place, &key.1));
         let mut rollouts = before.clone();
-        rollouts.follow(&spec, slot.running());
+        rollouts.follow(&spec, slot.running(), &taken_back(place, document)?);
         if rollouts == before {
             self.watch(slot, &mut rollouts, &policy);
         } else {
