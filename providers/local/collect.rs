@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mlp_floor::launch::RunStatus;
+use mlp_floor::launch::{ENVIRONMENT, RunStatus};
 use mlp_floor::registry::{AliasMove, Registry};
 use mlp_provider::{CollectRequest, Collected, Garbage};
 use serde_json::Value as Json;
@@ -30,6 +30,7 @@ pub(crate) fn collect(ground: &Ground, request: &CollectRequest) -> Fallible<Col
     sweep.dataset_versions()?;
     sweep.model_directories()?;
     sweep.code()?;
+    sweep.environments()?;
     sweep.cached_results()?;
     sweep.data_objects()?;
     sweep.leftovers()?;
@@ -214,6 +215,33 @@ impl<'a> Sweep<'a> {
 
     fn code(&mut self) -> Fallible<()> {
         self.sweep_named("code", "no pipeline, model or kept run uses it", &self.ground.place.code())
+    }
+
+    /// Environments of runtimes with packages: those stay whose lock file a record names, and those that a version of a model
+    /// was made in, since it is served there.
+    fn environments(&mut self) -> Fallible<()> {
+        let root = self.home().join("runtimes");
+        if self.busy {
+            if root.is_dir() {
+                self.done
+                    .kept
+                    .push("environments of runtimes: work that is under way may use them".to_owned());
+            }
+            return Ok(());
+        }
+        // What begins with a dot are locks and builds, which the next build clears away.
+        for path in files(&root).into_iter().filter(|path| !file_name(path).starts_with('.')) {
+            let description = fs::read_to_string(path.join(ENVIRONMENT)).unwrap_or_default();
+            let named = |digest: String| self.marked.contains(&digest);
+            if !named(file_name(&path)) && !digests_in(&description).any(named) {
+                self.remove_unless_young(
+                    "environment",
+                    "no record and no version of a model leads to it",
+                    &path,
+                )?;
+            }
+        }
+        Ok(())
     }
 
     /// Sweeps a folder whose entries are called by digests (`<digest>`, `<digest>.json`), and what writing them left.

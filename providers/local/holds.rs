@@ -140,11 +140,12 @@ fn holds_records(path: &Path) -> bool {
     !NO_RECORDS.contains(&name.as_str()) && !name.starts_with('.')
 }
 
-/// The digests in a text: 64 hexadecimal digits that stand by themselves.
+/// The digests in a text: 64 hexadecimal digits that stand by themselves, or 32 in the name of an environment.
 pub(crate) fn digests_in(text: &str) -> impl Iterator<Item = String> + '_ {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    let is_digest =
-        |word: &&str| word.len() == 64 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_digest = |word: &&str| {
+        matches!(word.len(), 32 | 64) && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
     words.filter(is_digest).map(str::to_owned)
 }
 

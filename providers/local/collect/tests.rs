@@ -55,6 +55,13 @@ async fn what_nothing_leads_to_goes_and_the_rest_stays() {
     plant(&fixture, "logs/gone/stable-0.log", "hello");
     plant(&fixture, "triggers/pipelines/gone.json", "{}");
     plant(&fixture, "code/.tmp-1-1/x", "x");
+    let environment = |key: char, lock: &str| {
+        let path = format!("runtimes/{}/mlp-runtime.json", key.to_string().repeat(32));
+        plant(&fixture, &path, &json!({ "lock": { "digest": lock } }).to_string());
+    };
+    environment('a', &"d".repeat(64));
+    environment('b', &"e".repeat(64));
+    plant(&fixture, "rollouts/locked.json", &json!({ "lock": "e".repeat(64) }).to_string());
     fs::write(fixture.project().join("precious"), "not ours").unwrap();
 
     let before = everything(&fixture);
@@ -66,9 +73,22 @@ async fn what_nothing_leads_to_goes_and_the_rest_stays() {
     assert_eq!(names(&done, "run").len(), 3, "{done:?}");
     assert!(made[3..].iter().all(|run| fixture.ground.place.runs().join(run).is_dir()));
     assert!(made[..3].iter().all(|run| !fixture.ground.place.runs().join(run).exists()));
-    for what in ["code", "data", "model directory", "cached result", "logs", "triggers", "unfinished copy"] {
+    for what in [
+        "code",
+        "data",
+        "model directory",
+        "cached result",
+        "logs",
+        "triggers",
+        "unfinished copy",
+        "environment",
+    ] {
         assert_eq!(names(&done, what).len(), 1, "{what}: {done:?}");
     }
+    assert!(
+        fixture.ground.place.home.join("runtimes").join("b".repeat(32)).is_dir(),
+        "a record names its lock"
+    );
     assert!(done.garbage.iter().find(|one| one.what == "code").unwrap().bytes > 0);
     // The old code made version 4, which a rollback would serve.
     assert!(old_code.iter().all(|path| path.exists()));

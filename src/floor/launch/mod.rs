@@ -35,7 +35,7 @@ pub(crate) use report::rfc3339;
 pub use report::{
     Artifact, Event, EventSink, Failure, RunReport, RunStatus, Runner, StepReport, StepStatus, log_path,
 };
-pub use runtime::{Builder, LockFile, Runtime, RuntimeSpec, joint_digest, lock_digest};
+pub use runtime::{Builder, ENVIRONMENT, LockFile, Runtime, RuntimeSpec, joint_digest, lock_digest};
 pub use schedule::{close_abandoned, run_pipeline};
 pub use spec::{
     ArtifactType, CacheKey, CacheSpec, Capacity, CodeRef, InputBinding, Interpreter, OutputSpec, PipelineRun,

@@ -24,7 +24,7 @@ use crate::Problem;
 use crate::digest::digest_file;
 
 /// The file whose presence says that an environment is whole.
-const MARK: &str = "mlp-runtime.json";
+pub const ENVIRONMENT: &str = "mlp-runtime.json";
 /// No installer works longer than this without being stuck.
 const LONGEST_BUILD: Duration = Duration::from_secs(3600);
 /// How many of the installer's last lines are shown.
@@ -155,7 +155,7 @@ impl RuntimeSpec {
     #[must_use]
     pub fn built(&self, root: &Path) -> Option<Runtime> {
         let runtime = self.planned(root);
-        let whole = |key: String| root.join(key).join(MARK).is_file() && runtime.interpreter.is_file();
+        let whole = |key: String| root.join(key).join(ENVIRONMENT).is_file() && runtime.interpreter.is_file();
         self.key().is_none_or(whole).then_some(runtime)
     }
 
@@ -309,7 +309,7 @@ impl Build<'_> {
                 fs::copy(&file, kept.join(name)).map_err(failed)?;
             }
         }
-        write_json(&self.place.join(MARK), self.spec)
+        write_json(&self.place.join(ENVIRONMENT), self.spec)
     }
 
     fn make(&self) -> Result<(), Problem> {

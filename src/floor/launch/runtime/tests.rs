@@ -83,7 +83,7 @@ fn an_environment_holds_what_is_locked_and_is_built_once() {
     let runtime = spec.ensure(&bench.root(), &Patient::default()).unwrap();
     assert_eq!(version_in(&runtime), "1.0");
     let made = |runtime: &Runtime| {
-        let mark = runtime.bin_dir.as_ref().unwrap().with_file_name(MARK);
+        let mark = runtime.bin_dir.as_ref().unwrap().with_file_name(ENVIRONMENT);
         fs::metadata(mark).unwrap().modified().unwrap()
     };
     let first = made(&runtime);
