@@ -75,7 +75,8 @@ fn listed(ground: &Ground, document: &Document, versions: &[Manifest]) -> Fallib
         notes.extend(users.iter().cloned());
         table.push([
             one.digest[..SHORT].to_owned(),
-            one.created_at.clone(),
+            // To the second: what is exact stands in the JSON.
+            one.created_at.split_once('.').map_or(one.created_at.clone(), |(second, _)| format!("{second}Z")),
             one.rows.to_string(),
             units::format_bytes(one.bytes),
             one.format.name().to_owned(),
