@@ -246,10 +246,15 @@ fn said(outcome: &Outcome, planned: &Planned, compiled: &Compiled, globals: &Glo
     }
     if problems.is_empty() && !outcome.cancelled {
         if !globals.json {
-            report::talk(&format!(
-                "\nApplied: {} added, {} changed, {} destroyed.",
+            let mut text = format!(
+                "\nApplied: {} added, {} changed, {} destroyed",
                 counts.add, counts.change, counts.destroy
-            ));
+            );
+            let others = [(counts.moved, "moved"), (counts.import, "imported"), (counts.forget, "forgotten")];
+            for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
+                text.push_str(&format!(", {count} {word}"));
+            }
+            report::talk(&(text + "."));
         }
         return Exit::Success;
     }

@@ -160,6 +160,10 @@ impl std::str::FromStr for Address {
             [(kind, None), (label, None), (name, key)] if LABELLED_TWICE.contains(&&**kind) => {
                 (kind.clone(), Arc::from(format!("{label}.{name}")), key.clone())
             }
+            // As in a plan: what is declared by `resource "local_directory" "x"` is `local_directory.x`.
+            [(word, None), (kind, None), (name, _)] if &**word == "resource" => {
+                return Err(format!("`{text}` has a word too many: the address is `{kind}.{name}`"));
+            }
             [(kind, None)] if &**kind == "project" => (kind.clone(), Arc::from(""), None),
             _ => return Err(wrong()),
         };
@@ -203,6 +207,8 @@ mod tests {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert!("model".parse::<Address>().is_err());
+        let why = "resource.local_directory.x".parse::<Address>().unwrap_err();
+        assert!(why.ends_with("the address is `local_directory.x`"), "{why}");
         assert!("model..a".parse::<Address>().is_err());
         assert!("model.a[\"x".parse::<Address>().is_err());
         let inner: Address = "module.m[\"k\"].module.n.model.a".parse().unwrap();
