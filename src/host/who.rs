@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn a_user_without_a_variable_has_a_name() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/home/ann:\n";
+        let passwd = "root:x:0:0::/:/bin/sh\nann:x:1000:1000::/:/bin/sh\n";
         assert_eq!(account(passwd, 1000).as_deref(), Some("ann"));
         assert_eq!(account(passwd, 7), None);
     }
