@@ -9,7 +9,7 @@ use mlp_diag::{Blame, Diagnostic, SourceMap};
 use mlp_plan::{Mode, Plan};
 
 use super::exit::Exit;
-use super::plan::{Selection, plan_of, show};
+use super::plan::{Selection, plan_of, settled, show};
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
 use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place, outside};
@@ -64,7 +64,9 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             return if args.plan.is_some() && missing { Exit::Stale } else { exit };
         }
     };
-    let mut planned = match plan_of(&compiled, &request, globals) {
+    let planned = plan_of(&compiled, &request, globals)
+        .and_then(|planned| settled(&compiled, planned, &request, globals));
+    let mut planned = match planned {
         Ok(planned) => planned,
         Err(exit) => return exit,
     };

@@ -5,7 +5,7 @@ use mlp_value::units::format_bytes;
 
 use super::apply::{Applying, How, refused};
 use super::exit::Exit;
-use super::plan::{Selection, prepare, show};
+use super::plan::{Selection, prepare_change, show};
 use super::project::VariableArgs;
 use super::{Globals, report};
 use crate::engine::{Planned, Request};
@@ -24,7 +24,7 @@ pub struct Args {
 /// Plans the end, asks, and carries it out.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
     let request = Request { mode: Mode::Destroy, options: args.selection.options() };
-    let (compiled, planned) = match prepare(globals, &args.variables, &request) {
+    let (compiled, planned) = match prepare_change(globals, &args.variables, &request) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };

@@ -8,8 +8,8 @@ use mlp_plan::{Mode, PlanOptions, RenderOptions, render_json, render_text};
 use super::exit::Exit;
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
-use crate::engine::{Planned, Request, make_plan};
-use crate::host::terminal;
+use crate::engine::{Planned, Request, make_plan, settle_left};
+use crate::host::{terminal, who};
 
 /// Which resources a plan is about.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -116,6 +116,42 @@ pub fn prepare(
         .map_err(|(diagnostics, sources)| report::diagnostics(&diagnostics, &sources, globals))?;
     let planned = plan_of(&compiled, request, globals)?;
     Ok((compiled, planned))
+}
+
+/// The same for a command that will change something: what an apply that broke off left unknown is settled first, so that
+/// the plan is made over what is remembered then.
+///
+/// # Errors
+/// The exit that follows from what was reported.
+pub fn prepare_change(
+    globals: &Globals,
+    variables: &VariableArgs,
+    request: &Request,
+) -> Result<(Compiled, Planned), Exit> {
+    let (compiled, planned) = prepare(globals, variables, request)?;
+    let planned = settled(&compiled, planned, request, globals)?;
+    Ok((compiled, planned))
+}
+
+/// Settles what an apply that broke off left unknown, and plans again where there was any.
+///
+/// # Errors
+/// The exit that follows from what was reported.
+pub fn settled(
+    compiled: &Compiled,
+    planned: Planned,
+    request: &Request,
+    globals: &Globals,
+) -> Result<Planned, Exit> {
+    let failed = |diagnostics: Vec<Diagnostic>| report::diagnostics(&diagnostics, &compiled.sources, globals);
+    let runtime = report::runtime().map_err(|diagnostic| failed(vec![*diagnostic]))?;
+    let who = who::who();
+    let settling = settle_left(&planned, &*compiled.provider, &who);
+    if runtime.block_on(settling).map_err(failed)? {
+        drop(runtime);
+        return plan_of(compiled, request, globals);
+    }
+    Ok(planned)
 }
 
 /// Plans what was resolved; reports what is wrong.

@@ -9,7 +9,7 @@ use mlp_value::ResourceId;
 
 use super::apply::{Applying, How, again, published, refused};
 use super::exit::Exit;
-use super::plan::{prepare, show};
+use super::plan::{prepare_change, show};
 use super::project::{Compiled, VariableArgs};
 use super::{Globals, report, status};
 use crate::engine::{self, Planned, Request};
@@ -30,7 +30,7 @@ pub struct Args {
 /// Takes the specification to a running platform.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
     let request = Request { mode: Mode::Apply, options: mlp_plan::PlanOptions::default() };
-    let (compiled, planned) = match prepare(globals, &args.variables, &request) {
+    let (compiled, planned) = match prepare_change(globals, &args.variables, &request) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };

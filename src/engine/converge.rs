@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlp_apply::{ApplyReporter, Cancel, Options, Outcome, execute};
+use mlp_apply::{ApplyReporter, Cancel, Options, Outcome, execute, settle};
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_plan::Plan;
 use mlp_provider::{Provider, Reporter, RunRequest, RunSummary, Session};
@@ -86,6 +86,38 @@ pub async fn apply(
     }
     writer.close(word(&outcome), &summary(&planned.plan, &outcome)).map_err(one)?;
     Ok(outcome)
+}
+
+/// Settles, under the lease, what an apply that broke off left unknown, and says whether there was any: what was planned before
+/// is then to be planned again, since other things are remembered now.
+///
+/// # Errors
+/// The lease is held by somebody else, or the target does not tell what became of a call.
+pub async fn settle_left(planned: &Planned, provider: &dyn Provider, who: &str) -> Result<bool, Diagnostics> {
+    let one = |diagnostic: Diagnostic| vec![diagnostic];
+    if planned.store.read().map_err(one)?.unfinished.is_empty() {
+        return Ok(false);
+    }
+    let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&Holder::here()).map_err(one)?);
+    let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;
+    let when = rfc3339(unix_now());
+    writer
+        .append(&Entry::Open {
+            apply: format!("{when}-{}", writer.token()),
+            who: who.to_owned(),
+            command: "settle".to_owned(),
+            when,
+            plan_digest: String::new(),
+            commit: None,
+        })
+        .map_err(one)?;
+    let settled = settle(&session, &writer, &Options::new(provider.resources()).kinds).await;
+    let (word, count) = match &settled {
+        Ok(count) => ("done", *count),
+        Err(_) => ("failed", 0),
+    };
+    writer.close(word, &format!("{count} calls of an apply that broke off were settled")).map_err(one)?;
+    settled.map(|_| true)
 }
 
 fn word(outcome: &Outcome) -> &'static str {

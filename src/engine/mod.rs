@@ -13,7 +13,7 @@ mod renames;
 mod sealing;
 mod vault;
 
-pub use converge::{Pace, Watcher, apply, converge, first_runs};
+pub use converge::{Pace, Watcher, apply, converge, first_runs, settle_left};
 pub use lowering::place as lower_place;
 pub use planning::{Planned, Request, home, make_plan, publish, session_for};
 pub use providers::{built_with, provider};

@@ -13,7 +13,7 @@ use mlp_plan::mlp_provider::{
     Call, CallKind, Desired, ErrorClass, LogQuery, Provider, ProviderError, Ready, Removal, Reporter,
     RunRequest, RunSummary, Seen, Session, StatusEntry,
 };
-use mlp_plan::mlp_state::{Entry, State, Writer};
+use mlp_plan::mlp_state::{Entry, State, Writer, successor};
 use mlp_plan::{Mode, Plan, PlanInput, PlanOptions, PlanStep, Refactor, decide};
 use mlp_provider_testkit::{Crash, Dice, Faults, Sim, SimSession, World};
 
@@ -241,11 +241,13 @@ impl History {
 /// circle.
 fn ends_early(plan: &Plan, state: &State) -> Vec<String> {
     let early = |ending: &&PlanStep| {
+        // What was set aside for a successor is needed under the successor's name.
+        let base = successor(&ending.resource).unwrap_or_else(|| ending.resource.clone());
         ending.record.is_none()
             && plan.steps.iter().any(|step| {
                 let record = state.resources.get(&step.resource);
                 step.record.is_some()
-                    && record.is_some_and(|record| record.depends_on.contains(&ending.resource))
+                    && record.is_some_and(|record| record.depends_on.contains(&base))
                     && !ending.after.contains(&step.number)
             })
     };
