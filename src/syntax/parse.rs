@@ -188,9 +188,15 @@ mod tests {
 
     #[test]
     fn a_number_is_no_name_and_ends_where_a_name_begins() {
-        for bad in
-            ["1e400 \"x\" {\n}\n", "a = 1e-4001e-400\n", "a = 0x10\n", "a = 1_000\n", "a = \"${1each}\"\n"]
-        {
+        for bad in [
+            "1e400 \"x\" {\n}\n",
+            "a = 1e-4001e-400\n",
+            "a = 0x10\n",
+            "a = 1_000\n",
+            "a = \"${1each}\"\n",
+            "a = [1. 2]\n",
+            "a = 1 .2\n",
+        ] {
             let (_, problems) = parse(FILE, bad);
             assert!(!problems.is_empty(), "{bad}");
             assert!(crate::format(bad).is_err(), "{bad}");

@@ -101,6 +101,15 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnosti
             {
                 problems.push(glued(file, text, &tokens[at - 1], token));
             }
+            // `a.0.b` is a step and then another; of a number that stands by itself there is nothing to take.
+            Kind::Operator
+                if token.is(text, ".")
+                    && at > 0
+                    && tokens[at - 1].kind == Kind::Number
+                    && (at == 1 || !tokens[at - 2].is(text, ".")) =>
+            {
+                problems.push(glued(file, text, &tokens[at - 1], token));
+            }
             Kind::Open => {
                 if stack.len() == MAX_DEPTH && !too_deep {
                     too_deep = true;
