@@ -143,15 +143,16 @@ pub fn settled(
     request: &Request,
     globals: &Globals,
 ) -> Result<Planned, Exit> {
+    if !planned.unsettled {
+        return Ok(planned);
+    }
     let failed = |diagnostics: Vec<Diagnostic>| report::diagnostics(&diagnostics, &compiled.sources, globals);
     let runtime = report::runtime().map_err(|diagnostic| failed(vec![*diagnostic]))?;
     let who = who::who();
     let settling = settle_left(&planned, &*compiled.provider, &who);
-    if runtime.block_on(settling).map_err(failed)? {
-        drop(runtime);
-        return plan_of(compiled, request, globals);
-    }
-    Ok(planned)
+    runtime.block_on(settling).map_err(failed)?;
+    drop(runtime);
+    plan_of(compiled, request, globals)
 }
 
 /// Plans what was resolved; reports what is wrong.

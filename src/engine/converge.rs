@@ -88,16 +88,13 @@ pub async fn apply(
     Ok(outcome)
 }
 
-/// Settles, under the lease, what an apply that broke off left unknown, and says whether there was any: what was planned before
-/// is then to be planned again, since other things are remembered now.
+/// Settles, under the lease, what an apply that broke off left unknown: what was planned before is then to be planned again,
+/// since other things are remembered now.
 ///
 /// # Errors
 /// The lease is held by somebody else, or the target does not tell what became of a call.
-pub async fn settle_left(planned: &Planned, provider: &dyn Provider, who: &str) -> Result<bool, Diagnostics> {
+pub async fn settle_left(planned: &Planned, provider: &dyn Provider, who: &str) -> Result<(), Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    if planned.store.read().map_err(one)?.unfinished.is_empty() {
-        return Ok(false);
-    }
     let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&Holder::here()).map_err(one)?);
     let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;
     let when = rfc3339(unix_now());
@@ -117,7 +114,7 @@ pub async fn settle_left(planned: &Planned, provider: &dyn Provider, who: &str) 
         Err(_) => ("failed", 0),
     };
     writer.close(word, &format!("{count} calls of an apply that broke off were settled")).map_err(one)?;
-    settled.map(|_| true)
+    settled.map(drop)
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -30,6 +30,8 @@ pub struct Request {
 
 /// A plan with everything that carrying it out needs.
 pub struct Planned {
+    /// Whether an apply that broke off left calls whose outcome is not known.
+    pub unsettled: bool,
     /// The decision.
     pub plan: Plan,
     /// The doing half.
@@ -216,7 +218,8 @@ pub async fn make_plan(
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);
     let target = target(platform, directory, &loaded);
-    Ok(Planned { plan, session, store, desired, vault, target, postconditions })
+    let unsettled = !loaded.unfinished.is_empty();
+    Ok(Planned { unsettled, plan, session, store, desired, vault, target, postconditions })
 }
 
 fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {
