@@ -412,7 +412,7 @@ fn short(digest: &str) -> &str {
 }
 
 /// The bytes of a file, or of the files below a directory; links are not followed.
-fn size(path: &Path) -> u64 {
+pub(crate) fn size(path: &Path) -> u64 {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => files(path).iter().map(|inner| size(inner)).sum(),
         Ok(found) => found.len(),

@@ -21,11 +21,8 @@ use crate::lower::object_name;
 use crate::mlp_eval::Quoted;
 use crate::mlp_value::{KnownValue, Number, units};
 use crate::resources::Ground;
+use crate::run::text;
 use crate::{codes, time};
-
-fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
-    value.field(name).and_then(KnownValue::as_text)
-}
 
 fn address_of(config: &KnownValue) -> &str {
     text(config, "address").unwrap_or_default()

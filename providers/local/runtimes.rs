@@ -10,10 +10,7 @@ use mlp_provider::{Event, Reporter};
 use crate::fault::{Fallible, fault};
 use crate::mlp_value::KnownValue;
 use crate::resources::Ground;
-
-fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
-    value.field(name).and_then(KnownValue::as_text)
-}
+use crate::run::text;
 
 /// Tells a reporter of a build.
 struct Telling<'a> {

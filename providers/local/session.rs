@@ -11,6 +11,7 @@ use mlp_provider::{
 };
 
 use crate::codes;
+use crate::collect;
 use crate::documents::{Document, Found, Place};
 use crate::fault::{Fallible, io, wrong};
 use crate::mlp_diag::Subject;
@@ -249,7 +250,7 @@ impl Session for Local {
     }
 
     async fn collect(&self, request: &CollectRequest) -> Result<Option<Collected>, ProviderError> {
-        crate::collect::collect(&self.ground, request).map(Some)
+        collect::collect(&self.ground, request).map(Some)
     }
 
     async fn status(
@@ -339,7 +340,7 @@ impl Local {
         crate::dataset::Copies::sweep(&self.ground.place.runs());
         let cache = home.join("cache");
         let mut said = Vec::new();
-        let freed = size_of(&cache);
+        let freed = collect::size(&cache);
         if std::fs::remove_dir_all(&cache).is_ok() && freed > 0 {
             said.push(format!("deleted: the cache of steps ({})", units::format_bytes(freed)));
         }
@@ -348,7 +349,7 @@ impl Local {
             let _ = std::fs::remove_dir_all(home.join(folder));
         }
         for (name, why) in STAYS {
-            let bytes = size_of(&home.join(name));
+            let bytes = collect::size(&home.join(name));
             if bytes > 0 {
                 said.push(format!(
                     "stays: {} ({}): {why}",
@@ -359,17 +360,6 @@ impl Local {
         }
         said
     }
-}
-
-/// The bytes of the files below a directory; what links show is counted where it is.
-fn size_of(path: &Path) -> u64 {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let size = |entry: std::fs::DirEntry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => size_of(&entry.path()),
-        Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |found| found.len()),
-        _ => 0,
-    };
-    entries.map(size).sum()
 }
 
 /// Shows the whole lines of a file from a position on, and gives the position after them.

@@ -16,13 +16,10 @@ use crate::documents::Document;
 use crate::fault::{Fallible, fault, io, wrong};
 use crate::lower::{combined_digest, held, recipe, written};
 use crate::mlp_value::KnownValue;
+use crate::run::text;
 use crate::sources::{Fetched, fetch};
 
 pub(super) struct Dataset;
-
-fn text<'v>(value: &'v KnownValue, name: &str) -> Option<&'v str> {
-    value.field(name).and_then(KnownValue::as_text)
-}
 
 fn address_of(config: &KnownValue) -> &str {
     text(config, "address").unwrap_or_default()

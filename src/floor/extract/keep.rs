@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::SourceSpec;
+use super::merge::merge;
 use super::wire::KEPT;
 use crate::Problem;
 use crate::data::{Format, SourceData, Spool};
@@ -234,6 +235,29 @@ impl Session {
         }
         self.result.parts.push(data);
         Ok(())
+    }
+
+    /// Gives the rows of a table, so many of them; `before` are the rows that were kept and that these go on from, with the
+    /// columns by which rows are told apart.
+    pub(super) fn give_table(
+        &mut self,
+        part: &str,
+        (read, count): (Output, u64),
+        before: Option<(&Path, &[String])>,
+        position: Option<(Json, Json)>,
+    ) -> Result<(), Problem> {
+        let Some((before, key)) = before else {
+            self.say(format!("{part}: {count} rows read"));
+            return self.give(part, read, position);
+        };
+        let mut out = self.output(part, "jsonl")?;
+        let mut since = read.into_file()?;
+        let merged = merge(before, &mut since, key, &mut out)?;
+        self.say(format!(
+            "{part}: {} rows read on from where the last reading ended, {} kept",
+            merged.read, merged.stayed
+        ));
+        self.give(part, out, position)
     }
 
     /// Gives the rows that were kept, again.

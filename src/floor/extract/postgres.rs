@@ -18,7 +18,6 @@ use tokio_postgres::{Client, NoTls, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::keep::{Output, Session, write_failed};
-use super::merge::merge;
 use super::postgres_uri::{Address, parse};
 use super::wire::{
     ABSENT, BROKE_OFF, DENIED, LOOK, NOT_DATA, SETTING, UNREACHABLE, absent, chain, quoted, quoted_word,
@@ -443,22 +442,14 @@ async fn read_table(
         count += 1;
     }
     let keeps = reading.position.map(|position| (position, reading.shape));
-    match (kept, from) {
-        (Some((_, before)), Some(_)) => {
-            let mut out = session.output(&table.name, "jsonl")?;
-            let mut since = read.into_file()?;
-            let merged = merge(&before, &mut since, &reading.key, &mut out)?;
-            session.say(format!(
-                "{}: {} rows read on from where the last reading ended, {} kept",
-                table.name, merged.read, merged.stayed
-            ));
-            session.give(&table.name, out, keeps)
-        }
-        _ => {
-            session.say(format!("{}: {count} rows read", table.name));
-            session.give(&table.name, read, keeps)
-        }
-    }
+    // Without a position nothing goes on from what was kept.
+    let before = kept.filter(|_| from.is_some()).map(|(_, before)| before);
+    session.give_table(
+        &table.name,
+        (read, count),
+        before.as_deref().map(|before| (before, reading.key.as_slice())),
+        keeps,
+    )
 }
 
 /// A silence in the middle is no matter of reaching the server.

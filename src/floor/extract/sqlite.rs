@@ -13,7 +13,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Rows, Transaction};
 use serde_json::{Value as Json, json};
 
 use super::keep::{Output, Session, write_failed};
-use super::merge::merge;
 use super::wire::{ABSENT, BROKE_OFF, NOT_DATA, SETTING, SILENCE, UNREACHABLE, absent, quoted, quoted_word};
 use super::{SourceSpec, TableSpec};
 use crate::Problem;
@@ -254,22 +253,14 @@ fn read_table(
         RowError::Problem(problem) => problem.at(table.at("")),
     })?;
     let keeps = position.map(|position| (position, remembered));
-    match (kept, from) {
-        (Some((_, before)), Some(_)) => {
-            let mut out = session.output(&table.name, "jsonl")?;
-            let mut since = read.into_file()?;
-            let merged = merge(&before, &mut since, &shape.key, &mut out)?;
-            session.say(format!(
-                "{}: {} rows read on from where the last reading ended, {} kept",
-                table.name, merged.read, merged.stayed
-            ));
-            session.give(&table.name, out, keeps)
-        }
-        _ => {
-            session.say(format!("{}: {count} rows read", table.name));
-            session.give(&table.name, read, keeps)
-        }
-    }
+    // Without a position nothing goes on from what was kept.
+    let before = kept.filter(|_| from.is_some()).map(|(_, before)| before);
+    session.give_table(
+        &table.name,
+        (read, count),
+        before.as_deref().map(|before| (before, shape.key.as_slice())),
+        keeps,
+    )
 }
 
 enum RowError {
