@@ -12,6 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -179,11 +180,23 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A port that nothing listens on.
+/// A port that nothing listens on, and that no other test of this process was given. It lies below the range from which
+/// systems take ports for outgoing connections, so that nobody else is given it while a test expects silence there.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(64);
+    for _ in 0..PORTS.len() {
+        let offset = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u32;
+        let port = PORTS.start + offset as u16;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("all ports of {PORTS:?} are taken");
 }
+
+/// From where tests take ports.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// Says that a test has nothing to test with. It is counted, and it is a failure where nothing may be missing.
 pub fn skip(why: &str) {
