@@ -30,6 +30,10 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             }
         }
     }
+    // In the order of the text; what stands nowhere comes last.
+    all.sort_by_key(|diagnostic| {
+        diagnostic.place().map_or((1, None), |span| (0, Some((span.file, span.start))))
+    });
     let exit = report::diagnostics(&all, &project.sources, globals);
     if !all.iter().any(Diagnostic::is_error) && !globals.json {
         let names = environments.join(", ");

@@ -17,12 +17,14 @@ mod references;
 mod resolve;
 mod scope;
 mod select;
+mod slips;
 mod source;
 mod spread;
 mod typexpr;
 mod values;
 mod variables;
 mod versions;
+mod words;
 
 pub use codes::CODES;
 pub use index::{Index, environments};

@@ -80,6 +80,8 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.diagnostics.replace(diagnostics);
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
+    let all = indexes.values().chain([&index]);
+    evaluator.nameless = all.flat_map(|index| index.nameless.iter().cloned()).collect();
     variables(&mut evaluator, &declared, environment, inputs.assignments);
     Opener::new(&mut evaluator, &indexes).run(declared);
     let platform = build(&mut evaluator, environment, inputs.environment);

@@ -63,6 +63,7 @@ impl<'a, 't> NameScope<'a, 't> {
         let Some(kind) = kinds::kind(root).or_else(native) else { return Err(self.unknown_root(root, span)) };
         let (address, used) = self.address(kind, traversal, span)?;
         if kind.name == "environment" {
+            self.named("environment", traversal, &self.environments(), span)?;
             return Ok(reference(address, &[], used));
         }
         let rest = &traversal.steps[used..];
@@ -216,6 +217,10 @@ impl<'a, 't> NameScope<'a, 't> {
         Ok((base.with_key(key), labels + 1))
     }
 
+    fn environments(&self) -> Vec<&str> {
+        self.evaluator.environments.iter().map(String::as_str).collect()
+    }
+
     fn keys(&self, base: &Address) -> Vec<String> {
         let all = self.evaluator.instances.keys().filter(|address| address.without_key() == *base);
         all.take(12).map(|address| format!("`{address}`")).collect()
@@ -230,6 +235,9 @@ impl<'a, 't> NameScope<'a, 't> {
             .at_opt(span, "referred to here")
             .note(why.clone())
             .help("include it here, or give this attribute another value in the environment");
+        }
+        if self.evaluator.nameless.contains(kind.name) {
+            return followup(format!("`{address}` may be the block without a name"), span);
         }
         let of_kind = self
             .evaluator
