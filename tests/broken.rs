@@ -41,10 +41,13 @@ fn cases(document: &str) -> Vec<Case> {
             text.push('\n');
         }
         let case = found.last_mut().expect("a block before the first heading");
-        match info.split_once(' ').unwrap_or((info, "main.mlp")) {
-            ("sh", _) => case.commands.extend(text.lines().map(str::to_owned)),
-            ("text", _) => (case.expected, case.lines) = (text, range),
-            (_, name) => case.files.push((name.to_owned(), text)),
+        match info {
+            "sh" => case.commands.extend(text.lines().map(str::to_owned)),
+            "text" => (case.expected, case.lines) = (text, range),
+            _ => {
+                let name = info.split_once(' ').map_or("main.mlp", |(_, name)| name);
+                case.files.push((name.to_owned(), text));
+            }
         }
     }
     found

@@ -21,6 +21,10 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         Some(name) => vec![name.clone()],
         None => project.environments(),
     };
+    // A directory without any file is all there is to say.
+    if project.is_empty() {
+        return report::diagnostics(&all, &project.sources, globals);
+    }
     // Without an environment there is nothing to resolve against, but the index is still checked.
     let checked = if environments.is_empty() { vec![String::new()] } else { environments.clone() };
     for environment in &checked {
@@ -29,6 +33,10 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
                 all.push(diagnostic);
             }
         }
+    }
+    // What only follows from a mistake is none of its own.
+    if all.iter().any(Diagnostic::is_error) {
+        all.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
     }
     // In the order of the text; what stands nowhere comes last.
     all.sort_by_key(|diagnostic| {

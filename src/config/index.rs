@@ -146,7 +146,7 @@ impl<'t> Index<'t> {
     }
 }
 
-fn twice(what: &str, again: Span, first: Span) -> Diagnostic {
+pub(crate) fn twice(what: &str, again: Span, first: Span) -> Diagnostic {
     Diagnostic::error(codes::DUPLICATE, format!("`{what}` is declared twice"))
         .at(again, "again here")
         .see(first, "first here")

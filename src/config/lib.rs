@@ -5,6 +5,7 @@
 
 mod broken;
 mod check;
+mod circles;
 mod codes;
 mod evaluator;
 mod expression;

@@ -262,6 +262,16 @@ impl Place<'_> {
                 "here",
                 "an expression that goes on on the next line stands in parentheses".to_owned(),
             ),
+            Some(token)
+                if token.is(self.text, "(") && self.at > 2 && self.tokens[self.at - 2].is(self.text, ".") =>
+            {
+                let name = self.tokens[self.at - 1].text(self.text);
+                (
+                    "there are no methods",
+                    "called here",
+                    format!("write the function around its value: `{name}(…)`"),
+                )
+            }
             _ if text == ";" => {
                 ("`;` is no sign of the language", "here", "remove it: a line ends by itself".to_owned())
             }
