@@ -2,6 +2,7 @@
 //! [`FINDERS`].
 
 mod code;
+mod pages;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
 
