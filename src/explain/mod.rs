@@ -6,6 +6,8 @@ mod pages;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
 
+pub use code::page;
+
 use crate::cli::Globals;
 use crate::cli::project::VariableArgs;
 
