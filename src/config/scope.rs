@@ -94,7 +94,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 ..resolved
             });
         }
-        Ok(Resolved { value, consumed: 1, sensitive })
+        Ok(Resolved::plain(value, 1, sensitive))
     }
 
     /// What the words behind an address name, and how many of them.
@@ -129,7 +129,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 at: self.at.clone(),
             });
         };
-        let plain = |value: PlanValue| Ok(Resolved { value, consumed: 1, sensitive: false });
+        let plain = |value: PlanValue| Ok(Resolved::plain(value, 1, false));
         if kind.name == "reference" {
             return plain(self.evaluator.others_output(instance, word, span)?);
         }
@@ -140,7 +140,7 @@ impl<'a, 't> NameScope<'a, 't> {
         if instance.declared.parts.contains_key(word) && kind.open && kind.attribute(word).is_none() {
             value_edge();
             return match self.evaluator.open_attribute(instance, word, span)? {
-                Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+                Some(found) => Ok(Resolved::of(found, 1)),
                 None => Err(followup(format!("`{address}.{word}` has no valid value"), span)),
             };
         }
@@ -151,7 +151,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 Some(found) => (found.value.clone(), !found.sensitive.is_empty()),
                 None => (PlanValue::Null, false),
             };
-            return Ok(Resolved { value, consumed: 1, sensitive });
+            return Ok(Resolved::plain(value, 1, sensitive));
         }
         if kind.name == "data" {
             return plain(self.evaluator.looked_up(instance, word, span)?);
@@ -282,7 +282,7 @@ impl<'a, 't> NameScope<'a, 't> {
         };
         let name = self.named("var", traversal, &names, span)?;
         match self.evaluator.variable(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             // What is wrong with it was reported at the variable.
             _ => Err(followup(format!("`var.{name}` has no valid value"), span)),
         }
@@ -294,7 +294,7 @@ impl<'a, 't> NameScope<'a, 't> {
             room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
         let name = self.named("local", traversal, &names, span)?;
         match self.evaluator.local(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             None => Err(followup(format!("`local.{name}` has no valid value"), span)),
         }
     }
@@ -316,11 +316,11 @@ impl<'a, 't> NameScope<'a, 't> {
                     "key" => PlanValue::text(key),
                     _ => value.clone(),
                 };
-                Ok(Resolved { value, consumed: 1, sensitive: false })
+                Ok(Resolved::plain(value, 1, false))
             }
             (Some(Repeat::Count(index)), "count") => {
                 self.named("count", traversal, &["index"], span)?;
-                Ok(Resolved { value: PlanValue::Number((*index).into()), consumed: 1, sensitive: false })
+                Ok(Resolved::plain(PlanValue::Number((*index).into()), 1, false))
             }
             (_, root) => {
                 let attribute = if root == "each" { "for_each" } else { "count" };
@@ -348,7 +348,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 _ => around.residency.0.clone(),
             }
         };
-        Ok(Resolved { value, consumed: 1, sensitive: false })
+        Ok(Resolved::plain(value, 1, false))
     }
 }
 
@@ -417,7 +417,7 @@ fn text(step: &TraversalStep) -> String {
 
 fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     let value = Reference { address, path: words.to_vec() }.to_value();
-    Resolved { value, consumed, sensitive: false }
+    Resolved::plain(value, consumed, false)
 }
 
 fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {

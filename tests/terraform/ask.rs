@@ -24,7 +24,7 @@ pub fn answers(expressions: &[(String, String)], files: &Path) -> BTreeMap<usize
         if refused.len() == before {
             assert!(room.path().join("plan").exists(), "terraform made no plan in round {round}:\n{output}");
             let shown = terraform(room.path(), &["show", "-json", "plan"]);
-            let plan: Value = serde_json::from_str(&shown).unwrap();
+            let plan: Value = serde_json::from_str(&exact(&shown)).unwrap();
             let mut all = refused;
             all.extend(known(&plan, expressions.len()));
             return all;
@@ -32,6 +32,31 @@ pub fn answers(expressions: &[(String, String)], files: &Path) -> BTreeMap<usize
         eprintln!("round {round}: {} refused of {}", refused.len(), expressions.len());
     }
     panic!("terraform finds new faults for ever");
+}
+
+/// Numbers as texts behind `#`: a reader of JSON takes them for floats and loses digits.
+fn exact(json: &str) -> String {
+    let (mut done, mut within, mut escaped) = (String::with_capacity(json.len()), false, false);
+    let mut letters = json.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if !within && (letter == '-' || letter.is_ascii_digit()) {
+            let mut number = String::from(letter);
+            while let Some(more) = letters.next_if(|letter| letter.is_ascii_digit() || ".eE+-".contains(*letter)) {
+                number.push(more);
+            }
+            // More digits than are compared only fill the corpus.
+            let point = number.find('.').unwrap_or(number.len());
+            number.truncate(number.len().min(point + 45));
+            done.push_str(&format!("\"#{number}\""));
+            continue;
+        }
+        if letter == '"' && !escaped {
+            within = !within;
+        }
+        escaped = within && letter == '\\' && !escaped;
+        done.push(letter);
+    }
+    done
 }
 
 /// Terraform's version.
@@ -67,7 +92,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Each expression in a file of its own, so that a diagnostic tells by the file's name which one it means.
 fn write(room: &Path, expressions: &[(String, String)], refused: &BTreeMap<usize, Value>) {
-    let unknown = "resource \"terraform_data\" \"u\" {}\nlocals {\n  u_str = terraform_data.u.id\n  u_any = terraform_data.u.output\n}\n";
+    let unknown = "resource \"terraform_data\" \"u\" {}\nresource \"terraform_data\" \"v\" { input = terraform_data.u.id }\nlocals {\n  u_str = terraform_data.u.id\n  u_any = terraform_data.v.output\n}\n";
     std::fs::write(room.join("main.tf"), format!("{unknown}{SHARED_PREAMBLE}")).unwrap();
     for (at, (_, expr)) in expressions.iter().enumerate() {
         let path = room.join(format!("e{at}.tf"));
