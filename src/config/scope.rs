@@ -377,6 +377,10 @@ impl Scope for NameScope<'_, '_> {
         }
     }
 
+    fn is_mistake(&self, problem: &Diagnostic) -> bool {
+        [codes::UNKNOWN_NAME, codes::SCOPE, codes::CYCLE, codes::VARIABLE].contains(&problem.code.as_str())
+    }
+
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {
         let mut needs = self.evaluator.needs.borrow_mut();
         let path = &rebased(self.directory(), path);

@@ -11,6 +11,7 @@ use crate::convert::{describe_marked, to_bool, to_text};
 use crate::functions::call;
 use crate::navigate::{index, null, step, wrong};
 use crate::operators::Operand;
+use crate::text::normalized;
 use crate::typed::{Note, Typed, object, tuple};
 use crate::unknown::{Waits, residual_of};
 use crate::{BinaryOp, Expr, Marks, Node, Outcome, PlanValue, Scope, Traversal, Unknown, codes, operators};
@@ -78,6 +79,7 @@ impl<'s> Interpreter<'s> {
     fn node(&mut self, expr: &Expr) -> Eval {
         let span = expr.span;
         match &expr.node {
+            Node::Literal { value: Value::Text(text) } => Ok(Outcome::plain(Value::Text(normalized(text)))),
             Node::Literal { value } => Ok(Outcome::plain(value.lift())),
             Node::Traverse { traversal } => self.traverse(traversal, span),
             Node::Template { parts } => self.template(parts, span),
@@ -264,16 +266,19 @@ impl<'s> Interpreter<'s> {
     fn splat(&mut self, target: &Expr, each: &Expr, span: Option<Span>) -> Eval {
         let found = self.eval(target)?;
         let mut marks = found.marks();
+        let of_list = matches!(found.ty.as_deref(), Some(Type::List(_) | Type::Set(_)));
         let one = |ty: &Type| matches!(ty, Type::String | Type::Number | Type::Bool | Type::Object(_) | Type::Map(_));
         let items: Vec<Typed> = match &found.value {
             Value::Hole(hole) if one(&hole.ty) => vec![found.clone().into()],
-            Value::Hole(_) => {
+            Value::Hole(hole) => {
+                let ty = self.splat_type(&hole.ty, each, marks)?;
                 let mut closing = self.closing();
                 closing.saw(&found.value, marks);
                 let each = closing.under(&[SPLAT], each);
                 let node = Node::Splat { target: Box::new(residual_of(&found.value)), each: Box::new(each) };
                 let marks = closing.marks;
-                let hole = closing.waits.hole(Type::List(Box::new(Type::Any)), node, span);
+                let mut hole = closing.waits.hole(Type::List(Box::new(ty)), node, span);
+                hole.not_null = true;
                 return Ok(Outcome::marked(Value::Hole(hole), marks));
             }
             Value::Null if is_collection(&found.ty) => {
@@ -284,14 +289,28 @@ impl<'s> Interpreter<'s> {
             _ => vec![found.into()],
         };
         self.budget.items(items.len()).map_err(|why| too_large(why, span))?;
-        let mut results = Vec::with_capacity(items.len());
+        let mut results: Vec<Typed> = Vec::with_capacity(items.len());
         for item in items {
             let item = (Arc::from(SPLAT), outcome(item, marks));
             let found = self.with([item], |inner| inner.eval(each))?;
             marks |= found.marks();
             results.push(found.into());
         }
-        self.produced(tuple(results), marks, span)
+        // What is made of a list is a list.
+        let first = results.first().filter(|_| of_list).map(Typed::type_of);
+        let ty = first.filter(|first| results.iter().all(|item| item.type_of() == *first));
+        let typed = tuple(results);
+        let typed = ty.map_or_else(|| typed.clone(), |ty| Typed::new(typed.value.clone(), &Type::List(Box::new(ty))));
+        self.produced(typed, marks, span)
+    }
+
+    /// The type of what is made of each item of a list that is not known yet; what is wrong for every item is told now.
+    fn splat_type(&mut self, list: &Type, each: &Expr, marks: Marks) -> Eval<Type> {
+        let (Type::List(item) | Type::Set(item)) = list else { return Ok(Type::Any) };
+        let traversal = Traversal { root: Arc::from(SPLAT), steps: Vec::new() };
+        let hole = Waits::default().hole((**item).clone(), Node::Traverse { traversal }, None);
+        let item = (Arc::from(SPLAT), Outcome::marked(Value::Hole(hole), marks));
+        Ok(self.with([item], |inner| inner.eval(each))?.type_of())
     }
 }
 

@@ -4,7 +4,7 @@ use mlp_value::{Number, Type, Value};
 
 use super::Given;
 use super::arguments::{Arguments, Fault, blame, give};
-use super::define::Want::{Any, Number as Num};
+use super::define::Want::{Any, Items, Number as Num};
 use super::define::{FunctionInfo, new, p};
 use crate::PlanValue;
 use crate::convert::{describe, to_number};
@@ -61,7 +61,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     })
     .examples(&[("signum(-13)", "-1")])
     .differs("takes fractions too; Terraform refuses them"),
-    new("sum", "The sum of the numbers of a list.", &[p("list", Any)], Num, sum)
+    new("sum", "The sum of the numbers of a list.", &[p("list", Items)], Num, sum)
         .examples(&[("sum([10, 13, 6, 4.5])", "33.5")]),
 ];
 
