@@ -352,6 +352,18 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 }
 
+impl NameScope<'_, '_> {
+    /// What the host tells of a path; `None` until it was asked.
+    fn told(&self, need: Need, path: &str, what: &str) -> Result<Option<String>, String> {
+        match self.evaluator.facts.ask(need, &mut self.evaluator.needs.borrow_mut()) {
+            None => Ok(None),
+            Some(Fact::Text(text)) => Ok(Some(text.clone())),
+            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
+            Some(_) => Err(format!("there is no {what} `{path}`")),
+        }
+    }
+}
+
 impl Scope for NameScope<'_, '_> {
     fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         match traversal.root.as_ref() {
@@ -382,14 +394,22 @@ impl Scope for NameScope<'_, '_> {
     }
 
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {
-        let mut needs = self.evaluator.needs.borrow_mut();
-        let path = &rebased(self.directory(), path);
-        match self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs) {
-            None => Ok(None),
-            Some(Fact::Text(text)) => Ok(Some(text.clone())),
-            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
-            Some(_) => Err(format!("there is no file `{path}`")),
-        }
+        let path = rebased(self.directory(), path);
+        self.told(Need::Text(path.clone()), &path, "file")
+    }
+
+    fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Bytes(path.clone()), &path, "file")? else { return Ok(None) };
+        let pairs = text.as_bytes().chunks(2);
+        let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        bytes.collect::<Option<Vec<u8>>>().map(Some).ok_or_else(|| format!("`{path}` cannot be read"))
+    }
+
+    fn list_files(&self, path: &str) -> Result<Option<Vec<String>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Files(path.clone()), &path, "directory")? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| format!("`{path}` cannot be listed: {error}"))
     }
 
     fn file_exists(&self, path: &str) -> Result<Option<bool>, String> {

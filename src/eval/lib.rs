@@ -28,7 +28,8 @@ mod unknown;
 pub use codes::CODES;
 pub use convert::{convert, type_of};
 pub use functions::{
-    Documented, FunctionInfo, LEFT_OUT, LeftOut, Parameter, Terraform, documentation, function, functions,
+    Documented, FunctionInfo, LEFT_OUT, LeftOut, Parameter, Terraform, documentation, function, function_table,
+    functions,
 };
 pub use interpret::evaluate;
 pub use ir::{BinaryOp, Expr, ForExpr, Node, Part, Traversal, TraversalStep, UnaryOp};

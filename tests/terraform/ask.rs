@@ -66,6 +66,14 @@ pub fn version() -> Option<String> {
     Some(json.get("terraform_version")?.as_str()?.to_owned())
 }
 
+/// The names of Terraform's functions.
+pub fn functions() -> Vec<String> {
+    let output = Command::new("terraform").args(["metadata", "functions", "-json"]).output().unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names = json["function_signatures"].as_object().unwrap().keys();
+    names.filter(|name| !name.contains("::")).cloned().collect()
+}
+
 fn terraform(room: &Path, arguments: &[&str]) -> String {
     let output = Command::new("terraform")
         .args(arguments)

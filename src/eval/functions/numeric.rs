@@ -169,9 +169,11 @@ pub(super) fn range(call: &Arguments<'_>) -> Given {
     if down && limit > start || !down && limit < start {
         return blame(2, format!("a step of {step} never leads from {start} to {limit}"));
     }
+    // How many there will be is charged before the first is made.
+    let count = limit.minus(&start).divided_by(&step).and_then(|count| count.ceil().to_i64());
+    call.budget.items(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX))?;
     let (mut numbers, mut next) = (Vec::<PlanValue>::new(), start);
     while if down { next > limit } else { next < limit } {
-        call.budget.items(1)?;
         let after = next.plus(&step);
         numbers.push(Value::Number(std::mem::replace(&mut next, after)));
     }
