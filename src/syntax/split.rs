@@ -44,6 +44,24 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
     items
 }
 
+/// The bytes of each top-level item. Read by itself an item means what it means in the file, so what did not change need not be
+/// read again.
+pub fn chunks(text: &str) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    let mut pos = 0;
+    let mut wary = false;
+    while let Some(start) = next_start(text, pos) {
+        let (mut tokens, open) = gather(text, start, wary);
+        if open && !wary {
+            wary = true;
+            tokens = gather(text, start, wary).0;
+        }
+        pos = tokens.last().map_or(text.len(), |token| token.end);
+        found.push(start..pos);
+    }
+    found
+}
+
 fn next_start(text: &str, pos: usize) -> Option<usize> {
     Lexer::new(text, pos)
         .find(|token| token.kind != Kind::Newline && (!token.is_comment() || !token.closed))
