@@ -185,16 +185,7 @@ impl Project {
 
     /// Answers a question of an environment's resolution.
     fn answer(&self, need: &Need, environment: &str) -> Fact {
-        let Need::Look { kind, query } = need else {
-            let home = crate::engine::home(&self.directory, environment);
-            return facts::answer(&self.directory, &home, need);
-        };
-        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
-        let mut projects = blocks.filter(|block| block.kind.name == "project");
-        let project =
-            projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
-        let surroundings = outside::Surroundings { directory: &self.directory, project, environment };
-        outside::look(&surroundings, kind, query)
+        answer_of(&self.directory, &self.trees, environment, need)
     }
 
     /// Resolves it for the environment of the command line and finds its provider.
@@ -249,4 +240,24 @@ impl Project {
             )),
         }
     }
+}
+
+/// Answers a question of an environment's resolution to who has the directory only.
+pub fn answer_beside(directory: &Path, environment: &str, need: &Need) -> Fact {
+    match need {
+        Need::Look { .. } => answer_of(directory, &files::read_project(directory).trees, environment, need),
+        _ => answer_of(directory, &[], environment, need),
+    }
+}
+
+fn answer_of(directory: &Path, trees: &[Tree], environment: &str, need: &Need) -> Fact {
+    let Need::Look { kind, query } = need else {
+        let home = crate::engine::home(directory, environment);
+        return facts::answer(directory, &home, need);
+    };
+    let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
+    let mut projects = blocks.filter(|block| block.kind.name == "project");
+    let project = projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
+    let surroundings = outside::Surroundings { directory, project, environment };
+    outside::look(&surroundings, kind, query)
 }

@@ -3,6 +3,7 @@
 //! Pure: what it needs of the world it asks for. It knows no cloud and no prior state.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod broken;
 mod check;
 mod codes;
 mod evaluator;

@@ -11,6 +11,7 @@ use mlp_syntax::{ExprKind, Tree};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path, Value};
 
+use crate::broken;
 use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
@@ -61,6 +62,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     }
     let Some(environment) = index.environments.get(inputs.environment) else {
         diagnostics.push(unknown_environment(inputs.environment, &index));
+        broken::drop_consequences(inputs, &mut diagnostics);
         return Resolution { diagnostics, ..Resolution::default() };
     };
     let (declared, elsewhere) = merged(&index, environment, &mut diagnostics);
@@ -82,6 +84,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     Opener::new(&mut evaluator, &indexes).run(declared);
     let platform = build(&mut evaluator, environment, inputs.environment);
     let mut diagnostics = evaluator.diagnostics.into_inner();
+    broken::drop_consequences(inputs, &mut diagnostics);
     // What only follows from a mistake already reported is not reported again.
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);

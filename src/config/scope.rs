@@ -15,6 +15,7 @@ use mlp_value::{Address, Key, Path, Type};
 use crate::check::AFTER;
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
+use crate::expression::BROKEN;
 use crate::instances::Repeat;
 use crate::modules::rebased;
 
@@ -359,6 +360,7 @@ impl Scope for NameScope<'_, '_> {
             "local" => self.local(traversal, span),
             "each" | "count" => self.each(traversal, span),
             "path" | "target" => self.surroundings(traversal, span),
+            BROKEN => Err(followup("what could not be read has no value".to_owned(), span)),
             "self" if self.is_after() => {
                 let Some(owner) = self.owner else { return Err(self.unknown_root("self", span)) };
                 self.part_of(&owner.address, owner.declared.kind, &traversal.steps, span)

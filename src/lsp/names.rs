@@ -387,7 +387,11 @@ impl<'f> Walker<'f> {
 
     fn expr(&mut self, expr: &Expr, owner: Option<&Owner>) {
         match &expr.kind {
-            ExprKind::Null | ExprKind::Bool(_) | ExprKind::Number(_) | ExprKind::Text(_) => {}
+            ExprKind::Broken
+            | ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Number(_)
+            | ExprKind::Text(_) => {}
             ExprKind::Name(_) | ExprKind::Attr(..) | ExprKind::Index(..) => {
                 if let Some(chain) = self.chain(expr, owner) {
                     self.resolve(&chain, owner);

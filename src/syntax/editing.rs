@@ -58,6 +58,7 @@ pub fn tokens(text: &str) -> impl Iterator<Item = Token> + '_ {
 /// Moves every span of a tree by so many bytes.
 pub fn shift(tree: &mut Tree, by: i64) {
     body(&mut tree.body, by);
+    tree.broken.iter_mut().chain(&mut tree.incomplete).for_each(|it| span(it, by));
 }
 
 /// Moves every span of a diagnostic by so many bytes.
@@ -97,7 +98,7 @@ fn ident(it: &mut Ident, by: i64) {
 fn expr(it: &mut Expr, by: i64) {
     span(&mut it.span, by);
     match &mut it.kind {
-        ExprKind::Null | ExprKind::Bool(_) | ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Name(_) => {}
+        ExprKind::Broken | ExprKind::Null | ExprKind::Bool(_) | ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Name(_) => {}
         ExprKind::Template(parts) => parts.iter_mut().for_each(|it| part(it, by)),
         ExprKind::List(items) => items.iter_mut().for_each(|it| expr(it, by)),
         ExprKind::Object(items) => items.iter_mut().for_each(|(key, value)| {

@@ -1,16 +1,15 @@
 //! Text to tree: every top-level item is parsed by itself.
 
-use std::collections::HashMap;
-
 use hcl_edit::parser;
 use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 
 use crate::codes;
 use crate::convert::Converter;
-use crate::explain::{explain, twice};
+use crate::explain::explain;
 use crate::lex::{Kind, Lexer, Token, numbers_inside};
-use crate::split::{Item, check, split};
-use crate::{Body, Expr, Tree};
+use crate::recover::{Reader, drop_repeated};
+use crate::split::{check, split};
+use crate::{Expr, Tree};
 
 /// The largest file that is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -18,24 +17,17 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Parses a file: the tree of everything that could be read, and what is wrong with the rest.
 pub fn parse(file: FileId, text: &str) -> (Tree, Diagnostics) {
     if let Some(problem) = too_large(file, text) {
-        return (Tree::default(), vec![problem]);
+        return (Tree { lost: true, ..Tree::default() }, vec![problem]);
     }
-    let mut tree = Tree::default();
-    let mut problems = Diagnostics::new();
+    let mut reader = Reader { file, text, tree: Tree::default(), problems: Diagnostics::new() };
     for item in split(file, text) {
-        if item.problems.is_empty() {
-            match parse_item(file, text, &item, &mut problems) {
-                Ok(body) => {
-                    tree.body.attributes.extend(body.attributes);
-                    tree.body.blocks.extend(body.blocks);
-                }
-                Err(problem) => problems.push(*problem),
-            }
-        } else {
-            problems.extend(item.problems);
-        }
+        let body = reader.piece(&item.tokens, item.problems, 0);
+        reader.tree.body.attributes.extend(body.attributes);
+        reader.tree.body.blocks.extend(body.blocks);
     }
+    let Reader { mut tree, mut problems, .. } = reader;
     drop_repeated(&mut tree.body, &mut problems);
+    problems.sort_by_key(|problem| problem.place().map(|span| span.start));
     (tree, problems)
 }
 
@@ -77,24 +69,9 @@ fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
     })
 }
 
-fn parse_item(
-    file: FileId,
-    text: &str,
-    item: &Item,
-    problems: &mut Diagnostics,
-) -> Result<Body, Box<Diagnostic>> {
-    let (start, end) = item.range();
-    // With a line ending after it, an error at the end lies behind the last token, not in it.
-    let source = masked(text, &item.tokens, start, end) + "\n";
-    let body = parser::parse_body(&source).map_err(|error| {
-        Box::new(explain(file, text, &item.tokens, start + error.location().offset(), error.message()))
-    })?;
-    Ok(Converter { file, text, base: start, steps: 0, problems }.body(&body))
-}
-
 /// The source with numbers that the parser proper cannot hold written as zeros of the same length: the converter
 /// reads every number from the text.
-fn masked(text: &str, tokens: &[Token], start: usize, end: usize) -> String {
+pub(crate) fn masked(text: &str, tokens: &[Token], start: usize, end: usize) -> String {
     let mut source = text[start..end].to_owned();
     let mut mask = |number: std::ops::Range<usize>| {
         let written = &text[number.clone()];
@@ -112,21 +89,6 @@ fn masked(text: &str, tokens: &[Token], start: usize, end: usize) -> String {
         }
     }
     source
-}
-
-/// Attributes of one body come from several items only at the top level.
-fn drop_repeated(body: &mut Body, problems: &mut Diagnostics) {
-    let mut seen: HashMap<String, Span> = HashMap::new();
-    body.attributes.retain(|attribute| match seen.get(&attribute.name.name) {
-        Some(first) => {
-            problems.push(twice("attribute", &attribute.name.name, attribute.name.span, Some(*first)));
-            false
-        }
-        None => {
-            seen.insert(attribute.name.name.clone(), attribute.name.span);
-            true
-        }
-    });
 }
 
 #[cfg(test)]
@@ -326,7 +288,7 @@ mod tests {
     fn one_bad_block_costs_one_block() {
         let (tree, problems) = parse(FILE, "a \"x\" {\n  b: 1\n}\nc {\n  d = 1\n}\ne = = 2\nf = 3\n");
         assert_eq!(problems.len(), 2, "{problems:?}");
-        assert_eq!((tree.body.blocks.len(), tree.body.attributes.len()), (1, 1));
+        assert_eq!((tree.body.blocks.len(), tree.body.attributes.len()), (2, 2));
     }
 
     #[test]
