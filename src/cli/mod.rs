@@ -3,6 +3,7 @@
 mod apply;
 mod background;
 mod completions;
+mod console;
 mod destroy;
 pub mod exit;
 mod explain;
@@ -97,6 +98,8 @@ enum Command {
     Fmt(fmt::Args),
     /// What a code or a name means
     Explain(explain::Args),
+    /// Compute expressions in the light of an environment
+    Console(console::Args),
     /// Draw what flows from where to where
     Graph(graph::Args),
     /// Print the JSON Schema of the language
@@ -132,6 +135,7 @@ impl Command {
             Self::Gc(args) => gc::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
             Self::Explain(args) => explain::run(&args, globals),
+            Self::Console(args) => console::run(&args, globals),
             Self::Graph(args) => graph::run(&args, globals),
             Self::Schema(args) => schema::run(&args, globals),
             Self::Lsp(args) => lsp::run(&args, globals),

@@ -343,25 +343,16 @@ fn drawn(
         Box { x: x + (column - spot.width) / 2.0, y: spot.y + 20.0, width: spot.width, height: spot.height }
     };
     let nodes: Vec<Box> = (0..graph.nodes.len()).map(place).collect();
-    let edges = graph
-        .edges
-        .iter()
-        .zip(paths)
-        .map(|(edge, path)| route(edge.back, path, spots, &columns, &nodes))
-        .collect();
+    let mut edges: Vec<Vec<(f64, f64)>> =
+        paths.iter().map(|path| route(path, spots, &columns, &nodes)).collect();
+    spread(&nodes, &mut edges);
     let height =
         bands.iter().map(|(band, (_, lower))| lower + band.len() as f64 * PADDING).fold(0.0, f64::max) + 40.0;
     Layout { nodes, edges, modules: modules(&bands, width), width, height }
 }
 
 /// The points of an edge: from one side of a node, level through the columns it passes, to the side of the other.
-fn route(
-    back: bool,
-    path: &[usize],
-    spots: &[Spot],
-    columns: &[(f64, f64)],
-    nodes: &[Box],
-) -> Vec<(f64, f64)> {
+fn route(path: &[usize], spots: &[Spot], columns: &[(f64, f64)], nodes: &[Box]) -> Vec<(f64, f64)> {
     let [from, .., to] = path else { return Vec::new() };
     let (start, end) = (&nodes[*from], &nodes[*to]);
     let to_right = spots[*from].layer < spots[*to].layer;
@@ -370,8 +361,7 @@ fn route(
     if to_right {
         points.push((start.x + start.width, middle(start)));
     } else {
-        // What goes back leaves where nothing arrives from the left.
-        points.push((start.x, middle(start) + if back { 10.0 } else { 0.0 }));
+        points.push((start.x, middle(start)));
     }
     for at in &path[1..path.len() - 1] {
         let (x, width) = columns[spots[*at].layer];
@@ -384,9 +374,35 @@ fn route(
     } else if spots[*from].layer == spots[*to].layer {
         points.push((end.x, middle(end)));
     } else {
-        points.push((end.x + end.width, middle(end) + 10.0));
+        points.push((end.x + end.width, middle(end)));
     }
     points
+}
+
+/// Lets the edges of one side of a node end beside each other, in the order of where they come from.
+fn spread(nodes: &[Box], edges: &mut [Vec<(f64, f64)>]) {
+    for node in nodes {
+        for side in [node.x, node.x + node.width] {
+            let mut here: Vec<(f64, usize, usize)> = Vec::new();
+            for (at, points) in edges.iter().enumerate() {
+                let last = points.len().saturating_sub(1);
+                for (end, next) in [(0, 1), (last, last.saturating_sub(1))] {
+                    let (Some(point), Some(other)) = (points.get(end), points.get(next)) else { continue };
+                    let on_side =
+                        (point.0 - side).abs() < 0.5 && (node.y..=node.y + node.height).contains(&point.1);
+                    if on_side {
+                        here.push((other.1, at, end));
+                    }
+                }
+            }
+            here.sort_by(|left, right| left.0.total_cmp(&right.0));
+            let step = ((node.height - 12.0) / here.len().max(1) as f64).min(8.0);
+            let first = node.y + node.height / 2.0 - step * (here.len().saturating_sub(1)) as f64 / 2.0;
+            for (number, (_, at, end)) in here.into_iter().enumerate() {
+                edges[at][end].1 = first + step * number as f64;
+            }
+        }
+    }
 }
 
 fn modules(bands: &BTreeMap<Vec<String>, (f64, f64)>, width: f64) -> Vec<(String, Box)> {

@@ -6,7 +6,8 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mlp_platform::{EdgeKind, Platform};
+use mlp_eval::{Expr, Node, Quoted, TraversalStep, reference_of};
+use mlp_platform::{Declaration, EdgeKind, Platform};
 use mlp_value::{Address, Path, Step};
 
 pub use svg::svg;
@@ -29,6 +30,9 @@ const FLOW: &[(&str, u32)] = &[
     ("alert", 7),
 ];
 
+/// Where those stand that only watch.
+const WATCHES: u32 = 5;
+
 /// Kinds that say something of the specification itself and are no part of a graph.
 const NOT_DRAWN: &[&str] = &[
     "project",
@@ -50,14 +54,14 @@ const WRITES: &[&str] = &["register", "writes", "capture", "output", "outputs"];
 
 /// A declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct Drawn {
     /// Its address.
     pub address: Address,
     /// What a person sees of it beside its name: `3 steps`.
     pub note: String,
 }
 
-impl Node {
+impl Drawn {
     /// Its name with the key.
     pub fn name(&self) -> String {
         let bare = Address { module: Vec::new(), ..self.address.clone() };
@@ -88,7 +92,7 @@ pub struct Edge {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graph {
     /// In the order of their addresses.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Drawn>,
     /// Each once.
     pub edges: Vec<Edge>,
 }
@@ -105,7 +109,7 @@ pub struct Selection {
 impl Graph {
     /// The graph of one environment, or of several together.
     pub fn of<'p>(platforms: impl IntoIterator<Item = &'p Platform>, selection: &Selection) -> Self {
-        let mut nodes: BTreeMap<Address, Node> = BTreeMap::new();
+        let mut nodes: BTreeMap<Address, Drawn> = BTreeMap::new();
         let mut found: BTreeSet<(Address, Address, bool)> = BTreeSet::new();
         for platform in platforms {
             for (address, declaration) in &platform.declarations {
@@ -120,7 +124,11 @@ impl Graph {
                     Some(steps) => format!("{steps} steps"),
                     None => String::new(),
                 };
-                nodes.insert(address.clone(), Node { address: address.clone(), note });
+                nodes.insert(address.clone(), Drawn { address: address.clone(), note });
+                for (to, at) in measured(declaration).into_iter().filter(|(to, _)| *to != *address) {
+                    let (from, to) = if writes(&at) { (address.clone(), to) } else { (to, address.clone()) };
+                    found.insert((from, to, false));
+                }
                 for edge in declaration.edges.iter().filter(|edge| edge.to != *address) {
                     let ordering = edge.kind == EdgeKind::Ordering;
                     let (from, to) = if writes(&edge.at) { (address, &edge.to) } else { (&edge.to, address) };
@@ -154,13 +162,46 @@ impl Graph {
         for at in order {
             let (from, to) = (self.edges[at].from, self.edges[at].to);
             let forward = rank(from) < rank(to) && self.nodes[from].rank().is_some();
-            if !forward && reaches(&after, to, from) {
+            // What watches changes what it watches only by taking it back.
+            let takes_back = rank(from) > rank(to) && rank(from) > WATCHES;
+            if !forward && (takes_back || reaches(&after, to, from)) {
                 self.edges[at].back = true;
             } else {
                 after[from].push(to);
             }
         }
     }
+}
+
+/// What the expressions kept for later name, and where: `endpoint.x.p99_ms > 40`, `at(features.x, run.started_at)`.
+fn measured(declaration: &Declaration) -> Vec<(Address, Path)> {
+    let mut found = Vec::new();
+    declaration.body.walk(&mut |at, value| {
+        if let Some(quoted) = Quoted::of(value) {
+            let mut named = Vec::new();
+            names_in(&quoted.expr, &declaration.address, &mut named);
+            found.extend(named.into_iter().map(|address| (address, at.clone())));
+        }
+    });
+    found
+}
+
+fn names_in(expr: &Expr, owner: &Address, found: &mut Vec<Address>) {
+    match &expr.node {
+        Node::Traverse { traversal } => {
+            if let [TraversalStep::Attr(name), ..] = traversal.steps.as_slice()
+                && mlp_platform::kinds::kind(&traversal.root).is_some_and(|kind| kind.labels.len() == 1)
+            {
+                let module = owner.module.clone();
+                found.push(Address { module, ..Address::new(&traversal.root, name) });
+            }
+        }
+        Node::Literal { value } => {
+            value.walk(&mut |_, inner| found.extend(reference_of(inner).map(|reference| reference.address)));
+        }
+        _ => {}
+    }
+    expr.children(&mut |child| names_in(child, owner, found));
 }
 
 fn reaches(after: &[Vec<usize>], from: usize, to: usize) -> bool {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::layout::{HEIGHT, layout};
-use super::{Edge, Graph, Node};
+use super::{Drawn, Edge, Graph};
 
 /// Colours as classes, so that a viewer's preference for dark is followed.
 const STYLE: &str = "
@@ -101,7 +101,7 @@ fn edge_line(text: &mut String, graph: &Graph, edge: &Edge, points: &[(f64, f64)
     );
 }
 
-fn node_box(text: &mut String, node: &Node, (x, y, width): (f64, f64, f64)) {
+fn node_box(text: &mut String, node: &Drawn, (x, y, width): (f64, f64, f64)) {
     let class = match &*node.address.kind {
         "source" | "dataset" | "data" | "reference" => "node data",
         "features" => "node features",

@@ -98,7 +98,12 @@ fn ident(it: &mut Ident, by: i64) {
 fn expr(it: &mut Expr, by: i64) {
     span(&mut it.span, by);
     match &mut it.kind {
-        ExprKind::Broken | ExprKind::Null | ExprKind::Bool(_) | ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Name(_) => {}
+        ExprKind::Broken
+        | ExprKind::Null
+        | ExprKind::Bool(_)
+        | ExprKind::Number(_)
+        | ExprKind::Text(_)
+        | ExprKind::Name(_) => {}
         ExprKind::Template(parts) => parts.iter_mut().for_each(|it| part(it, by)),
         ExprKind::List(items) => items.iter_mut().for_each(|it| expr(it, by)),
         ExprKind::Object(items) => items.iter_mut().for_each(|(key, value)| {
