@@ -67,31 +67,22 @@ fn find(question: &Question<'_>) -> Result<Option<Answer>, Unanswered> {
             .topic
             .parse::<Address>()
             .is_ok_and(|address| mlp_platform::kinds::kind(&address.kind).is_some());
-        return match looks && platforms.is_empty() && !problems.is_empty() {
-            true => Err((problems, project.sources)),
-            false => Ok(None),
-        };
+        let hidden = looks && platforms.is_empty() && !problems.is_empty();
+        return if hidden { Err((problems, project.sources)) } else { Ok(None) };
     };
     let mut text = format!("# {}\n", question.topic);
     let mut environments = serde_json::Map::new();
-    let mut before: Option<(Vec<String>, String)> = None;
+    let mut all: Vec<(String, Vec<Row>)> = Vec::new();
     for (environment, platform) in &platforms {
-        let Some(declaration) = platform.declarations.get(&address) else {
-            environments.insert(environment.clone(), serde_json::Value::Null);
-            continue;
-        };
-        let (shown, detail) = values(declaration, &path, &project);
-        environments.insert(environment.clone(), detail);
-        // Environments that agree in everything are told of together.
-        match &mut before {
-            Some((names, known)) if *known == shown => names.push(environment.clone()),
-            _ => {
-                flush(&mut text, before.take());
-                before = Some((vec![environment.clone()], shown));
-            }
-        }
+        let rows = platform.declarations.get(&address).map(|declaration| {
+            let mut rows = Vec::new();
+            leaves(declaration, &path, &project, &mut rows);
+            rows
+        });
+        environments.insert(environment.clone(), rows.as_deref().map(detail).unwrap_or_default());
+        all.extend(rows.map(|rows| (environment.clone(), rows)));
     }
-    flush(&mut text, before);
+    told(&mut text, all);
     let absent: Vec<&str> =
         environments.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect();
     if !absent.is_empty() {
@@ -113,11 +104,32 @@ fn find(question: &Question<'_>) -> Result<Option<Answer>, Unanswered> {
     }))
 }
 
-fn flush(text: &mut String, known: Option<(Vec<String>, String)>) {
-    if let Some((environments, shown)) = known {
-        let _ = write!(text, "\n## {}\n\n{shown}", environments.join(", "));
+/// What all environments agree in is told once; then what is different in some.
+fn told(text: &mut String, all: Vec<(String, Vec<Row>)>) {
+    let is_common = |row: &Row| all.len() > 1 && all.iter().all(|(_, rows)| rows.contains(row));
+    let common: Vec<Row> = all
+        .first()
+        .map(|(_, rows)| rows.iter().filter(|row| is_common(row)).cloned().collect())
+        .unwrap_or_default();
+    let mut groups: Vec<(Vec<String>, Vec<Row>)> = Vec::new();
+    for (environment, rows) in &all {
+        let own: Vec<Row> = rows.iter().filter(|row| !is_common(row)).cloned().collect();
+        match groups.iter_mut().find(|(_, known)| *known == own) {
+            Some((names, _)) => names.push(environment.clone()),
+            None => groups.push((vec![environment.clone()], own)),
+        }
+    }
+    if !common.is_empty() {
+        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+        let _ = write!(text, "\n## {}\n\n{}", names.join(", "), table(&common));
+    }
+    for (names, rows) in groups.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let _ = write!(text, "\n## {}\n\n{}", names.join(", "), table(rows));
     }
 }
+
+/// A value: its path, itself, and where it came from.
+type Row = (String, String, String);
 
 /// The declaration that a topic names, and what of it.
 fn split(topic: &str, platforms: &BTreeMap<String, Platform>) -> Option<(Address, Path)> {
@@ -139,30 +151,21 @@ fn split(topic: &str, platforms: &BTreeMap<String, Platform>) -> Option<(Address
     known.into_iter().any(|declaration| declaration.body.get(&path).is_some()).then_some((address, path))
 }
 
-/// A line for each value with its origin: text, and the same as data.
-fn values(declaration: &Declaration, path: &Path, project: &Project) -> (String, serde_json::Value) {
-    let mut rows: Vec<(String, String, String)> = Vec::new();
-    leaves(declaration, path, project, &mut rows);
+/// A line for each value with its origin.
+fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
-    let value_width =
-        rows.iter().map(|(_, value, _)| value.chars().count()).filter(|width| *width <= 48).max();
-    let value_width = value_width.unwrap_or_default();
-    let mut text = String::new();
-    for (name, value, from) in &rows {
-        let _ = writeln!(text, "    {name:width$} = {value:value_width$}  # {from}");
-    }
-    let detail =
-        rows.iter().map(|(name, value, from)| json!({ "path": name, "value": value, "origin": from }));
-    (text, detail.collect())
+    let short = rows.iter().map(|(_, value, _)| value.chars().count()).filter(|width| *width <= 48).max();
+    let short = short.unwrap_or_default();
+    let line = |(name, value, from): &Row| format!("    {name:width$} = {value:short$}  # {from}\n");
+    rows.iter().map(line).collect()
+}
+
+fn detail(rows: &[Row]) -> serde_json::Value {
+    rows.iter().map(|(name, value, from)| json!({ "path": name, "value": value, "origin": from })).collect()
 }
 
 /// Objects are opened while their parts came from several places.
-fn leaves(
-    declaration: &Declaration,
-    path: &Path,
-    project: &Project,
-    rows: &mut Vec<(String, String, String)>,
-) {
+fn leaves(declaration: &Declaration, path: &Path, project: &Project, rows: &mut Vec<Row>) {
     let Some(value) = declaration.body.get(path) else { return };
     let own = origin(declaration.origins.of(path), &project.sources);
     let mixed = declaration.origins.0.keys().any(|other| {

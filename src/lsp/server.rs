@@ -88,6 +88,14 @@ impl Server {
         }
     }
 
+    /// The same for the bytes of a message; what is none is passed over.
+    pub fn hear(&mut self, body: &[u8]) -> Option<Vec<Message>> {
+        match wire::message(body) {
+            Ok(message) => self.handle(message),
+            Err(_) => Some(Vec::new()),
+        }
+    }
+
     /// Analyses everything that is due at once, and says what came of it.
     pub fn settle(&mut self) -> Vec<Message> {
         let jobs = self.jobs(None);
@@ -400,7 +408,8 @@ pub fn serve(
             },
             recv(results) -> result => match result {
                 Ok((directory, analysis)) => server.finish(&PathBuf::from(directory), analysis),
-                Err(_) => Vec::new(),
+                // It ends only when it broke: an editor starts the server again then.
+                Err(_) => return Err(std::io::Error::other("the analysis broke off")),
             },
             default(server.wait()) => Vec::new(),
         };

@@ -36,7 +36,15 @@ pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<Option<Result<Messag
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(Some(serde_json::from_slice(&body).map_err(|error| error.to_string())))
+    Ok(Some(message(&body)))
+}
+
+/// The message that some bytes are.
+///
+/// # Errors
+/// They are none: why.
+pub(crate) fn message(body: &[u8]) -> Result<Message, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
