@@ -25,6 +25,7 @@ mod variables;
 mod versions;
 
 pub use codes::CODES;
+pub use expression::lower;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};

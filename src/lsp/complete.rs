@@ -247,7 +247,7 @@ impl Completer<'_> {
         items.extend(functions().iter().map(|info| CompletionItem {
             label: info.name.to_owned(),
             kind: Some(CompletionItemKind::FUNCTION),
-            detail: Some(info.signature.to_owned()),
+            detail: Some(info.signature()),
             documentation: Some(markdown(info.doc)),
             insert_text: Some(format!("{}($0)", info.name)),
             insert_text_format: Some(InsertTextFormat::SNIPPET),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use mlp_diag::SourceMap;
-use mlp_eval::functions;
+use mlp_eval::function;
 use mlp_platform::schema::{Attribute, Kind, Known};
 use mlp_platform::{Declaration, Layout, Origin, Platform, kinds, show, type_name};
 use mlp_value::{Path, Value};
@@ -46,8 +46,12 @@ fn of_kind(kind: &Kind) -> String {
 }
 
 fn of_function(name: &str) -> Option<String> {
-    let info = functions().iter().find(|info| info.name == name)?;
-    Some(format!("```hcl\n{}\n```\n\n{}\n", info.signature, info.doc))
+    let info = function(name)?;
+    let mut text = format!("```hcl\n{}\n```\n\n{}\n", info.signature(), info.doc);
+    if let Some((call, result)) = info.examples.first() {
+        text.push_str(&format!("\n```hcl\n{call} # {result}\n```\n"));
+    }
+    Some(text)
 }
 
 fn of_word(word: &str) -> Option<String> {
