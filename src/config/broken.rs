@@ -4,7 +4,9 @@ use mlp_diag::{Diagnostic, Diagnostics, Severity, Span};
 use mlp_syntax::Tree;
 
 use crate::codes;
+use crate::evaluator::Evaluator;
 use crate::resolve::Inputs;
+use crate::slips::NOWHERE;
 
 /// What is found missing where names were lost.
 const OF_LOST_NAMES: &[&str] =
@@ -17,18 +19,34 @@ pub(crate) fn drop_consequences(inputs: &Inputs<'_>, diagnostics: &mut Diagnosti
     let lost = trees.iter().any(|tree| tree.lost);
     let broken: Vec<Span> = trees.iter().flat_map(|tree| &tree.broken).copied().collect();
     let incomplete: Vec<Span> = trees.iter().flat_map(|tree| &tree.incomplete).copied().collect();
-    if !lost && broken.is_empty() && incomplete.is_empty() {
-        return;
-    }
     let follows = |diagnostic: &Diagnostic| {
         let Some(place) = diagnostic.place() else {
             return lost && OF_LOST_NAMES.contains(&diagnostic.code.as_str());
         };
-        broken.iter().any(|span| covers(*span, place))
+        place.file == NOWHERE
+            || broken.iter().any(|span| covers(*span, place))
             || (diagnostic.code == codes::MISSING_ATTRIBUTE && incomplete.contains(&place))
             || (lost && OF_LOST_NAMES.contains(&diagnostic.code.as_str()))
     };
-    diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Note && !follows(diagnostic));
+    let of_text = lost || !broken.is_empty() || !incomplete.is_empty();
+    diagnostics
+        .retain(|diagnostic| !follows(diagnostic) && (!of_text || diagnostic.severity != Severity::Note));
+}
+
+/// Looks at local values that nothing uses: their mistakes are mistakes too. That one names what another environment has
+/// is none while it is not used in this one.
+pub(crate) fn unused(evaluator: &Evaluator<'_>) {
+    let before = evaluator.diagnostics.borrow().len();
+    for (room, inside) in evaluator.rooms.iter().enumerate() {
+        for name in inside.locals.keys() {
+            if let Err(problem) = evaluator.local(room, name, None) {
+                evaluator.report(problem);
+            }
+        }
+    }
+    let mut all = evaluator.diagnostics.borrow_mut();
+    let found = all.split_off(before);
+    all.extend(found.into_iter().filter(|problem| problem.code != codes::ELSEWHERE));
 }
 
 fn covers(outer: Span, inner: Span) -> bool {

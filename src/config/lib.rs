@@ -5,6 +5,7 @@
 
 mod broken;
 mod check;
+mod circles;
 mod codes;
 mod evaluator;
 mod expression;
@@ -17,12 +18,14 @@ mod references;
 mod resolve;
 mod scope;
 mod select;
+mod slips;
 mod source;
 mod spread;
 mod typexpr;
 mod values;
 mod variables;
 mod versions;
+mod words;
 
 pub use codes::CODES;
 pub use expression::lower;

@@ -63,6 +63,7 @@ impl<'a, 't> NameScope<'a, 't> {
         let Some(kind) = kinds::kind(root).or_else(native) else { return Err(self.unknown_root(root, span)) };
         let (address, used) = self.address(kind, traversal, span)?;
         if kind.name == "environment" {
+            self.named("environment", traversal, &self.environments(), span)?;
             return Ok(reference(address, &[], used));
         }
         let rest = &traversal.steps[used..];
@@ -166,7 +167,7 @@ impl<'a, 't> NameScope<'a, 't> {
         let outputs = kind.outputs.iter().map(|output| output.name);
         let names: Vec<&str> = kind.attribute_names().chain(members).chain(outputs).collect();
         Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{}` has nothing called `{word}`", kind.name))
-            .at_opt(span, "")
+            .at_opt(self.word_at(span, word), "not known here")
             .help(one_of(word, names.iter().copied())))
     }
 
@@ -216,6 +217,10 @@ impl<'a, 't> NameScope<'a, 't> {
         Ok((base.with_key(key), labels + 1))
     }
 
+    fn environments(&self) -> Vec<&str> {
+        self.evaluator.environments.iter().map(String::as_str).collect()
+    }
+
     fn keys(&self, base: &Address) -> Vec<String> {
         let all = self.evaluator.instances.keys().filter(|address| address.without_key() == *base);
         all.take(12).map(|address| format!("`{address}`")).collect()
@@ -224,23 +229,37 @@ impl<'a, 't> NameScope<'a, 't> {
     fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
         if let Some(why) = self.evaluator.elsewhere.get(&address.without_key()) {
             return Diagnostic::error(
-                codes::UNKNOWN_NAME,
+                codes::ELSEWHERE,
                 format!("`{address}` is not part of this environment"),
             )
             .at_opt(span, "referred to here")
             .note(why.clone())
             .help("include it here, or give this attribute another value in the environment");
         }
+        if self.evaluator.nameless.contains(kind.name) {
+            return followup(format!("`{address}` may be the block without a name"), span);
+        }
+        if self.evaluator.repeated.contains(&address.without_key()) {
+            let keys = self.keys(&address.without_key());
+            return Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
+                .at_opt(span, "no such instance")
+                .help(match keys.as_slice() {
+                    [] => format!("`{}` has no instances here", address.without_key()),
+                    _ => format!("there is {}", keys.join(", ")),
+                });
+        }
         let of_kind = self
             .evaluator
             .instances
             .keys()
             .filter(|known| known.kind == address.kind && known.module == address.module);
-        let names: Vec<String> = of_kind.map(|known| known.name.to_string()).collect();
-        let help = if names.is_empty() {
-            format!("declare it: `{} \"{}\" {{ … }}`", kind.name, address.name)
+        let shown: Vec<(String, String)> =
+            of_kind.map(|known| (known.name.to_string(), format!("{}.{}", known.kind, known.name))).collect();
+        let help = if shown.is_empty() {
+            let labels: String = address.name.split('.').map(|label| format!(" \"{label}\"")).collect();
+            format!("declare it: `{}{labels} {{ … }}`", kind.name)
         } else {
-            one_of(&address.name, names.iter().map(String::as_str))
+            one_of_shown(&address.name, &shown)
         };
         Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
             .at_opt(span, "not declared")
@@ -248,12 +267,41 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     fn unknown_root(&self, root: &str, span: Option<Span>) -> Diagnostic {
-        let words = ["var", "local", "each", "count", "path", "target", "self"];
-        let all = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name));
-        let all: Vec<&str> = all.collect();
-        Diagnostic::error(codes::UNKNOWN_NAME, format!("`{root}` means nothing here"))
-            .at_opt(span, "")
-            .help(one_of(root, all.iter().copied()))
+        let problem = Diagnostic::error(codes::UNKNOWN_NAME, format!("`{root}` means nothing here"))
+            .at_opt(self.word_at(span, root), "not a name");
+        if root == "self" {
+            return problem.help("`self` can be used in a `postcondition` and in conditions over metrics");
+        }
+        let here = |known: &&Address| &*known.name == root && known.module == self.module();
+        if let Some(meant) = self.evaluator.instances.keys().find(here) {
+            return problem.help(format!("write `{meant}`: a declaration is named with its kind"));
+        }
+        let words = ["var", "local", "each", "count", "path", "target"];
+        let all: Vec<&str> = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name)).collect();
+        problem.help(match mlp_diag::did_you_mean(root, all) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "a name begins with `var`, `local`, `each`, `count`, `path`, `target` or the kind of a block, \
+                     as in `dataset.orders`; text stands in double quotes"
+                .to_owned(),
+        })
+    }
+
+    /// The place of one word of a traversal.
+    fn word_at(&self, span: Option<Span>, word: &str) -> Option<Span> {
+        let whole = span?;
+        let text = (self.evaluator.text_of)(whole);
+        let ends = |at: usize| {
+            let edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == '-'));
+            edge(text[..at].chars().next_back()) && edge(text[at + word.len()..].chars().next())
+        };
+        let mut found = text.match_indices(word).map(|(at, _)| at).filter(|at| ends(*at));
+        match (found.next(), found.next()) {
+            (Some(at), None) => {
+                let start = whole.start as usize + at;
+                Some(Span::new(whole.file, start, start + word.len()))
+            }
+            _ => span,
+        }
     }
 
     fn named<'n>(
@@ -263,15 +311,24 @@ impl<'a, 't> NameScope<'a, 't> {
         names: &[&str],
         span: Option<Span>,
     ) -> Result<&'n str, Diagnostic> {
+        let shown: Vec<(String, String)> =
+            names.iter().map(|name| ((*name).to_owned(), format!("{what}.{name}"))).collect();
         match traversal.steps.first().and_then(word) {
             Some(name) if names.contains(&name) => Ok(name),
-            Some(name) => Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
-                .at_opt(span, "")
-                .help(one_of(name, names.iter().copied()))),
+            Some(name) => {
+                let help = match (names, what) {
+                    ([], "var") => format!("declare it: `variable \"{name}\" {{ … }}`"),
+                    ([], "local") => format!("declare it: `locals {{ {name} = … }}`"),
+                    _ => one_of_shown(name, &shown),
+                };
+                Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
+                    .at_opt(self.word_at(span, name), "not declared")
+                    .help(help))
+            }
             None => {
                 Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
-                    .at_opt(span, "")
-                    .help(one_of("", names.iter().copied())))
+                    .at_opt(span, "names nothing")
+                    .help(one_of_shown("", &shown)))
             }
         }
     }
@@ -419,6 +476,16 @@ impl Scope for NameScope<'_, '_> {
         let path = rebased(self.directory(), path);
         let fact = self.evaluator.facts.ask(Need::Text(path), &mut needs);
         Ok(fact.map(|fact| !matches!(fact, Fact::Missing)))
+    }
+}
+
+/// `one_of` by names, showing what would be written.
+fn one_of_shown(written: &str, names: &[(String, String)]) -> String {
+    let plain = names.iter().map(|(name, _)| name.as_str());
+    match mlp_diag::did_you_mean(written, plain).and_then(|near| names.iter().find(|(name, _)| name == near))
+    {
+        Some((_, shown)) => format!("did you mean `{shown}`?"),
+        None => one_of("", names.iter().map(|(_, shown)| shown.as_str())),
     }
 }
 

@@ -39,9 +39,9 @@ pub fn parse_expression(file: FileId, text: &str) -> Result<Expr, Diagnostics> {
     let trimmed = text.trim_end();
     let base = text.len() - text.trim_start().len();
     if base >= trimmed.len() {
-        let problem = Diagnostic::error(codes::SYNTAX, "Expected a value, found nothing");
+        let problem = Diagnostic::error(codes::SYNTAX, "expected a value, found nothing");
         return Err(vec![
-            problem.at(Span::new(file, 0, text.len()), "").help("Write a value, such as `\"text\"` or `3`."),
+            problem.at(Span::new(file, 0, text.len()), "").help("write a value, such as `\"text\"` or `3`"),
         ]);
     }
     let tokens: Vec<Token> = Lexer::new(trimmed, base).collect();
@@ -62,10 +62,10 @@ fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
     (text.len() > MAX_BYTES).then(|| {
         Diagnostic::error(
             codes::TOO_LARGE,
-            format!("The file has {} MiB; 16 MiB are read at most", text.len() >> 20),
+            format!("the file has {} MiB; 16 MiB are read at most", text.len() >> 20),
         )
         .at(Span::new(file, 0, 0), "")
-        .help("Split it into several files of one directory; they merge as one.")
+        .help("split it into several files of one directory; they merge as one")
     })
 }
 
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_value_that_is_missing_is_named() {
         let found = problem("b {\n  a =\n  c = 1\n}\n");
-        assert!(found.headline.contains("Expected a value"), "{found:?}");
+        assert!(found.headline.contains("expected a value"), "{found:?}");
     }
 
     #[test]

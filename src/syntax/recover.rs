@@ -129,7 +129,8 @@ impl Reader<'_> {
         if inside.iter().any(|token| token.kind == Kind::Newline) {
             for piece in self.members(inside, bracketed) {
                 let inner = self.piece(piece, Vec::new(), depth + 1);
-                complete &= !(inner.attributes.is_empty() && inner.blocks.is_empty());
+                let names = inner.attributes.len() + inner.blocks.len();
+                complete &= names > 0 && names >= self.assignments(piece);
                 body.attributes.extend(inner.attributes);
                 body.blocks.extend(inner.blocks);
             }
@@ -189,6 +190,17 @@ impl Reader<'_> {
         pieces.push(&inside[start..]);
         pieces.retain(|piece| piece.iter().any(|token| token.kind != Kind::Newline && !token.is_comment()));
         pieces.iter().map(|piece| trimmed(piece)).collect()
+    }
+
+    /// How many attributes stand in a piece, outside its brackets.
+    fn assignments(&self, piece: &[Token]) -> usize {
+        let mut nesting = Nesting::default();
+        let mut count = 0;
+        for token in piece {
+            nesting.step(self.text, token);
+            count += usize::from(nesting.is_even() && token.is(self.text, "="));
+        }
+        count
     }
 
     fn is_member(&self, tokens: &[Token], margin: usize) -> bool {
@@ -269,7 +281,7 @@ mod tests {
             ("b {\n  a = \"x\n  c = 1\n}\n", vec!["\"x"], "b(a! c)"),
             ("b {\n  a = [\"x, \"y\"]\n  c = 1\n}\nd {\n}\n", vec!["\"]"], "b(a! c) d()"),
             ("b {\n  a = [1,\n  c = 1\n}\nd {\n}\n", vec!["["], "b(a! c) d()"),
-            ("b {\n  a = \"${f(\"\n  c = 1\n}\n", vec!["\"${f(\""], "b(a! c)"),
+            ("b {\n  a = \"${f(\"\n  c = 1\n}\n", vec!["${"], "b(a! c)"),
             ("b {\n  c {\n    a = 1\n  d = 2\n}\ne {\n}\n", vec!["{"], "b(d c(a)) e()"),
             ("b {\n  c {\n    a = 1\n  }\n  }\n  d = 2\n}\ne {\n}\n", vec!["}"], "b(d c(a)) e()"),
             ("b {\n  a = 1\n", vec!["{"], "b(a)"),

@@ -38,7 +38,19 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
             tokens = gather(text, start, wary).0;
         }
         pos = tokens.last().map_or(text.len(), |token| token.end);
+        let bare = items.last().is_some_and(|item| is_bare_header(text, &item.tokens));
+        // What was to stand in a block without a brace: that is told at its header.
+        if bare && (indent_of(text, start) > 0 || text[start..].starts_with('}')) {
+            continue;
+        }
         if tokens.first().is_some_and(|token| token.is(text, "}")) && join(file, text, &mut items, &tokens) {
+            continue;
+        }
+        if tokens.first().is_some_and(|token| token.is(text, "{"))
+            && let Some(header) = items.last_mut().filter(|_| bare)
+        {
+            header.problems = vec![own_line(span(file, &tokens[0]))];
+            header.tokens.extend(tokens);
             continue;
         }
         let problems = check(file, text, &tokens);
@@ -52,6 +64,21 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
 pub fn chunks(text: &str) -> Vec<std::ops::Range<usize>> {
     let ranges = split(FileId(0), text).into_iter().map(|item| item.range());
     ranges.map(|(start, end)| start..end).collect()
+}
+
+/// `kind "label"` and no brace.
+fn is_bare_header(text: &str, tokens: &[Token]) -> bool {
+    let code = tokens.iter().take_while(|token| !token.is_comment());
+    let named = tokens.first().is_some_and(|first| first.kind == Kind::Name);
+    named
+        && code.clone().all(|token| matches!(token.kind, Kind::Name | Kind::Quoted))
+        && !tokens[0].is(text, "{")
+}
+
+fn own_line(brace: Span) -> Diagnostic {
+    Diagnostic::error(codes::SYNTAX, "`{` stands on a line of its own")
+        .at(brace, "here")
+        .help("write it on the line of the block's kind and labels")
 }
 
 /// A brace that closes nothing, where a block above was closed by a brace too many: what lies between the two belongs
@@ -81,7 +108,7 @@ fn join(file: FileId, text: &str, items: &mut Vec<Item>, closer: &[Token]) -> bo
         Diagnostic::error(codes::BRACKET, "`}` closes its block too early")
             .at(span(file, &culprit), "one too many: what follows still belongs to the block")
             .see(head, "this block")
-            .help("Remove it."),
+            .help("remove it"),
     );
     true
 }
@@ -260,9 +287,9 @@ fn span(file: FileId, token: &Token) -> Span {
 }
 
 pub(crate) fn deep(span: Span) -> Diagnostic {
-    Diagnostic::error(codes::TOO_DEEP, format!("Nested more than {MAX_DEPTH} levels deep"))
+    Diagnostic::error(codes::TOO_DEEP, format!("nested more than {MAX_DEPTH} levels deep"))
         .at(span, "this level is one too many")
-        .help("Give an inner part a name of its own in `locals` and refer to it.")
+        .help("give an inner part a name of its own in `locals` and refer to it")
 }
 
 fn mismatch(file: FileId, text: &str, opener: &Token, closer: &Token) -> Diagnostic {
@@ -270,7 +297,7 @@ fn mismatch(file: FileId, text: &str, opener: &Token, closer: &Token) -> Diagnos
     Diagnostic::error(codes::BRACKET, format!("`{open}` is closed by `{close}`"))
         .at(span(file, closer), format!("expected `{}` here", partner(open)))
         .see(span(file, opener), "opened here")
-        .help(format!("Close it with `{}`.", partner(open)))
+        .help(format!("close it with `{}`", partner(open)))
 }
 
 /// Digits that run into letters: neither a number nor a name, and read differently by everyone.
@@ -280,36 +307,47 @@ fn glued(file: FileId, text: &str, number: &Token, name: &Token) -> Diagnostic {
         format!("`{}` follows the number `{}` without a space", name.text(text), number.text(text)),
     )
     .at(Span::new(file, number.start, name.end), "neither a number nor a name")
-    .help("Numbers are decimal, without separators or units (`1000000`, `1.5e3`); a unit stands in a string (`\"10ms\"`).")
+    .help("numbers are decimal, without separators or units (`1000000`, `1.5e3`); a unit stands in a string (`\"10ms\"`)")
 }
 
 fn stray(file: FileId, text: &str, closer: &Token) -> Diagnostic {
     let close = closer.text(text);
     Diagnostic::error(codes::BRACKET, format!("`{close}` closes nothing"))
         .at(span(file, closer), "no bracket is open here")
-        .help("Remove it, or look above for a block that was closed too early.")
+        .help("remove it, or look above for a block that was closed too early")
 }
 
 fn left_open(file: FileId, text: &str, opener: &Token) -> Diagnostic {
     let open = opener.text(text);
     Diagnostic::error(codes::BRACKET, format!("`{open}` is never closed"))
         .at(span(file, opener), "opened here")
-        .help(format!("Add the `{}` that belongs to it.", partner(open)))
+        .help(format!("add the `{}` that belongs to it", partner(open)))
 }
 
 fn unclosed(file: FileId, text: &str, token: &Token) -> Diagnostic {
+    let written = token.text(text);
+    if let Some(at) =
+        written.rfind("${").filter(|at| token.kind == Kind::Quoted && !written[*at..].contains('}'))
+    {
+        let start = token.start + at;
+        return Diagnostic::error(codes::UNCLOSED, "this interpolation is never closed")
+            .at(Span::new(file, start, start + 2), "starts here")
+            .help("end it with `}` and the string with `\"`; a plain `${` is written `$${`");
+    }
     let (what, way_out, end) = match token.kind {
         Kind::Quoted => (
             "string",
-            "End it with `\"` on the same line; longer text goes in a heredoc, `<<-EOT`.",
+            "end it with `\"` on the same line; longer text goes in a heredoc, `<<-EOT`".to_owned(),
             token.end,
         ),
         Kind::Heredoc => {
-            ("heredoc", "End it with its delimiter alone on a line.", crate::lex::line_end(text, token.start))
+            let end = crate::lex::line_end(text, token.start);
+            let delimiter = text[token.start..end].trim_start_matches(['<', '-']).trim();
+            ("heredoc", format!("end it with a line on which `{delimiter}` stands alone"), end)
         }
-        _ => ("comment", "End it with `*/`.", token.start + 2),
+        _ => ("comment", "end it with `*/`".to_owned(), token.start + 2),
     };
-    Diagnostic::error(codes::UNCLOSED, format!("This {what} is never closed"))
+    Diagnostic::error(codes::UNCLOSED, format!("this {what} is never closed"))
         .at(Span::new(file, token.start, end), "starts here")
         .help(way_out)
 }
