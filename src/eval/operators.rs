@@ -79,7 +79,14 @@ pub(crate) fn binary(
             })
         }
         _ => match both(operator, left, right, &Type::Number, &to_number)? {
-            (Some(left), Some(number)) => numbers(operator, &left, &number, right.span.or(span)),
+            (Some(dividend), Some(number)) => {
+                let shown = if left.marks.sensitive {
+                    "a value that is sensitive".to_owned()
+                } else {
+                    dividend.to_string()
+                };
+                numbers(operator, &dividend, &number, (&shown, right.span.or(span)))
+            }
             _ => Ok(unknown()),
         },
     }
@@ -101,10 +108,15 @@ fn both<T>(
     ty: &Type,
     convert: &dyn Fn(&PlanValue) -> Result<T, String>,
 ) -> Result<(Option<T>, Option<T>), Diagnostics> {
-    let sign = operator.sign();
+    let (sign, right_span) = (operator.sign(), right.span);
     match (operand(left, sign, "left ", ty, convert), operand(right, sign, "right ", ty, convert)) {
         (Ok(left), Ok(right)) => Ok((left, right)),
-        (left, right) => Err([left.err(), right.err()].into_iter().flatten().flatten().collect()),
+        // One slip, such as `+` between texts, is told once, with both places.
+        (Err(problems), Err(_)) => Err(match right_span {
+            Some(span) => problems.into_iter().map(|problem| problem.see(span, "and this one")).collect(),
+            None => problems,
+        }),
+        (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(problems),
     }
 }
 
@@ -144,11 +156,11 @@ fn numbers(
     operator: BinaryOp,
     left: &Number,
     right: &Number,
-    span: Option<Span>,
+    (shown, span): (&str, Option<Span>),
 ) -> Result<PlanValue, Diagnostics> {
     let zero = || {
         vec![
-            Diagnostic::error(codes::DIVISION_BY_ZERO, "a number is divided by zero")
+            Diagnostic::error(codes::DIVISION_BY_ZERO, format!("{shown} is divided by zero"))
                 .at_opt(span, "the divisor is 0")
                 .help("guard it: `x == 0 ? … : y / x`"),
         ]
