@@ -28,6 +28,7 @@ mod versions;
 mod words;
 
 pub use codes::CODES;
+pub use expression::lower;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};

@@ -96,7 +96,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 ..resolved
             });
         }
-        Ok(Resolved { value, consumed: 1, sensitive })
+        Ok(Resolved::plain(value, 1, sensitive))
     }
 
     /// What the words behind an address name, and how many of them.
@@ -131,7 +131,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 at: self.at.clone(),
             });
         };
-        let plain = |value: PlanValue| Ok(Resolved { value, consumed: 1, sensitive: false });
+        let plain = |value: PlanValue| Ok(Resolved::plain(value, 1, false));
         if kind.name == "reference" {
             return plain(self.evaluator.others_output(instance, word, span)?);
         }
@@ -142,7 +142,7 @@ impl<'a, 't> NameScope<'a, 't> {
         if instance.declared.parts.contains_key(word) && kind.open && kind.attribute(word).is_none() {
             value_edge();
             return match self.evaluator.open_attribute(instance, word, span)? {
-                Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+                Some(found) => Ok(Resolved::of(found, 1)),
                 None => Err(followup(format!("`{address}.{word}` has no valid value"), span)),
             };
         }
@@ -153,7 +153,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 Some(found) => (found.value.clone(), !found.sensitive.is_empty()),
                 None => (PlanValue::Null, false),
             };
-            return Ok(Resolved { value, consumed: 1, sensitive });
+            return Ok(Resolved::plain(value, 1, sensitive));
         }
         if kind.name == "data" {
             return plain(self.evaluator.looked_up(instance, word, span)?);
@@ -340,7 +340,7 @@ impl<'a, 't> NameScope<'a, 't> {
         };
         let name = self.named("var", traversal, &names, span)?;
         match self.evaluator.variable(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             // What is wrong with it was reported at the variable.
             _ => Err(followup(format!("`var.{name}` has no valid value"), span)),
         }
@@ -352,7 +352,7 @@ impl<'a, 't> NameScope<'a, 't> {
             room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
         let name = self.named("local", traversal, &names, span)?;
         match self.evaluator.local(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             None => Err(followup(format!("`local.{name}` has no valid value"), span)),
         }
     }
@@ -374,11 +374,11 @@ impl<'a, 't> NameScope<'a, 't> {
                     "key" => PlanValue::text(key),
                     _ => value.clone(),
                 };
-                Ok(Resolved { value, consumed: 1, sensitive: false })
+                Ok(Resolved::plain(value, 1, false))
             }
             (Some(Repeat::Count(index)), "count") => {
                 self.named("count", traversal, &["index"], span)?;
-                Ok(Resolved { value: PlanValue::Number((*index).into()), consumed: 1, sensitive: false })
+                Ok(Resolved::plain(PlanValue::Number((*index).into()), 1, false))
             }
             (_, root) => {
                 let attribute = if root == "each" { "for_each" } else { "count" };
@@ -406,7 +406,19 @@ impl<'a, 't> NameScope<'a, 't> {
                 _ => around.residency.0.clone(),
             }
         };
-        Ok(Resolved { value, consumed: 1, sensitive: false })
+        Ok(Resolved::plain(value, 1, false))
+    }
+}
+
+impl NameScope<'_, '_> {
+    /// What the host tells of a path; `None` until it was asked.
+    fn told(&self, need: Need, path: &str, what: &str) -> Result<Option<String>, String> {
+        match self.evaluator.facts.ask(need, &mut self.evaluator.needs.borrow_mut()) {
+            None => Ok(None),
+            Some(Fact::Text(text)) => Ok(Some(text.clone())),
+            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
+            Some(_) => Err(format!("there is no {what} `{path}`")),
+        }
     }
 }
 
@@ -436,15 +448,27 @@ impl Scope for NameScope<'_, '_> {
         }
     }
 
+    fn is_mistake(&self, problem: &Diagnostic) -> bool {
+        [codes::UNKNOWN_NAME, codes::SCOPE, codes::CYCLE, codes::VARIABLE].contains(&problem.code.as_str())
+    }
+
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {
-        let mut needs = self.evaluator.needs.borrow_mut();
-        let path = &rebased(self.directory(), path);
-        match self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs) {
-            None => Ok(None),
-            Some(Fact::Text(text)) => Ok(Some(text.clone())),
-            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
-            Some(_) => Err(format!("there is no file `{path}`")),
-        }
+        let path = rebased(self.directory(), path);
+        self.told(Need::Text(path.clone()), &path, "file")
+    }
+
+    fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Bytes(path.clone()), &path, "file")? else { return Ok(None) };
+        let pairs = text.as_bytes().chunks(2);
+        let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        bytes.collect::<Option<Vec<u8>>>().map(Some).ok_or_else(|| format!("`{path}` cannot be read"))
+    }
+
+    fn list_files(&self, path: &str) -> Result<Option<Vec<String>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Files(path.clone()), &path, "directory")? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| format!("`{path}` cannot be listed: {error}"))
     }
 
     fn file_exists(&self, path: &str) -> Result<Option<bool>, String> {
@@ -486,7 +510,7 @@ fn text(step: &TraversalStep) -> String {
 
 fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     let value = Reference { address, path: words.to_vec() }.to_value();
-    Resolved { value, consumed, sensitive: false }
+    Resolved::plain(value, consumed, false)
 }
 
 fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {
