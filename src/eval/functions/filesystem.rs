@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     .examples(&[("dirname(\"foo/bar/baz.txt\")", "\"foo/bar\"")]),
     new("file", "The text of a file of the project.", &[p("path", Text)], Text, |call| {
         match call.scope.read_file(&call.text(0)?) {
-            Ok(body) => body.map_or(Ok(None), |body| text(body)),
+            Ok(body) => body.map_or(Ok(None), text),
             Err(why) => blame(0, why),
         }
     })
