@@ -204,3 +204,26 @@ fn everything_with_a_name_has_a_page() {
         "{json}"
     );
 }
+
+#[test]
+fn a_shell_completes_names_of_the_project() {
+    let scratch = project(&format!("{HEAD}{BODY}"));
+    let script = r#"
+        eval "$("$0" completions bash)"
+        asked() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _mlp_with_names "$1" "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"; }
+        asked "$0" plan -e ""
+        asked "$0" plan --env oth
+        asked "$0" explain ""
+        asked "$0" conso
+    "#;
+    let mut command = support::program(scratch.path());
+    let program = command.get_program().to_owned();
+    command = std::process::Command::new("bash");
+    command.args(["-c", script]).arg(program).current_dir(scratch.path());
+    let said = support::run(&mut command).ended(0);
+    assert_eq!(
+        said.stdout.lines().collect::<Vec<_>>(),
+        ["local other", "other", "storage.s", "console"],
+        "{said}"
+    );
+}
