@@ -5,18 +5,30 @@
 
 mod clock;
 mod codes;
+mod crypt;
 mod dir_store;
+#[cfg(test)]
+mod dir_tests;
+mod files;
+mod history;
 mod journal;
+mod keyring;
 mod lease;
+mod random;
 mod record;
 mod segment;
+mod snapshot;
 mod store;
+mod wrap;
 mod writer;
 
 pub use clock::{rfc3339, unix_now};
 pub use codes::CODES;
 pub use dir_store::DirStore;
 pub use journal::{Closed, Entry, Unfinished, replay};
-pub use lease::{Holder, Lease};
+pub use keyring::{Encryption, KeySource};
+pub use lease::{Holder, LEASE_LENGTH, Lease, SHORTEST_LEASE};
 pub use record::{FORMAT_VERSION, Record, State, Status, deposed, successor};
-pub use store::{Loaded, Store, Writer};
+pub use snapshot::{export, import};
+pub use store::{Depot, Loaded, Store, Writer};
+pub use wrap::{is_wrapped, unwrap, wrap};
