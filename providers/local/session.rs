@@ -16,7 +16,7 @@ use crate::documents::{Document, Found, Place};
 use crate::fault::{Fallible, io, wrong};
 use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
-use crate::resources::{Ground, Handler, handler};
+use crate::resources::{Ground, Handler, REMEMBERED, handler};
 use crate::supervisor::protocol::{Ask, RolloutReport};
 use crate::supervisor::{Variables, client, find_version, take_captured};
 
@@ -33,9 +33,7 @@ impl Local {
     }
 
     fn handler(resource: &str) -> Fallible<&'static dyn Handler> {
-        handler(resource).ok_or_else(|| {
-            wrong(codes::REFUSED, format!("the local provider has no `{resource}`"), resource, "")
-        })
+        handler(resource).ok_or_else(|| unknown_kind(resource))
     }
 
     fn look(&self, resource: &str, identity: &str) -> Fallible<Seen> {
@@ -77,14 +75,7 @@ impl Local {
         if call.kind == CallKind::Delete {
             return self.delete(call, handler, before.as_deref());
         }
-        let config = call.body.known().map_err(|hole| {
-            wrong(
-                codes::VALUE,
-                format!("a value is not known: it waits for {}", hole.after.join(", ")),
-                &call.identity,
-                "",
-            )
-        })?;
+        let config = known(call)?;
         let resolved = handler.realise(&self.ground, before.as_deref(), &config, reporter)?;
         let document = Document::new(&self.ground.target, &call.resource, config, resolved);
         self.ground.place.put(&call.identity, &document)?;
@@ -167,6 +158,18 @@ impl Local {
     }
 }
 
+fn unknown_kind(resource: &str) -> ProviderError {
+    wrong(codes::REFUSED, format!("the local provider makes no `{resource}`"), resource, "")
+}
+
+/// The body of a call, in which no hole is left.
+fn known(call: &Call) -> Fallible<KnownValue> {
+    call.body.known().map_err(|hole| {
+        let waits = format!("a value is not known: it waits for {}", hole.after.join(", "));
+        wrong(codes::VALUE, waits, &call.identity, "")
+    })
+}
+
 /// The place in the declaration that a native one comes from: the nodes of a graph are variants of its endpoint.
 fn declared(document: &Document, subject: Subject) -> Subject {
     let name = subject.path.strip_prefix("variant.").map(str::to_owned);
@@ -198,6 +201,17 @@ impl Session for Local {
 
     async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError> {
         self.change(call, reporter)
+    }
+
+    async fn remember(
+        &self,
+        call: &Call,
+        before: Option<&KnownValue>,
+        key: &str,
+    ) -> Result<KnownValue, ProviderError> {
+        let kind = REMEMBERED.iter().find(|kind| kind.kind().name == call.resource);
+        let kind = kind.ok_or_else(|| unknown_kind(&call.resource))?;
+        Ok(KnownValue::object(kind.outputs(&known(call)?, before, key)))
     }
 
     async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {
