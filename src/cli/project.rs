@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use mlp_config::{Assignment, Inputs, Module, assignments, environments, resolve};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
-use mlp_platform::Platform;
+use mlp_platform::{Mode, Platform};
 use mlp_provider::Provider;
 use mlp_syntax::{Expr, ExprKind, Tree};
 use mlp_value::facts::{Fact, Facts, Need};
 
 use super::Globals;
 use crate::engine::outside;
-use crate::host::{facts, files};
+use crate::host::{facts, files, who};
 
 /// Rounds of questions after which resolving is given up.
 const MOST_ROUNDS: usize = 20;
@@ -58,7 +58,7 @@ impl Compiled {
     /// Answers questions about this project.
     pub fn answer(&self) -> impl Fn(&Need) -> Fact + Sync + use<> {
         let directory = self.directory.clone();
-        let home = crate::engine::home(&directory, &self.platform.environment.name);
+        let home = crate::engine::home(&directory, &self.platform.environment.folder());
         move |need: &Need| facts::answer(&directory, &home, need)
     }
 }
@@ -180,20 +180,46 @@ impl Project {
             }
             resolution = resolve(&inputs, &known);
         }
-        (resolution.platform, resolution.diagnostics)
+        let mut platform = resolution.platform;
+        if let Some(platform) = &mut platform
+            && platform.environment.mode == Mode::Development
+        {
+            platform.environment.user = Some(who::folder());
+        }
+        (platform, resolution.diagnostics)
+    }
+
+    /// What an environment's things are kept under, before it is resolved: its mode is known when it is read.
+    fn folder(&self, environment: &str) -> String {
+        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
+        let mut named = blocks.filter(|block| {
+            block.kind.name == "environment" && block.labels.first().is_some_and(|one| *one.name == *environment)
+        });
+        let development = named.any(|block| {
+            block.body.attributes.iter().any(|attribute| {
+                *attribute.name.name == *"mode"
+                    && matches!(&attribute.expr.kind, ExprKind::Text(text) if text == "development")
+            })
+        });
+        if development { format!("{environment}.{}", who::folder()) } else { environment.to_owned() }
     }
 
     /// Answers a question of an environment's resolution.
     fn answer(&self, need: &Need, environment: &str) -> Fact {
         let Need::Look { kind, query } = need else {
-            let home = crate::engine::home(&self.directory, environment);
+            let home = crate::engine::home(&self.directory, &self.folder(environment));
             return facts::answer(&self.directory, &home, need);
         };
         let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
         let mut projects = blocks.filter(|block| block.kind.name == "project");
         let project =
             projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
-        let surroundings = outside::Surroundings { directory: &self.directory, project, environment };
+        let surroundings = outside::Surroundings {
+            directory: &self.directory,
+            project,
+            environment,
+            folder: &self.folder(environment),
+        };
         outside::look(&surroundings, kind, query)
     }
 

@@ -362,6 +362,27 @@ impl Depot for DirStore {
         self.read_lease()
     }
 
+    fn set_aside(&self, holder: &Holder) -> Result<String, Diagnostic> {
+        let token = change_lease(&self.root, |lease| {
+            lease.take(holder, self.lease_length)?;
+            Ok(lease.token)
+        })?;
+        let aside = self.path(&format!("aside-{token}"));
+        let moved = (|| {
+            fs::create_dir_all(&aside)?;
+            for name in ["snapshot.json", "journal", "history.jsonl", "keys.json", "kept"] {
+                match fs::rename(self.path(name), aside.join(name)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })();
+        change_lease(&self.root, |lease| lease.release(token))?;
+        moved.map_err(|error: io::Error| unwritable(&aside, &error))?;
+        Ok(aside.display().to_string())
+    }
+
     fn place(&self) -> String {
         self.root.display().to_string()
     }

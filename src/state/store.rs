@@ -56,6 +56,13 @@ pub trait Depot: Store {
     /// It cannot be read.
     fn lease(&self) -> Result<Lease, Diagnostic>;
 
+    /// Moves a state that cannot be read out of the way, with nobody applying; gives where it is now. The lease stays: its token
+    /// only grows.
+    ///
+    /// # Errors
+    /// Somebody holds the lease, or it cannot be moved.
+    fn set_aside(&self, holder: &Holder) -> Result<String, Diagnostic>;
+
     /// Where it is, for people.
     fn place(&self) -> String;
 
