@@ -78,12 +78,78 @@ pub fn depot(platform: &Platform, directory: &FsPath) -> Result<Arc<dyn Depot>, 
             let store = DirStore::new(root, &platform.project.name, &folder);
             Ok(Arc::new(store.with_lease(lease).with_encryption(encryption)))
         }
+        "s3" => {
+            settings.only("s3", &["bucket", "prefix", "region", "endpoint"])?;
+            s3(&settings, lease, encryption)
+        }
         other => {
             let headline = format!("this program cannot keep state in `{other}`");
             Err(settings
                 .wrong(headline, "leave `state` out to keep it under `.mlp/`, or write `backend = \"local\"`"))
         }
     }
+}
+
+#[cfg(feature = "s3")]
+fn s3(settings: &Settings<'_>, lease: Duration, encryption: Encryption) -> Result<Arc<dyn Depot>, Diagnostic> {
+    let Some(bucket) = settings.text("bucket") else {
+        return Err(settings.wrong("a state in `s3` needs a `bucket`".to_owned(), "name the bucket it is kept in"));
+    };
+    let (project, folder) = (&settings.platform.project.name, settings.platform.environment.folder());
+    let prefix = settings.text("prefix").unwrap_or("mlp").trim_matches('/');
+    let at = mlp_state::S3Settings {
+        bucket: bucket.to_owned(),
+        prefix: format!("{prefix}/{project}/{folder}"),
+        region: settings.text("region").map(str::to_owned),
+        endpoint: settings.text("endpoint").map(str::to_owned),
+    };
+    let store = mlp_state::s3_store(&at, project, &folder)?;
+    Ok(Arc::new(store.with_lease(lease).with_encryption(encryption)))
+}
+
+#[cfg(not(feature = "s3"))]
+fn s3(settings: &Settings<'_>, _: Duration, _: Encryption) -> Result<Arc<dyn Depot>, Diagnostic> {
+    Err(settings.wrong(
+        "this program was built without object storage".to_owned(),
+        "build it with `--features s3`, or keep the state with `backend = \"local\"`",
+    ))
+}
+
+/// The key of the fingerprints of sensitive values, the same wherever a state in a shared place is worked on: what was kept
+/// there first is the one.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn share_key(depot: &dyn Depot, platform: &Platform, directory: &FsPath) -> Result<(), Diagnostic> {
+    let state = home(directory, &platform.environment.folder()).join("state");
+    if depot.place() == state.display().to_string() {
+        return Ok(());
+    }
+    let path = state.join("seal.key");
+    let here = std::fs::read(&path).ok();
+    let there = match (depot.kept("seal.key")?, &here) {
+        (None, Some(key)) => {
+            depot.keep("seal.key", key)?;
+            depot.kept("seal.key")?
+        }
+        (there, _) => there,
+    };
+    match there {
+        Some(key) if here.as_ref() != Some(&key) => write_key(&path, &key).map_err(|error| {
+            Diagnostic::error("MLP0905", format!("`{}` cannot be written: {error}", path.display()))
+                .help("check the permissions of the directory")
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn write_key(path: &FsPath, key: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(key)?;
+    file.sync_data()
 }
 
 /// The keys that the specification names, read from where they are.

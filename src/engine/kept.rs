@@ -13,6 +13,7 @@ use mlp_value::facts::{Facts, Need};
 use serde::{Deserialize, Serialize};
 
 use super::vault::Vault;
+use crate::host::files;
 
 /// Version of the form of the list of files.
 const FORMAT_VERSION: u32 = 1;
@@ -55,7 +56,7 @@ impl Made {
     /// What a plan is made of: `facts` tells what else was read of the project.
     pub fn of(platform: &Platform, sources: &SourceMap, facts: &Facts) -> Self {
         let mut made = Self::default();
-        for (_, name, text) in sources.files().filter(|(_, name, _)| !name.starts_with('<')) {
+        for (_, name, text) in sources.files().filter(|(_, name, _)| is_of_it(name)) {
             made.texts.insert(name.to_owned(), text.to_owned());
         }
         for (need, _) in facts.iter() {
@@ -202,7 +203,8 @@ pub fn plan_return(depot: &dyn Depot, directory: &FsPath, apply: &str, force: bo
         back.written.push(name.clone());
         back.contents.insert(name.clone(), content);
     }
-    for path in super::super::host::files::with_ending(directory, ".mlp").map_err(|problem| *problem)? {
+    let ends = |ending: &str| files::with_ending(directory, ending).map_err(|problem| *problem);
+    for path in [ends(".mlp")?, ends(VALUES)?].concat() {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if !kept.files.contains_key(&name) {
             safe(depot, &name, &std::fs::read(&path).unwrap_or_default(), force)?;
@@ -210,6 +212,14 @@ pub fn plan_return(depot: &dyn Depot, directory: &FsPath, apply: &str, force: bo
         }
     }
     Ok(back)
+}
+
+/// How files of values end that are read without being named.
+const VALUES: &str = ".auto.mlpvars";
+
+/// Whether a text that was read is a file of the project, and no value from the command line or a file from elsewhere.
+fn is_of_it(name: &str) -> bool {
+    !name.starts_with('<') && (name.ends_with(".mlp") || name.ends_with(VALUES))
 }
 
 /// Refuses to overwrite what no apply kept.

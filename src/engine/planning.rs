@@ -13,7 +13,7 @@ use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
 use super::conditions::{Postcondition, postconditions, preconditions};
-use super::depot::depot;
+use super::depot::{depot, share_key};
 use super::kept::Made;
 use super::lowering::{lower, origin, place};
 use super::refactor::{Refactored, imports, refactor, with_imports};
@@ -104,6 +104,7 @@ pub async fn session_for(
 ) -> Result<(Arc<dyn Session>, Arc<dyn Depot>, Loaded), Diagnostics> {
     let store = depot(platform, directory).map_err(|diagnostic| vec![diagnostic])?;
     let loaded = store.read().map_err(|diagnostic| vec![diagnostic])?;
+    share_key(&*store, platform, directory).map_err(|diagnostic| vec![diagnostic])?;
     let target = target(platform, directory, &loaded);
     let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
     Ok((session, store, loaded))

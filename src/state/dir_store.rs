@@ -1,16 +1,19 @@
-//! States in a directory: `snapshot.json`, `journal/<fencing token>/<n>.jsonl`, `lease.json`, `history.jsonl`, `keys.json`, `kept/`.
+//! States in a directory: `snapshot-<token>.json`, `journal/<token>/<n>.jsonl`, `lease-<n>.json`, `history.jsonl`,
+//! `keys-<token>.json` and `kept/`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mlp_diag::{Blame, Diagnostic};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::crypt::Crypt;
-use crate::files::{numbers, read_whole, remove_segments, segment_path, write_json, write_private};
+use crate::files::{
+    compare_and_swap, named, names, newest, numbers, read_whole, remove_before, remove_segments, segment_path,
+    write_json, write_private,
+};
 use crate::journal::Replay;
 use crate::keyring::{Encryption, Keys, Opened};
 use crate::lease::{LEASE_LENGTH, Lease, Lengths};
@@ -67,10 +70,10 @@ impl DirStore {
 
     /// The list of keys, as it is now.
     fn keys(&self) -> Result<(Option<Vec<u8>>, Option<Keys>), Diagnostic> {
-        let path = self.path("keys.json");
-        let bytes = read_whole(&path)?;
-        let keys = bytes.as_deref().map(|bytes| Keys::parse(&path.display().to_string(), bytes)).transpose()?;
-        Ok((bytes, keys))
+        let Some((_, path)) = newest(&self.root, "keys")? else { return Ok((None, None)) };
+        let bytes = present(&path)?;
+        let keys = Keys::parse(&path.display().to_string(), &bytes)?;
+        Ok((Some(bytes), Some(keys)))
     }
 
     fn opened(&self) -> Result<Opened, Diagnostic> {
@@ -81,7 +84,7 @@ impl DirStore {
         {
             return Ok(opened.clone());
         }
-        let opened = self.encryption.open(&self.path("keys.json").display().to_string(), keys.as_ref())?;
+        let opened = self.encryption.open(&self.place(), keys.as_ref())?;
         *last = Some((bytes, opened.clone()));
         Ok(opened)
     }
@@ -91,11 +94,11 @@ impl DirStore {
     }
 
     fn snapshot(&self, crypt: &Crypt) -> Result<Content, Diagnostic> {
-        let path = self.path("snapshot.json");
         let empty = State::empty(&self.project, &self.environment);
-        let Some(bytes) = read_whole(&path)? else {
+        let Some((_, path)) = newest(&self.root, "snapshot")? else {
             return Ok(Content { through: (0, 0), state: empty, unfinished: Vec::new() });
         };
+        let bytes = present(&path)?;
         let name = path.display().to_string();
         let plain = match std::str::from_utf8(&bytes) {
             Ok(text) => crypt.open(&name, text)?.into_bytes(),
@@ -182,33 +185,21 @@ impl DirStore {
             self.write_snapshot((before, u64::MAX), replay, &opened.crypt)?;
             return Ok(opened.crypt);
         }
-        let path = self.path("keys.json");
+        let path = named(&self.root, "keys", before + 1);
         let (_, keys) = self.keys()?;
         let (keys, crypt) = self.encryption.rotated(keys, &opened.crypt)?;
         write_json(&path, &keys)?;
         self.write_snapshot((before, u64::MAX), replay, &crypt)?;
         history::rewrite(&self.path("history.jsonl"), &crypt)?;
-        for name in self.kept_names()? {
+        for name in names(&self.path("kept"))? {
             let path = self.path("kept").join(&name);
             if let Some(bytes) = read_whole(&path)? {
                 write_private(&path, closed(&opened_bytes(&path, bytes, &crypt)?, &crypt).as_bytes())?;
             }
         }
-        match keys.settled() {
-            Some(keys) => write_json(&path, &keys)?,
-            None => fs::remove_file(&path).map_err(|error| unwritable(&path, &error))?,
-        }
+        write_json(&path, &keys.settled())?;
+        remove_before(&self.root, "keys", before + 1);
         Ok(crypt)
-    }
-
-    fn kept_names(&self) -> Result<Vec<String>, Diagnostic> {
-        let folder = self.path("kept");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(segment::unreadable(&folder, &error)),
-        };
-        Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
     }
 
     pub(crate) fn write_snapshot(
@@ -217,10 +208,14 @@ impl DirStore {
         replay: &Replay,
         crypt: &Crypt,
     ) -> Result<(), Diagnostic> {
-        let path = self.path("snapshot.json");
+        // `through` tells the token: before it, or with a segment of it.
+        let token = if through.1 == u64::MAX { through.0 + 1 } else { through.0 };
+        let path = named(&self.root, "snapshot", token);
         let content = Content { through, state: replay.state.clone(), unfinished: replay.unfinished() };
         let text = snapshot::print(&content).map_err(|error| unwritable(&path, &error.into()))?;
-        write_private(&path, crypt.close(text).as_bytes())
+        write_private(&path, crypt.close(text).as_bytes())?;
+        remove_before(&self.root, "snapshot", token);
+        Ok(())
     }
 
     fn checked_name(name: &str) -> Result<&str, Diagnostic> {
@@ -231,6 +226,11 @@ impl DirStore {
         Err(Diagnostic::error(codes::STATE_UNREADABLE, format!("`{name}` is no name of something kept"))
             .help("name it as `mlp history` does"))
     }
+}
+
+/// The bytes of a file that was there a moment ago: one that is gone by now has a newer one.
+fn present(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    fs::read(path).map_err(|error| segment::unreadable(path, &error))
 }
 
 /// A text of a store as it was before it was encrypted; bytes where it is none.
@@ -264,9 +264,20 @@ pub(crate) fn new_lineage() -> String {
 
 /// Reads the lease; none yet is one of token 0.
 pub(crate) fn read_lease(root: &Path) -> Result<Lease, Diagnostic> {
-    let path = root.join("lease.json");
-    let Some(bytes) = read_whole(&path)? else { return Ok(Lease::default()) };
-    parse_lease(&path.display().to_string(), &bytes)
+    numbered_lease(root).map(|(_, lease)| lease)
+}
+
+fn numbered_lease(root: &Path) -> Result<(u64, Lease), Diagnostic> {
+    let mut last = Ok((0, Lease::default()));
+    for _ in 0..TRIES * 8 {
+        let Some((number, path)) = newest(root, "lease")? else { return Ok((0, Lease::default())) };
+        match present(&path) {
+            Ok(bytes) => return Ok((number, parse_lease(&path.display().to_string(), &bytes)?)),
+            // It was changed between the listing and the reading.
+            Err(error) => last = Err(error),
+        }
+    }
+    last
 }
 
 pub(crate) fn parse_lease(name: &str, bytes: &[u8]) -> Result<Lease, Diagnostic> {
@@ -277,18 +288,19 @@ pub(crate) fn parse_lease(name: &str, bytes: &[u8]) -> Result<Lease, Diagnostic>
     })
 }
 
-/// Reads, changes and writes the lease with nobody else between.
+/// Reads, changes and writes the lease with nobody else between: whoever comes second begins again with what is there then.
 pub(crate) fn change_lease<T>(
     root: &Path,
-    change: impl FnOnce(&mut Lease) -> Result<T, Diagnostic>,
+    mut change: impl FnMut(&mut Lease) -> Result<T, Diagnostic>,
 ) -> Result<T, Diagnostic> {
-    let path = root.join("lease.lock");
-    let lock = File::create(&path).map_err(|error| unwritable(&path, &error))?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| unwritable(&path, &error.into()))?;
-    let mut lease = read_lease(root)?;
-    let result = change(&mut lease)?;
-    write_json(&root.join("lease.json"), &lease)?;
-    Ok(result)
+    loop {
+        let (number, mut lease) = numbered_lease(root)?;
+        let result = change(&mut lease)?;
+        if compare_and_swap(root, "lease", number + 1, &lease)? {
+            remove_before(root, "lease", number + 1);
+            return Ok(result);
+        }
+    }
 }
 
 impl Store for DirStore {
@@ -307,7 +319,10 @@ impl Store for DirStore {
         })?;
         self.opened_under(opened, &lease).inspect_err(|_| {
             // Nothing was begun: whoever comes next need not wait.
-            let _ = change_lease(&self.root, |now| now.release(lease.token));
+            let _ = change_lease(&self.root, |now| {
+                now.release(lease.token);
+                Ok(())
+            });
         })
     }
 
@@ -370,15 +385,19 @@ impl Depot for DirStore {
         let aside = self.path(&format!("aside-{token}"));
         let moved = (|| {
             fs::create_dir_all(&aside)?;
-            for name in ["snapshot.json", "journal", "history.jsonl", "keys.json", "kept"] {
-                match fs::rename(self.path(name), aside.join(name)) {
+            let stays = |name: &str| name.starts_with("lease") || name.starts_with("aside") || name == "seal.key";
+            for name in names(&self.root).unwrap_or_default().into_iter().filter(|name| !stays(name)) {
+                match fs::rename(self.path(&name), aside.join(&name)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
                 }
             }
             Ok(())
         })();
-        change_lease(&self.root, |lease| lease.release(token))?;
+        change_lease(&self.root, |lease| {
+            lease.release(token);
+            Ok(())
+        })?;
         moved.map_err(|error: io::Error| unwritable(&aside, &error))?;
         Ok(aside.display().to_string())
     }
@@ -463,7 +482,7 @@ mod tests {
         store.open(&Holder::here()).unwrap().close("done", "").unwrap();
         let other = DirStore::new(dir.path().join("state"), "other", "dev");
         assert_eq!(other.read().unwrap_err().code, "MLP0605");
-        let path = dir.path().join("state/snapshot.json");
+        let path = newest(&dir.path().join("state"), "snapshot").unwrap().unwrap().1;
         let text = fs::read_to_string(&path).unwrap();
         for (from, to, code) in [
             ("\"serial\":0", "\"serial\":7", "MLP0601"),

@@ -110,7 +110,8 @@ fn every_version_of_the_directory_so_far_is_read_and_gone_on_with() {
     writer.append(&open("3")).unwrap();
     writer.close("done", "").unwrap();
     assert_eq!(store.read().unwrap(), loaded);
-    let text = fs::read_to_string(dir.path().join("snapshot.json")).unwrap();
+    let newest = crate::files::newest(dir.path(), "snapshot").unwrap().unwrap().1;
+    let text = fs::read_to_string(newest).unwrap();
     assert!(text.contains("\"format_version\":2"), "{text}");
     let outcomes: Vec<_> = store.history().unwrap().into_iter().map(|one| one.outcome).collect();
     assert_eq!(outcomes, ["applied", "broken off", "done"]);
@@ -164,7 +165,6 @@ fn a_state_is_encrypted_opened_and_given_another_key() {
     apply(&with(None, &["two"]), "5", "model.canary_e").unwrap();
     assert_eq!(plain().read().unwrap().state.resources.len(), 4);
     assert_eq!(plain().history().unwrap().len(), 4);
-    assert!(!dir.path().join("keys.json").exists());
 }
 
 #[test]
@@ -180,19 +180,17 @@ fn a_rotation_that_broke_off_is_finished_by_the_next() {
     let writer = first.open(&Holder::here()).unwrap();
     writer.append(&open("1")).unwrap();
     writer.close("done", "").unwrap();
-    let before: Vec<_> =
-        ["snapshot.json", "history.jsonl"].iter().map(|name| (*name, fs::read(dir.path().join(name)).unwrap())).collect();
-    let old_keys: serde_json::Value =
-        serde_json::from_slice(&fs::read(dir.path().join("keys.json")).unwrap()).unwrap();
+    let newest = |stem: &str| crate::files::newest(dir.path(), stem).unwrap().unwrap().1;
+    let read = |path: &Path| -> serde_json::Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let (snapshot, history) = (fs::read(newest("snapshot")).unwrap(), fs::read(dir.path().join("history.jsonl")).unwrap());
+    let old_keys = read(&newest("keys"));
     store("two", &["one"]).open(&Holder::here()).unwrap().close("done", "").unwrap();
     // As a crash leaves it right after the new key was written: the list has both, and the rest is as it was.
-    let mut keys: serde_json::Value =
-        serde_json::from_slice(&fs::read(dir.path().join("keys.json")).unwrap()).unwrap();
+    let mut keys = read(&newest("keys"));
     keys["keys"].as_array_mut().unwrap().push(old_keys["keys"][0].clone());
-    fs::write(dir.path().join("keys.json"), keys.to_string()).unwrap();
-    for (name, bytes) in before {
-        fs::write(dir.path().join(name), bytes).unwrap();
-    }
+    fs::write(newest("keys"), keys.to_string()).unwrap();
+    fs::write(newest("snapshot"), snapshot).unwrap();
+    fs::write(dir.path().join("history.jsonl"), history).unwrap();
     let next = store("two", &["one"]);
     assert_eq!(next.history().unwrap().len(), 1);
     next.open(&Holder::here()).unwrap().close("done", "").unwrap();
@@ -206,4 +204,29 @@ fn a_lease_lasts_as_long_as_was_asked_for() {
     let writer = store.open(&Holder::here()).unwrap();
     assert_eq!(writer.heartbeat(), Duration::from_secs(100));
     assert!(store.lease().unwrap().expires > crate::unix_now() + 300);
+}
+
+#[test]
+fn a_holder_that_was_taken_over_while_it_closed_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DirStore::new(dir.path(), "p", "e");
+    let writer = store.open(&Holder::here()).unwrap();
+    writer.append(&open("1")).unwrap();
+    writer.begin(&begin(1, "model.a")).unwrap();
+    let stale = crate::journal::Replay::new(writer.loaded().state, Vec::new());
+    crate::dir_store::change_lease(dir.path(), |lease| {
+        lease.expires = 1;
+        Ok(())
+    })
+    .unwrap();
+    let second = store.open(&Holder::here()).unwrap();
+    second.append(&open("2")).unwrap();
+    second.begin(&begin(1, "model.b")).unwrap();
+    second.append(&done(1, "model.b")).unwrap();
+    // It looked at its lease, was stopped, and writes its snapshot only now.
+    store.write_snapshot((1, 1), &stale, &crate::crypt::Crypt::default()).unwrap();
+    let state = second.close("done", "").unwrap();
+    assert_eq!(store.read().unwrap().state, state);
+    assert_eq!(writer.close("done", "").unwrap_err().code, "MLP0611");
+    assert_eq!(store.read().unwrap().state, state);
 }

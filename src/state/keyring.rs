@@ -84,11 +84,10 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The list once everything is written with the current key; nothing where nothing is encrypted any more.
-    pub(crate) fn settled(mut self) -> Option<Self> {
-        let current = self.current.clone()?;
-        self.keys.retain(|key| key.id == current);
-        Some(self)
+    /// The list once everything is written with the current key; an empty one where nothing is encrypted any more.
+    pub(crate) fn settled(mut self) -> Self {
+        self.keys.retain(|key| Some(&key.id) == self.current.as_ref());
+        self
     }
 }
 

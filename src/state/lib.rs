@@ -3,6 +3,11 @@
 //! State is a replay of the journal over a snapshot; this room knows nothing of how a step is done.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod blob_store;
+#[cfg(test)]
+mod blob_tests;
+mod blob_writer;
+mod blobs;
 mod clock;
 mod codes;
 mod crypt;
@@ -16,12 +21,17 @@ mod keyring;
 mod lease;
 mod random;
 mod record;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(all(test, feature = "s3"))]
+mod s3_tests;
 mod segment;
 mod snapshot;
 mod store;
 mod wrap;
 mod writer;
 
+pub use blob_store::BlobStore;
 pub use clock::{rfc3339, unix_now};
 pub use codes::CODES;
 pub use dir_store::DirStore;
@@ -29,6 +39,8 @@ pub use journal::{Closed, Entry, Unfinished, replay};
 pub use keyring::{Encryption, KeySource};
 pub use lease::{Holder, LEASE_LENGTH, Lease, SHORTEST_LEASE};
 pub use record::{FORMAT_VERSION, Record, State, Status, deposed, successor};
+#[cfg(feature = "s3")]
+pub use s3::{S3Settings, s3_store};
 pub use snapshot::{export, import};
 pub use store::{Depot, Loaded, Store, Writer};
 pub use wrap::{is_wrapped, unwrap, wrap};

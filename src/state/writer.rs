@@ -126,7 +126,10 @@ impl Writer for DirWriter {
         history::append(&history_path, &std::mem::take(&mut memory.replay.closed), &self.crypt)?;
         self.store.write_snapshot((self.token, SEGMENT), &memory.replay, &self.crypt)?;
         remove_segments(&self.store.root, self.token);
-        change_lease(&self.store.root, |lease| lease.release(self.token))?;
+        change_lease(&self.store.root, |lease| {
+            lease.release(self.token);
+            Ok(())
+        })?;
         Ok(memory.replay.state.clone())
     }
 }
