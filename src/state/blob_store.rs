@@ -267,12 +267,13 @@ impl BlobStore {
         Ok(())
     }
 
+    /// Adds applies to the history: those found `broken off` when it was opened stand before what was done then.
     pub(crate) fn append_history(&self, token: u64, closed: &[Closed], crypt: &Crypt) -> Result<(), Diagnostic> {
         for (at, one) in closed.iter().enumerate() {
             // One apply is plain data, which JSON always holds.
             let line = segment::line(one, crypt).unwrap_or_default();
-            let digest = blake3::hash(one.apply.as_bytes()).to_hex();
-            self.put(&format!("history/{token:020}-{at:04}-{}.jsonl", &digest[..8]), line.as_bytes())?;
+            let turn = usize::from(one.outcome != "broken off");
+            self.put(&format!("history/{token:020}-{turn}-{at:04}.jsonl"), line.as_bytes())?;
         }
         Ok(())
     }

@@ -173,3 +173,37 @@ fn a_lost_reply_is_not_taken_for_somebody_else() {
     assert_eq!(store.read().unwrap().state.resources.len(), 4);
     assert!(store.read().unwrap().unfinished.is_empty());
 }
+
+/// Objects that nobody can reach.
+struct Down;
+
+impl Blobs for Down {
+    fn get(&self, _name: &str) -> Result<Option<(Vec<u8>, Tag)>, Fault> {
+        Err(Fault::Failed("no route to host".to_owned()))
+    }
+
+    fn put(&self, _name: &str, _bytes: &[u8], _when: &When) -> Result<(), Fault> {
+        Err(Fault::Failed("no route to host".to_owned()))
+    }
+
+    fn list(&self, _prefix: &str) -> Result<Vec<String>, Fault> {
+        Err(Fault::Failed("no route to host".to_owned()))
+    }
+
+    fn delete(&self, _name: &str) -> Result<(), Fault> {
+        Err(Fault::Failed("no route to host".to_owned()))
+    }
+
+    fn place(&self) -> String {
+        "s3://nowhere".to_owned()
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_reached_says_why_and_where() {
+    let store = BlobStore::new(Arc::new(Down), "p", "e");
+    for error in [store.read().unwrap_err(), store.open(&Holder::here()).err().unwrap()] {
+        assert_eq!(error.code, "MLP0600");
+        assert!(error.headline.contains("s3://nowhere: no route to host"), "{}", error.headline);
+    }
+}

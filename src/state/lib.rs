@@ -3,10 +3,13 @@
 //! State is a replay of the journal over a snapshot; this room knows nothing of how a step is done.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(any(test, feature = "s3"))]
 mod blob_store;
 #[cfg(test)]
 mod blob_tests;
+#[cfg(any(test, feature = "s3"))]
 mod blob_writer;
+#[cfg(any(test, feature = "s3"))]
 mod blobs;
 mod clock;
 mod codes;
@@ -31,6 +34,7 @@ mod store;
 mod wrap;
 mod writer;
 
+#[cfg(any(test, feature = "s3"))]
 pub use blob_store::BlobStore;
 pub use clock::{rfc3339, unix_now};
 pub use codes::CODES;
