@@ -117,7 +117,7 @@ impl Provider for Local {
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError> {
-        Ok(Arc::new(session::Local::open(target)?))
+        Ok(Arc::new(session::Local::open(target)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use mlp_provider::{
@@ -12,24 +13,26 @@ use mlp_provider::{
 
 use crate::codes;
 use crate::collect;
-use crate::documents::{Document, Found, Place};
+use crate::documents::{Document, Found, Place, sweep_unfinished};
 use crate::fault::{Fallible, io, wrong};
 use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
-use crate::resources::{Ground, Handler, REMEMBERED, handler};
+use crate::resources::{Ground, Handler, REMEMBERED, handler, natives};
 use crate::supervisor::protocol::{Ask, RolloutReport};
 use crate::supervisor::{Variables, client, find_version, take_captured};
 
 /// A session on this machine.
 pub(crate) struct Local {
     ground: Ground,
+    /// Set once what earlier processes left half written is gone.
+    swept: Once,
 }
 
 impl Local {
-    pub(crate) fn open(target: &Target) -> Fallible<Self> {
-        let home = PathBuf::from(&target.home);
-        std::fs::create_dir_all(&home).map_err(|error| io("create", &home, &error))?;
-        Ok(Self { ground: Ground { target: target.clone(), place: Place::new(home) } })
+    /// Makes nothing: a plan only looks.
+    pub(crate) fn open(target: &Target) -> Self {
+        let place = Place::new(PathBuf::from(&target.home));
+        Self { ground: Ground { target: target.clone(), place }, swept: Once::new() }
     }
 
     fn handler(resource: &str) -> Fallible<&'static dyn Handler> {
@@ -67,6 +70,8 @@ impl Local {
 
     fn change(&self, call: &Call, reporter: &dyn Reporter) -> Fallible<()> {
         let _lock = crate::holds::changing(&self.ground.place)?;
+        let home = &self.ground.place.home;
+        self.swept.call_once(|| natives().for_each(|kind| sweep_unfinished(&home.join(kind.folder()))));
         let handler = Self::handler(&call.resource)?;
         let before = match self.ground.place.find(&call.identity)? {
             Found::Document(document) => Some(document),

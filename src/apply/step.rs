@@ -148,8 +148,15 @@ impl Shared {
 /// Stands for no call of a step, but for what is remembered before the first.
 const DEPOSING: u32 = u32::MAX - 1;
 
-/// Carries out one step.
+/// Carries out one step. What goes wrong is said of its resource, unless it is known more exactly.
 pub(crate) async fn carry_out(shared: &Shared, step: &PlanStep) -> Result<()> {
+    attempt(shared, step).await.map_err(|problem| {
+        let placed = problem.subject.is_some() || !problem.labels.is_empty();
+        if placed { problem } else { Box::new(problem.on(&step.resource, "")) }
+    })
+}
+
+async fn attempt(shared: &Shared, step: &PlanStep) -> Result<()> {
     if let Some(from) = &step.moved_from {
         shared.renamed(step, from)?;
     }
@@ -309,6 +316,8 @@ async fn perform(
         if !backoff.wait().await {
             return Err((given_up(step, *error.diagnostic), uncertain));
         }
+        // The wait may have outlasted the lease, and whoever has it now may have done this already.
+        shared.journal.renew().map_err(|problem| (Box::new(problem), uncertain))?;
     }
 }
 

@@ -5,6 +5,7 @@ mod background;
 mod completions;
 mod destroy;
 pub mod exit;
+mod explain;
 mod fmt;
 mod gc;
 mod history;
@@ -12,7 +13,7 @@ mod init;
 mod logs;
 mod output;
 mod plan;
-mod project;
+pub(crate) mod project;
 mod release;
 mod report;
 mod rollback;
@@ -97,6 +98,8 @@ enum Command {
     Gc(gc::Args),
     /// Format files
     Fmt(fmt::Args),
+    /// What a code or a name means
+    Explain(explain::Args),
     /// Version and what was built in
     Version(version::Args),
     /// Completion for a shell
@@ -127,6 +130,7 @@ impl Command {
             Self::History(args) => history::run(&args, globals),
             Self::Gc(args) => gc::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
+            Self::Explain(args) => explain::run(&args, globals),
             Self::Version(args) => version::run(&args, globals),
             Self::Completions(args) => completions::run(&args, globals),
             Self::Background(args) => background::run(&args, globals),
