@@ -22,7 +22,8 @@ pub(crate) fn owned(ground: &Ground) -> Fallible<Vec<Owned>> {
         };
         let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
         let records = names.filter(|name| !name.starts_with('.'));
-        let mut names: Vec<String> = records.filter_map(|name| Some(name.strip_suffix(".json")?.into())).collect();
+        let mut names: Vec<String> =
+            records.filter_map(|name| Some(name.strip_suffix(".json")?.into())).collect();
         names.sort();
         for name in names {
             all.extend(look(ground, &handler.kind().name, format!("{folder}/{name}"))?);

@@ -6,9 +6,9 @@ use std::sync::Once;
 use std::time::Duration;
 
 use mlp_provider::{
-    Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owned, Owner, ProviderError,
-    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, ShowQuery,
-    Shown, StatusEntry, Target,
+    Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owned, Owner,
+    ProviderError, Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen,
+    Session, ShowQuery, Shown, StatusEntry, Target,
 };
 
 use crate::codes;

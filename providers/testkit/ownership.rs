@@ -5,7 +5,12 @@ use mlp_provider::{Owned, ResourceKind};
 use super::{Failure, Sample};
 
 /// What is wrong with a list, while the samples live or after they are gone.
-pub(crate) fn check(listed: &[Owned], kinds: &[ResourceKind], samples: &[Sample], alive: bool) -> Vec<Failure> {
+pub(crate) fn check(
+    listed: &[Owned],
+    kinds: &[ResourceKind],
+    samples: &[Sample],
+    alive: bool,
+) -> Vec<Failure> {
     let in_state = |name: &str| kinds.iter().any(|kind| kind.name == name && kind.in_state);
     let mut failures = Vec::new();
     let mut fail = |kind: &str, question: &'static str, found: String| {
@@ -77,7 +82,8 @@ mod tests {
         assert_eq!(ask(&[], true), 1);
         assert_eq!(ask(&[right.clone()], false), 1);
         assert_eq!(ask(&[right.clone(), right.clone()], true), 1);
-        let other = Owned { resource: "l".into(), id: Some("model.b".parse().unwrap()), untouched: false, ..right };
+        let other =
+            Owned { resource: "l".into(), id: Some("model.b".parse().unwrap()), untouched: false, ..right };
         assert_eq!(ask(&[other], true), 3);
     }
 }

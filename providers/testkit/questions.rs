@@ -96,7 +96,9 @@ impl Asker<'_> {
                 let found = crate::ownership::check(&listed, self.provider.resources(), samples, alive);
                 self.failures.extend(found);
             }
-            Err(error) => self.fail(self.provider.kind(), "it lists what is ours", error.diagnostic.headline.clone()),
+            Err(error) => {
+                self.fail(self.provider.kind(), "it lists what is ours", error.diagnostic.headline.clone())
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::exit::Exit;
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
-use crate::engine::kept::{Kept, carry_out, plan_return};
 use crate::engine::depot;
+use crate::engine::kept::{Kept, carry_out, plan_return};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,11 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             }
             Some(number) => {
                 let closed = chosen(&all, number)?;
-                if args.restore { restore(args, closed, number, &*depot, &compiled, globals) } else { one(closed, number, &*depot, globals) }
+                if args.restore {
+                    restore(args, closed, number, &*depot, &compiled, globals)
+                } else {
+                    one(closed, number, &*depot, globals)
+                }
             }
         }
     });
@@ -73,7 +77,8 @@ fn document(closed: &Closed, number: usize) -> serde_json::Value {
 
 fn list(all: &[Closed], limit: usize, globals: &Globals) {
     let from = all.len().saturating_sub(limit);
-    let newest: Vec<(usize, &Closed)> = all.iter().enumerate().map(|(at, one)| (at + 1, one)).skip(from).collect();
+    let newest: Vec<(usize, &Closed)> =
+        all.iter().enumerate().map(|(at, one)| (at + 1, one)).skip(from).collect();
     if globals.json {
         let each: Vec<_> = newest.iter().map(|(number, one)| document(one, *number)).collect();
         let document = json!({ "format_version": report::FORMAT_VERSION, "history": each });
@@ -82,8 +87,10 @@ fn list(all: &[Closed], limit: usize, globals: &Globals) {
     if newest.is_empty() {
         return report::data("Nothing was applied yet: `mlp apply` begins.\n");
     }
-    let width = |of: fn(&Closed) -> &str| newest.iter().map(|(_, one)| of(one).chars().count()).max().unwrap_or(0);
-    let (who, command, outcome) = (width(|one| &one.who), width(|one| &one.command), width(|one| &one.outcome));
+    let width =
+        |of: fn(&Closed) -> &str| newest.iter().map(|(_, one)| of(one).chars().count()).max().unwrap_or(0);
+    let (who, command, outcome) =
+        (width(|one| &one.who), width(|one| &one.command), width(|one| &one.outcome));
     let digits = all.len().to_string().len();
     for (number, one) in newest.iter().rev() {
         let line = format!(
@@ -161,7 +168,8 @@ fn restore(
         report::data(&format!("{document}\n"));
         return Ok(());
     }
-    let (wrote, removed) = if args.dry_run { ("would write ", "would remove") } else { ("wrote ", "removed") };
+    let (wrote, removed) =
+        if args.dry_run { ("would write ", "would remove") } else { ("wrote ", "removed") };
     back.written.iter().for_each(|name| report::data(&format!("{wrote} {name}\n")));
     back.removed.iter().for_each(|name| report::data(&format!("{removed} {name}\n")));
     for (name, value) in &back.variables {

@@ -198,7 +198,8 @@ impl Project {
     fn folder(&self, environment: &str) -> String {
         let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
         let mut named = blocks.filter(|block| {
-            block.kind.name == "environment" && block.labels.first().is_some_and(|one| *one.name == *environment)
+            block.kind.name == "environment"
+                && block.labels.first().is_some_and(|one| *one.name == *environment)
         });
         let development = named.any(|block| {
             block.body.attributes.iter().any(|attribute| {

@@ -95,7 +95,8 @@ fn versions(args: &Args, address: &str, globals: &Globals) -> Exit {
 /// The keys of the project around, for a plan file that is encrypted.
 fn keys(globals: &Globals) -> Result<Encryption, Diagnostic> {
     let compiled = Project::read(globals, &VariableArgs::default()).compile(globals);
-    compiled.map_or_else(|_| Ok(Encryption::default()), |found| key_sources(&found.platform, &found.directory))
+    compiled
+        .map_or_else(|_| Ok(Encryption::default()), |found| key_sources(&found.platform, &found.directory))
 }
 
 fn plan_file(path: &Path, verbose: bool, globals: &Globals) -> Exit {

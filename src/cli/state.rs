@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use super::exit::Exit;
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
+use crate::engine::depot;
 use crate::engine::rebuild::{Rebuilt, Remains, rebuild};
 use crate::engine::remember::{Act, Remembered, counted, forget, move_to, pairs, push, replace, select};
-use crate::engine::depot;
 use crate::host::who;
 
 /// Arguments.
@@ -130,7 +130,8 @@ fn answer(what: &What, depot: &dyn Depot, compiled: &Compiled) -> Answer {
         }
         What::Rm { selectors, dry_run: true } => {
             let state = depot.read().map_err(one)?.state;
-            let chosen = selectors.iter().map(|selector| select(&state, selector)).collect::<Result<Vec<_>, _>>();
+            let chosen =
+                selectors.iter().map(|selector| select(&state, selector)).collect::<Result<Vec<_>, _>>();
             let done = chosen.map_err(one)?.iter().flatten().map(|id| format!("would forget {id}")).collect();
             Ok(said(&Remembered { done, ..Remembered::default() }))
         }
@@ -303,8 +304,11 @@ fn verify(depot: &dyn Depot, compiled: &Compiled) -> Result<Said, Diagnostic> {
     let mut lines = vec![
         format!("{} in {}: every digest matches", counted(state.resources.len()), depot.place()),
         format!("lineage {}, serial {}, digest {}", state.lineage, state.serial, state.digest()),
-        format!("{} in the history; {}", report::count(history.len(), "entry").replace("entrys", "entries"),
-            if encrypted { "encrypted" } else { "not encrypted" }),
+        format!(
+            "{} in the history; {}",
+            report::count(history.len(), "entry").replace("entrys", "entries"),
+            if encrypted { "encrypted" } else { "not encrypted" }
+        ),
     ];
     let mut notes = Vec::new();
     for record in state.resources.values() {
@@ -315,7 +319,10 @@ fn verify(depot: &dyn Depot, compiled: &Compiled) -> Result<Said, Diagnostic> {
         }
     }
     notes.extend(loaded.unfinished.iter().map(|left| {
-        format!("what became of `{}` on {} is not known yet: the next apply asks", left.operation, left.resource)
+        format!(
+            "what became of `{}` on {} is not known yet: the next apply asks",
+            left.operation, left.resource
+        )
     }));
     if let Some(holder) = lease.holder.as_ref().filter(|_| lease.expires > unix_now()) {
         notes.push(format!("{holder} is applying until {}", rfc3339(lease.expires)));
@@ -354,8 +361,9 @@ fn rebuilt(depot: &dyn Depot, compiled: &Compiled, how: &How<'_>) -> Answer {
     let remembers = before.as_ref().map_or(0, |state| state.resources.len());
     if remembers > 0 && !how.force && !how.dry_run {
         let headline = format!("the state can be read and remembers {}", counted(remembers));
-        return Err(one(Diagnostic::error("MLP0958", headline)
-            .help("`--dry-run` says what a rebuilt one would remember; `--force` puts it in place of this one")));
+        return Err(one(Diagnostic::error("MLP0958", headline).help(
+            "`--dry-run` says what a rebuilt one would remember; `--force` puts it in place of this one",
+        )));
     }
     let runtime = report::runtime().map_err(|problem| vec![*problem])?;
     let answer = compiled.answer();
@@ -404,7 +412,9 @@ fn of_rebuilt(result: &Rebuilt, notes: Vec<String>, dry_run: bool) -> Said {
         lines.push("note: what lived only in the state is lost; the next plan creates it".to_owned());
     }
     if !result.unknown.is_empty() {
-        lines.push("note: what is unknown carries the marks of this project and names no declaration".to_owned());
+        lines.push(
+            "note: what is unknown carries the marks of this project and names no declaration".to_owned(),
+        );
     }
     lines.extend(notes.iter().map(|note| format!("note: {note}")));
     let remembered = counted(result.state.resources.len());

@@ -84,16 +84,24 @@ pub fn depot(platform: &Platform, directory: &FsPath) -> Result<Arc<dyn Depot>, 
         }
         other => {
             let headline = format!("this program cannot keep state in `{other}`");
-            Err(settings
-                .wrong(headline, "leave `state` out to keep it under `.mlp/`, or write `backend = \"local\"`"))
+            Err(settings.wrong(
+                headline,
+                "leave `state` out to keep it under `.mlp/`, or write `backend = \"local\"`",
+            ))
         }
     }
 }
 
 #[cfg(feature = "s3")]
-fn s3(settings: &Settings<'_>, lease: Duration, encryption: Encryption) -> Result<Arc<dyn Depot>, Diagnostic> {
+fn s3(
+    settings: &Settings<'_>,
+    lease: Duration,
+    encryption: Encryption,
+) -> Result<Arc<dyn Depot>, Diagnostic> {
     let Some(bucket) = settings.text("bucket") else {
-        return Err(settings.wrong("a state in `s3` needs a `bucket`".to_owned(), "name the bucket it is kept in"));
+        return Err(
+            settings.wrong("a state in `s3` needs a `bucket`".to_owned(), "name the bucket it is kept in")
+        );
     };
     let (project, folder) = (&settings.platform.project.name, settings.platform.environment.folder());
     let prefix = settings.text("prefix").unwrap_or("mlp").trim_matches('/');
@@ -147,7 +155,8 @@ fn write_key(path: &FsPath, key: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(key)?;
     file.sync_data()
 }

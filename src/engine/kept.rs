@@ -83,7 +83,13 @@ impl Made {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn keep(&self, depot: &dyn Depot, directory: &FsPath, vault: &Vault, apply: &str) -> Result<(), Diagnostic> {
+    pub fn keep(
+        &self,
+        depot: &dyn Depot,
+        directory: &FsPath,
+        vault: &Vault,
+        apply: &str,
+    ) -> Result<(), Diagnostic> {
         let mut kept = Kept {
             format_version: FORMAT_VERSION,
             apply: apply.to_owned(),
@@ -108,7 +114,13 @@ impl Made {
 }
 
 impl Kept {
-    fn add(&mut self, depot: &dyn Depot, vault: &Vault, name: String, bytes: &[u8]) -> Result<(), Diagnostic> {
+    fn add(
+        &mut self,
+        depot: &dyn Depot,
+        vault: &Vault,
+        name: String,
+        bytes: &[u8],
+    ) -> Result<(), Diagnostic> {
         let digest = blake3::hash(bytes).to_hex().to_string();
         let withheld = if bytes.len() as u64 > LARGEST {
             Some("it is larger than 4 MiB".to_owned())
@@ -176,7 +188,12 @@ pub struct Return {
 ///
 /// # Errors
 /// Its specification was not kept whole, or files of now would be lost.
-pub fn plan_return(depot: &dyn Depot, directory: &FsPath, apply: &str, force: bool) -> Result<Return, Diagnostic> {
+pub fn plan_return(
+    depot: &dyn Depot,
+    directory: &FsPath,
+    apply: &str,
+    force: bool,
+) -> Result<Return, Diagnostic> {
     let Some(kept) = Kept::read(depot, apply)? else {
         return Err(Diagnostic::error("MLP0955", format!("the specification of apply {apply} was not kept"))
             .note("only what `mlp apply` and `mlp up` carried out has one")
@@ -194,8 +211,14 @@ pub fn plan_return(depot: &dyn Depot, directory: &FsPath, apply: &str, force: bo
         };
         let Some(content) = content else {
             let why = file.withheld.as_deref().unwrap_or("it is gone from the store");
-            return Err(Diagnostic::error("MLP0955", format!("`{name}` of apply {apply} was not kept: {why}"))
-                .help(format!("bring that file back yourself (its BLAKE3 is {}), then do this again", file.digest)));
+            return Err(Diagnostic::error(
+                "MLP0955",
+                format!("`{name}` of apply {apply} was not kept: {why}"),
+            )
+            .help(format!(
+                "bring that file back yourself (its BLAKE3 is {}), then do this again",
+                file.digest
+            )));
         };
         if let Some(now) = now {
             safe(depot, name, &now, force)?;

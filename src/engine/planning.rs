@@ -207,12 +207,20 @@ pub async fn make_plan(
     Ok(Planned { unsettled, plan, session, store, desired, vault, target, postconditions, made })
 }
 
-pub(super) fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {
+pub(super) fn with_places(
+    mut diagnostics: Diagnostics,
+    platform: &Platform,
+    sources: &SourceMap,
+) -> Diagnostics {
     diagnostics.iter_mut().for_each(|diagnostic| place(diagnostic, platform, sources));
     diagnostics
 }
 
-pub(super) fn placed(diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Result<(), Diagnostics> {
+pub(super) fn placed(
+    diagnostics: Diagnostics,
+    platform: &Platform,
+    sources: &SourceMap,
+) -> Result<(), Diagnostics> {
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(with_places(diagnostics, platform, sources));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_platform::Platform;
-use mlp_provider::{Desired, OnDestroy, Owned, Provider, Seen, Session, Target};
+use mlp_provider::{Desired, OnDestroy, Owned, Presence, Provider, ResourceKind, Seen, Session, Target};
 use mlp_state::{Loaded, Record, State, Status};
 use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId};
@@ -124,8 +124,9 @@ async fn listed(provider: &dyn Provider, target: &Target) -> Result<Vec<Owned>, 
     let session = provider.connect(target).await.map_err(|error| vec![*error.diagnostic])?;
     session.owned().await.map_err(|error| vec![*error.diagnostic])?.ok_or_else(|| {
         vec![
-            Diagnostic::error("MLP0954", "the provider of this environment does not list what it made")
-                .help("bring a copy of the state back with `mlp state push`, or take objects over with `import`"),
+            Diagnostic::error("MLP0954", "the provider of this environment does not list what it made").help(
+                "bring a copy of the state back with `mlp state push`, or take objects over with `import`",
+            ),
         ]
     })
 }
@@ -202,7 +203,8 @@ impl Joining<'_> {
             rebuilt.unknown.push(format!("{} `{}`", owned.resource, owned.identity));
             return Ok(());
         };
-        record.schema_version = self.provider.resource(&owned.resource).map_or(1, |kind| kind.schema_version);
+        let kind = self.provider.resource(&owned.resource);
+        record.schema_version = kind.map_or(1, |kind| kind.schema_version);
         record.outputs = seen.outputs;
         record.applied = seen.config;
         if let Some(desired) = desired {
@@ -213,7 +215,7 @@ impl Joining<'_> {
             record.lowering_version = desired.lowering_version;
             record.place = (self.places)(desired);
             if !owned.untouched {
-                record.applied = as_specified(&record.applied, desired);
+                record.applied = as_specified(&record.applied, desired, kind);
             }
         }
         if !owned.untouched {
@@ -225,13 +227,21 @@ impl Joining<'_> {
     }
 }
 
-/// What is seen, with what the specification says where that is known.
-fn as_specified(seen: &KnownValue, desired: &Desired) -> KnownValue {
-    let mut all = seen.as_object().cloned().unwrap_or_default();
-    for (name, value) in desired.config.as_object().into_iter().flatten() {
-        if let Ok(known) = value.known() {
-            all.insert(name.clone(), known);
+/// What the specification says, and of what is seen only what the target gives or what cannot be said before an apply.
+fn as_specified(seen: &KnownValue, desired: &Desired, kind: Option<&ResourceKind>) -> KnownValue {
+    let given = |name: &str| {
+        let field = kind.and_then(|kind| kind.field(name));
+        field.is_some_and(|field| matches!(field.presence, Presence::Computed | Presence::ServerDefault))
+    };
+    let mut all = BTreeMap::new();
+    for (name, value) in seen.as_object().into_iter().flatten() {
+        let said = desired.config.field(name);
+        if said.map_or_else(|| given(name), |said| said.known().is_err()) {
+            all.insert(name.clone(), value.clone());
         }
+    }
+    for (name, value) in desired.config.as_object().into_iter().flatten() {
+        all.extend(value.known().ok().map(|known| (name.clone(), known)));
     }
     KnownValue::object(all)
 }

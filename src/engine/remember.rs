@@ -35,7 +35,8 @@ pub struct Remembered {
 pub fn select(state: &State, selector: &str) -> Result<Vec<ResourceId>, Diagnostic> {
     let is_it = |id: &&ResourceId| {
         let (whole, address) = (id.to_string(), id.address.to_string());
-        let below = |text: &str| text.strip_prefix(selector).is_some_and(|rest| rest.starts_with(['.', '[', '/']));
+        let below =
+            |text: &str| text.strip_prefix(selector).is_some_and(|rest| rest.starts_with(['.', '[', '/']));
         whole == selector || address == selector || below(&whole)
     };
     let found: Vec<ResourceId> = state.resources.keys().filter(is_it).cloned().collect();
@@ -47,7 +48,9 @@ pub fn select(state: &State, selector: &str) -> Result<Vec<ResourceId>, Diagnost
     Err(if known.is_empty() {
         error.help("nothing was applied yet: `mlp apply` begins")
     } else {
-        error.note(one_of(selector, known.iter().map(String::as_str))).help("`mlp state list` names everything")
+        error
+            .note(one_of(selector, known.iter().map(String::as_str)))
+            .help("`mlp state list` names everything")
     })
 }
 
@@ -102,7 +105,9 @@ pub fn move_to(depot: &dyn Depot, act: &Act, from: &str, to: &str) -> Result<Rem
             remembered.done.push(format!("{from} is {to} now"));
             writer.append(&Entry::Move { step: 0, from, to })?;
         }
-        remembered.notes.push("the specification has to say so too, or the next plan moves it back or replaces it".into());
+        remembered.notes.push(
+            "the specification has to say so too, or the next plan moves it back or replaces it".into(),
+        );
         Ok(())
     })
 }
@@ -178,7 +183,13 @@ pub fn forget(depot: &dyn Depot, act: &Act, selectors: &[String]) -> Result<Reme
 ///
 /// # Errors
 /// It is damaged, of something else, of another lineage or older, unless `force`; or the lease is held.
-pub fn push(depot: &dyn Depot, act: &Act, name: &str, text: &[u8], force: bool) -> Result<Remembered, Diagnostic> {
+pub fn push(
+    depot: &dyn Depot,
+    act: &Act,
+    name: &str,
+    text: &[u8],
+    force: bool,
+) -> Result<Remembered, Diagnostic> {
     let (incoming, unfinished) = import(name, text)?;
     let check = |loaded: &Loaded| -> Result<(), Diagnostic> {
         belongs(name, &incoming, &loaded.state)?;
@@ -226,7 +237,8 @@ fn belongs(name: &str, incoming: &State, here: &State) -> Result<(), Diagnostic>
         return Ok(());
     }
     let headline = format!("{name} is the state of {}, and this is {}", of(incoming), of(here));
-    Err(Diagnostic::error("MLP0953", headline).help("push it in the project and environment it was pulled from"))
+    Err(Diagnostic::error("MLP0953", headline)
+        .help("push it in the project and environment it was pulled from"))
 }
 
 /// Whether a state may take the place of another without anything getting lost.
@@ -243,7 +255,10 @@ fn follows(name: &str, incoming: &State, here: &State) -> Result<(), Diagnostic>
         return conflict(format!("{name} is of another lineage: it did not come from this state"));
     }
     if incoming.serial < here.serial {
-        return conflict(format!("{name} has serial {}, and here it is {} already", incoming.serial, here.serial));
+        return conflict(format!(
+            "{name} has serial {}, and here it is {} already",
+            incoming.serial, here.serial
+        ));
     }
     if incoming.serial == here.serial && incoming.digest() != here.digest() {
         return conflict(format!("{name} has the same serial {} and other content", here.serial));
@@ -286,7 +301,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = depot(
             dir.path(),
-            &["model.a", "model.ab", "endpoint.e/router", "endpoint.e/worker", "module.m.model.a", "model.i[\"x\"]"],
+            &[
+                "model.a",
+                "model.ab",
+                "endpoint.e/router",
+                "endpoint.e/worker",
+                "module.m.model.a",
+                "model.i[\"x\"]",
+            ],
         );
         let state = store.read().unwrap().state;
         for (selector, count) in
@@ -303,7 +325,9 @@ mod tests {
     fn what_is_moved_and_forgotten_stands_in_the_history() {
         let dir = tempfile::tempdir().unwrap();
         let store = depot(dir.path(), &["model.a", "model.b"]);
-        for (from, to) in [("model.a", "model.b"), ("model.a", "dataset.c"), ("model.z", "model.c"), ("model.a", "?")] {
+        for (from, to) in
+            [("model.a", "model.b"), ("model.a", "dataset.c"), ("model.z", "model.c"), ("model.a", "?")]
+        {
             assert_eq!(move_to(&store, &act(), from, to).unwrap_err().code, "MLP0951", "{from} {to}");
         }
         move_to(&store, &act(), "model.a", "model.c").unwrap();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mlp_diag::Diagnostic;
 use mlp_provider::{
-    Call, Desired, ErrorClass, LogQuery, Owned, ProviderError, Ready, Removal, Reporter, RunRequest, RunSummary,
-    Seen, Session, StatusEntry,
+    Call, Desired, ErrorClass, LogQuery, Owned, ProviderError, Ready, Removal, Reporter, RunRequest,
+    RunSummary, Seen, Session, StatusEntry,
 };
 use mlp_value::{KnownValue, ResourceId};
 

@@ -98,7 +98,11 @@ pub const STATE: &[Attribute] = &[
     Attribute::new("backend", Ty::Text, "The kind of store: `local` or `s3`.").default("\"local\""),
     Attribute::new("lease", Ty::Duration, "How long a lease lasts without a sign of life of its holder.")
         .default("\"60s\""),
-    Attribute::new("encrypt", Ty::Object(STATE_ENCRYPT), "Who may read it; without it, whoever reads the files."),
+    Attribute::new(
+        "encrypt",
+        Ty::Object(STATE_ENCRYPT),
+        "Who may read it; without it, whoever reads the files.",
+    ),
     Attribute::new("bucket", Ty::Text, "The bucket of an `s3` store."),
     Attribute::new("prefix", Ty::Text, "What the names of an `s3` store begin with."),
     Attribute::new("region", Ty::Text, "The region of an `s3` store."),

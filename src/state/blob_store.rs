@@ -191,7 +191,8 @@ impl BlobStore {
         let Some((name, bytes)) = self.newest("snapshot")? else {
             return Ok(Content { through: (0, 0), state: empty, unfinished: Vec::new() });
         };
-        let content = snapshot::parse(&name, crypt.open(&name, &String::from_utf8_lossy(&bytes))?.as_bytes())?;
+        let content =
+            snapshot::parse(&name, crypt.open(&name, &String::from_utf8_lossy(&bytes))?.as_bytes())?;
         belongs(&name, &content.state, &empty)?;
         Ok(content)
     }
@@ -268,7 +269,12 @@ impl BlobStore {
     }
 
     /// Adds applies to the history: those found `broken off` when it was opened stand before what was done then.
-    pub(crate) fn append_history(&self, token: u64, closed: &[Closed], crypt: &Crypt) -> Result<(), Diagnostic> {
+    pub(crate) fn append_history(
+        &self,
+        token: u64,
+        closed: &[Closed],
+        crypt: &Crypt,
+    ) -> Result<(), Diagnostic> {
         for (at, one) in closed.iter().enumerate() {
             // One apply is plain data, which JSON always holds.
             let line = segment::line(one, crypt).unwrap_or_default();
@@ -388,7 +394,9 @@ impl Depot for BlobStore {
         })?;
         let aside = format!("aside/{token:020}");
         let move_all = || -> Result<(), Diagnostic> {
-            for name in self.list("")?.iter().filter(|name| !name.starts_with("aside/") && *name != "lease.json") {
+            for name in
+                self.list("")?.iter().filter(|name| !name.starts_with("aside/") && *name != "lease.json")
+            {
                 if let Some((bytes, _)) = self.get(name)? {
                     self.put(&format!("{aside}/{name}"), &bytes)?;
                 }
@@ -410,6 +418,7 @@ impl Depot for BlobStore {
     }
 
     fn is_encrypted(&self) -> bool {
-        self.opened().is_ok_and(|opened| opened.crypt.is_on() || opened.stale && self.encryption.current.is_some())
+        self.opened()
+            .is_ok_and(|opened| opened.crypt.is_on() || opened.stale && self.encryption.current.is_some())
     }
 }

@@ -114,7 +114,9 @@ fn objects_are_encrypted_and_given_another_key() {
     let clear = || {
         let names = blobs.list("").unwrap();
         let text = |name: &String| String::from_utf8(blobs.get(name).unwrap().unwrap().0).unwrap();
-        names.iter().any(|name| text(name).contains("canary") || text(name).contains(&crate::crypt::hex(b"canary")))
+        names
+            .iter()
+            .any(|name| text(name).contains("canary") || text(name).contains(&crate::crypt::hex(b"canary")))
     };
     apply(&store(&blobs), "1", "model.canary_a").unwrap();
     store(&blobs).keep("x", b"canary").unwrap();

@@ -62,7 +62,8 @@ impl BlobWriter {
                 (memory.pending.clone(), memory.said)
             };
             // Only what is durable goes: what could not be written is written with the next object.
-            let written = self.store.create(&segment_name(self.token, durable.number + 1), text.as_bytes())?;
+            let written =
+                self.store.create(&segment_name(self.token, durable.number + 1), text.as_bytes())?;
             lock(&self.memory).pending.drain(..written);
             let entries = if written == text.len() { said } else { durable.entries };
             *durable = Durable { entries, number: durable.number + 1 };

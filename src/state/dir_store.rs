@@ -11,8 +11,8 @@ use mlp_diag::{Blame, Diagnostic};
 
 use crate::crypt::Crypt;
 use crate::files::{
-    compare_and_swap, named, names, newest, numbers, read_whole, remove_before, remove_segments, segment_path,
-    write_json, write_private,
+    compare_and_swap, named, names, newest, numbers, read_whole, remove_before, remove_segments,
+    segment_path, write_json, write_private,
 };
 use crate::journal::Replay;
 use crate::keyring::{Encryption, Keys, Opened};
@@ -385,7 +385,8 @@ impl Depot for DirStore {
         let aside = self.path(&format!("aside-{token}"));
         let moved = (|| {
             fs::create_dir_all(&aside)?;
-            let stays = |name: &str| name.starts_with("lease") || name.starts_with("aside") || name == "seal.key";
+            let stays =
+                |name: &str| name.starts_with("lease") || name.starts_with("aside") || name == "seal.key";
             for name in names(&self.root).unwrap_or_default().into_iter().filter(|name| !stays(name)) {
                 match fs::rename(self.path(&name), aside.join(&name)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -407,7 +408,8 @@ impl Depot for DirStore {
     }
 
     fn is_encrypted(&self) -> bool {
-        self.opened().is_ok_and(|opened| opened.crypt.is_on() || opened.stale && self.encryption.current.is_some())
+        self.opened()
+            .is_ok_and(|opened| opened.crypt.is_on() || opened.stale && self.encryption.current.is_some())
     }
 }
 

@@ -181,8 +181,10 @@ fn a_rotation_that_broke_off_is_finished_by_the_next() {
     writer.append(&open("1")).unwrap();
     writer.close("done", "").unwrap();
     let newest = |stem: &str| crate::files::newest(dir.path(), stem).unwrap().unwrap().1;
-    let read = |path: &Path| -> serde_json::Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
-    let (snapshot, history) = (fs::read(newest("snapshot")).unwrap(), fs::read(dir.path().join("history.jsonl")).unwrap());
+    let read =
+        |path: &Path| -> serde_json::Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let (snapshot, history) =
+        (fs::read(newest("snapshot")).unwrap(), fs::read(dir.path().join("history.jsonl")).unwrap());
     let old_keys = read(&newest("keys"));
     store("two", &["one"]).open(&Holder::here()).unwrap().close("done", "").unwrap();
     // As a crash leaves it right after the new key was written: the list has both, and the rest is as it was.

@@ -158,7 +158,8 @@ pub(crate) fn names(dir: &Path) -> Result<Vec<String>, Diagnostic> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        found.push(entry.map_err(|error| unreadable(dir, &error))?.file_name().to_string_lossy().into_owned());
+        found
+            .push(entry.map_err(|error| unreadable(dir, &error))?.file_name().to_string_lossy().into_owned());
     }
     Ok(found)
 }

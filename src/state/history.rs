@@ -7,10 +7,10 @@ use std::path::Path;
 
 use mlp_diag::Diagnostic;
 
+use crate::Closed;
 use crate::crypt::Crypt;
 use crate::files::{read_whole, write_private};
 use crate::segment::{damaged, line, payload, read_payload, unwritable};
-use crate::Closed;
 
 /// Adds applies, durably.
 pub(crate) fn append(path: &Path, closed: &[Closed], crypt: &Crypt) -> Result<(), Diagnostic> {

@@ -69,7 +69,9 @@ impl Keys {
         let keys: Self = serde_json::from_slice(bytes).map_err(|error| {
             Diagnostic::error(codes::STATE_DAMAGED, format!("{name} is damaged: {error}"))
                 .blame(Blame::Provider)
-                .note("it holds the keys of the state, encrypted; without it nothing of the state can be read")
+                .note(
+                    "it holds the keys of the state, encrypted; without it nothing of the state can be read",
+                )
                 .help("restore it from a backup, or begin anew with `mlp state rebuild` in another place")
         })?;
         if keys.format_version > KEYS_VERSION {
@@ -124,11 +126,7 @@ impl Encryption {
     }
 
     /// A list with a new data key for those who are to open it from now on, and the keys it writes with.
-    pub(crate) fn rotated(
-        &self,
-        keys: Option<Keys>,
-        crypt: &Crypt,
-    ) -> Result<(Keys, Crypt), Diagnostic> {
+    pub(crate) fn rotated(&self, keys: Option<Keys>, crypt: &Crypt) -> Result<(Keys, Crypt), Diagnostic> {
         let mut keys = keys.unwrap_or(Keys { format_version: KEYS_VERSION, current: None, keys: Vec::new() });
         let Some(source) = &self.current else {
             keys.current = None;

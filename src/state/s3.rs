@@ -41,13 +41,20 @@ struct S3 {
 /// The settings make no address.
 pub fn s3_store(settings: &S3Settings, project: &str, environment: &str) -> Result<BlobStore, Diagnostic> {
     let wrong = |why: String| {
-        Diagnostic::error(codes::STATE_UNREADABLE, format!("the store in bucket `{}` cannot be used: {why}", settings.bucket))
-            .help("check `bucket`, `region` and `endpoint` of `state`, and the credentials in the environment")
+        Diagnostic::error(
+            codes::STATE_UNREADABLE,
+            format!("the store in bucket `{}` cannot be used: {why}", settings.bucket),
+        )
+        .help("check `bucket`, `region` and `endpoint` of `state`, and the credentials in the environment")
     };
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(&settings.bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_retry(RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() });
+        .with_retry(RetryConfig {
+            max_retries: 5,
+            retry_timeout: Duration::from_secs(30),
+            ..RetryConfig::default()
+        });
     if let Some(region) = &settings.region {
         builder = builder.with_region(region);
     }
@@ -72,7 +79,9 @@ impl S3 {
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Fault> {
         let (sender, receiver) = sync_channel(1);
-        let Some(runtime) = &self.runtime else { return Err(Fault::Failed("the store is closed".to_owned())) };
+        let Some(runtime) = &self.runtime else {
+            return Err(Fault::Failed("the store is closed".to_owned()));
+        };
         runtime.spawn(async move {
             // Whoever asked is waiting, unless the program ends.
             let _ = sender.send(work.await);

@@ -58,7 +58,8 @@ impl Server {
     /// One request without a body.
     fn asked(&self, line: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        let head = format!("{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let head =
+            format!("{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
@@ -139,7 +140,8 @@ fn apart_racer() {
 fn a_bucket_keeps_what_was_applied_and_is_raced_by_threads() {
     let Some(server) = Server::start() else { return };
     let output = apart("apart_suite", &server.endpoint()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
@@ -157,7 +159,10 @@ fn sixty_four_processes_race_for_the_lease_of_a_bucket() {
             match said.lines().find_map(|line| line.strip_prefix("won: ").map(str::to_owned)) {
                 Some(one) => won.push(one),
                 None => {
-                    assert!(said.contains("told: ") && said.contains("(process ") && said.contains(" until 20"), "{said}");
+                    assert!(
+                        said.contains("told: ") && said.contains("(process ") && said.contains(" until 20"),
+                        "{said}"
+                    );
                     told += 1;
                 }
             }

@@ -108,16 +108,20 @@ pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Content, Diagnostic> {
         Diagnostic::error(codes::STATE_DAMAGED, format!("{name} is damaged: {why}"))
             .blame(Blame::Provider)
             .note("nothing was read of it and nothing was written")
-            .help("restore it from a backup or with `mlp state push`, or make it anew with `mlp state rebuild`")
+            .help(
+                "restore it from a backup or with `mlp state push`, or make it anew with `mlp state rebuild`",
+            )
     };
     let mut json: Json = serde_json::from_slice(text).map_err(|error| damaged(&error.to_string()))?;
     let version = json["format_version"].as_u64().ok_or_else(|| damaged("it has no format version"))?;
     if version > u64::from(FORMAT_VERSION) {
-        let headline = format!("{name} has format version {version}, and this mlp reads up to {FORMAT_VERSION}");
+        let headline =
+            format!("{name} has format version {version}, and this mlp reads up to {FORMAT_VERSION}");
         return Err(Diagnostic::error(codes::STATE_NEWER, headline).help("use the newer mlp that wrote it"));
     }
     let behind = usize::try_from(version).ok().and_then(|version| version.checked_sub(1));
-    let missing = behind.and_then(|behind| UPGRADES.get(behind..)).ok_or_else(|| damaged("no such version"))?;
+    let missing =
+        behind.and_then(|behind| UPGRADES.get(behind..)).ok_or_else(|| damaged("no such version"))?;
     for upgrade in missing {
         json = upgrade(json).map_err(|why| damaged(&why))?;
     }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use age::secrecy::SecretString;
 use mlp_diag::Diagnostic;
 
-use crate::keyring::KeySource;
 use crate::codes;
+use crate::keyring::KeySource;
 
 /// How an armoured age file begins.
 const ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
@@ -29,7 +29,10 @@ pub fn is_wrapped(text: &str) -> bool {
 /// A recipient is none, or nobody is named.
 pub fn wrap(source: &KeySource, text: &str) -> Result<String, Diagnostic> {
     let failed = |why: &dyn std::fmt::Display| {
-        wrong(&format!("the state cannot be encrypted: {why}"), "check `recipients` and `passphrase` of `encrypt`")
+        wrong(
+            &format!("the state cannot be encrypted: {why}"),
+            "check `recipients` and `passphrase` of `encrypt`",
+        )
     };
     if let Some(passphrase) = &source.passphrase {
         let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase.clone()));
@@ -108,7 +111,10 @@ mod tests {
             }
         };
         let (ann, bob) = (source(), source());
-        let both = KeySource { recipients: [ann.recipients.clone(), bob.recipients.clone()].concat(), ..ann.clone() };
+        let both = KeySource {
+            recipients: [ann.recipients.clone(), bob.recipients.clone()].concat(),
+            ..ann.clone()
+        };
         let wrapped = wrap(&both, "canary").unwrap();
         assert!(is_wrapped(&wrapped) && !wrapped.contains("canary"));
         for source in [&ann, &bob] {

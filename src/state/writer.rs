@@ -68,7 +68,8 @@ impl DirWriter {
     }
 
     fn write(&self, entry: &Entry) -> Result<u64, Diagnostic> {
-        let line = segment::line(entry, &self.crypt).map_err(|error| unwritable(&self.path, &error.into()))?;
+        let line =
+            segment::line(entry, &self.crypt).map_err(|error| unwritable(&self.path, &error.into()))?;
         let mut memory = lock(&self.memory);
         self.still_ours()?;
         (&self.file).write_all(line.as_bytes()).map_err(|error| unwritable(&self.path, &error))?;
