@@ -127,7 +127,7 @@ fn a_lost_state_is_made_anew_from_what_lives() {
     .unwrap();
     fs::remove_dir_all(state_folder(&scratch)).unwrap();
     scratch.mlp(&["state", "rebuild"]).ended(0).says("edited  storage.lake");
-    scratch.mlp(&["plan"]).ended(0).says("changed outside").says("eve");
+    scratch.mlp(&["plan"]).ended(0).says("changed outside").says("storage.lake");
 
     // A damaged state is moved aside, and what it cannot tell any more is found again.
     scratch.apply().ended(0);

@@ -1,12 +1,13 @@
 //! What of an environment lies on this machine, as its records say without any state.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use mlp_provider::Owned;
 
 use crate::documents::Found;
 use crate::fault::{Fallible, io};
-use crate::mlp_value::ResourceId;
+use crate::mlp_value::{KnownValue, ResourceId};
 use crate::resources::{Ground, RESOURCES};
 
 /// Every object of this project and environment.
@@ -37,15 +38,32 @@ fn look(ground: &Ground, resource: &str, identity: String) -> Fallible<Option<Ow
     Ok(match ground.place.find(&identity)? {
         Found::Absent => None,
         // It tells nothing of itself any more but where it lies: where only this environment writes.
-        Found::Broken(_) => {
-            Some(Owned { resource, identity, id: None, lineage: String::new(), untouched: false })
-        }
+        Found::Broken(_) => Some(Owned {
+            resource,
+            identity,
+            id: None,
+            lineage: String::new(),
+            untouched: false,
+            whole: whole(),
+        }),
         Found::Document(document) => {
             let target = &ground.target;
             let ours = document.project == target.project && document.environment == target.environment;
             let id = document.address().parse().ok().map(|address| ResourceId::new(address, ""));
             let untouched = document.is_untouched();
-            ours.then_some(Owned { resource, identity, id, lineage: document.lineage, untouched })
+            ours.then_some(Owned {
+                resource,
+                identity,
+                id,
+                lineage: document.lineage,
+                untouched,
+                whole: whole(),
+            })
         }
     })
+}
+
+/// How the field reads that tells of edits.
+fn whole() -> BTreeMap<String, KnownValue> {
+    BTreeMap::from([("intact".to_owned(), KnownValue::text("yes"))])
 }

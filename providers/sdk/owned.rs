@@ -1,6 +1,8 @@
 //! What a target says of itself when nobody remembers it any more.
 
-use mlp_value::ResourceId;
+use std::collections::BTreeMap;
+
+use mlp_value::{KnownValue, ResourceId};
 use serde::{Deserialize, Serialize};
 
 /// An object that carries the marks of this project and environment, as it is found without any state.
@@ -16,4 +18,7 @@ pub struct Owned {
     pub lineage: String,
     /// Whether it is as it was made, by the digest among its marks; not where somebody else has edited it.
     pub untouched: bool,
+    /// Of one that was edited, computed fields that only say so, as they read of one that is whole.
+    #[serde(default)]
+    pub whole: BTreeMap<String, KnownValue>,
 }

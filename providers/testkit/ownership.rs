@@ -75,6 +75,7 @@ mod tests {
             id: Some("model.a".parse().unwrap()),
             lineage: "x".into(),
             untouched: true,
+            whole: BTreeMap::new(),
         };
         let ask = |listed: &[Owned], alive| check(listed, &[], &[sample()], alive).len();
         assert_eq!(ask(&[right.clone()], true), 0);

@@ -215,7 +215,7 @@ impl Joining<'_> {
             record.lowering_version = desired.lowering_version;
             record.place = (self.places)(desired);
             if !owned.untouched {
-                record.applied = as_specified(&record.applied, desired, kind);
+                record.applied = as_specified(&record.applied, desired, kind, &owned.whole);
             }
         }
         if !owned.untouched {
@@ -228,7 +228,12 @@ impl Joining<'_> {
 }
 
 /// What the specification says, and of what is seen only what the target gives or what cannot be said before an apply.
-fn as_specified(seen: &KnownValue, desired: &Desired, kind: Option<&ResourceKind>) -> KnownValue {
+fn as_specified(
+    seen: &KnownValue,
+    desired: &Desired,
+    kind: Option<&ResourceKind>,
+    whole: &BTreeMap<String, KnownValue>,
+) -> KnownValue {
     let given = |name: &str| {
         let field = kind.and_then(|kind| kind.field(name));
         field.is_some_and(|field| matches!(field.presence, Presence::Computed | Presence::ServerDefault))
@@ -243,6 +248,7 @@ fn as_specified(seen: &KnownValue, desired: &Desired, kind: Option<&ResourceKind
     for (name, value) in desired.config.as_object().into_iter().flatten() {
         all.extend(value.known().ok().map(|known| (name.clone(), known)));
     }
+    all.extend(whole.iter().map(|(name, value)| (name.as_str().into(), value.clone())));
     KnownValue::object(all)
 }
 
