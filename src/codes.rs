@@ -33,6 +33,8 @@ const CODES: CodeList = &[
     ("MLP0930", "which model is not said"),
     ("MLP0931", "the provider does not offer this"),
     ("MLP0932", "nothing has that name"),
+    ("MLP0940", "the conversation with an editor broke off"),
+    ("MLP0941", "the terminal cannot be read"),
     ("MLP0950", "the key of the state is not there"),
     ("MLP0951", "nothing that is remembered is called so"),
     ("MLP0952", "an apply broke off and is not settled"),
