@@ -33,6 +33,8 @@ const CODES: CodeList = &[
     ("MLP0930", "which model is not said"),
     ("MLP0931", "the provider does not offer this"),
     ("MLP0932", "nothing has that name"),
+    ("MLP0940", "the conversation with an editor broke off"),
+    ("MLP0941", "the terminal cannot be read"),
 ];
 
 /// Every code of every room with its title.

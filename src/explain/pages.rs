@@ -190,4 +190,6 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0930", include_str!("../../docs/errors/MLP0930.md")),
     ("MLP0931", include_str!("../../docs/errors/MLP0931.md")),
     ("MLP0932", include_str!("../../docs/errors/MLP0932.md")),
+    ("MLP0940", include_str!("../../docs/errors/MLP0940.md")),
+    ("MLP0941", include_str!("../../docs/errors/MLP0941.md")),
 ];

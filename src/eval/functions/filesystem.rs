@@ -14,7 +14,7 @@ use crate::typed::Typed;
 
 /// What a rendered template may come to, and how many instructions it may take.
 const MAX_RENDERED: usize = 16 << 20;
-const MAX_INSTRUCTIONS: u64 = 20_000_000;
+const MAX_INSTRUCTIONS: u64 = 5_000_000;
 
 const OF_PROJECT: &str = "files of the project alone, which are facts of the plan";
 const MINIJINJA: &str =
