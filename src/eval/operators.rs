@@ -108,15 +108,19 @@ fn both<T>(
     ty: &Type,
     convert: &dyn Fn(&PlanValue) -> Result<T, String>,
 ) -> Result<(Option<T>, Option<T>), Diagnostics> {
-    let (sign, right_span) = (operator.sign(), right.span);
+    let sign = operator.sign();
     match (operand(left, sign, "left ", ty, convert), operand(right, sign, "right ", ty, convert)) {
         (Ok(left), Ok(right)) => Ok((left, right)),
-        // One slip, such as `+` between texts, is told once, with both places.
-        (Err(problems), Err(_)) => Err(match right_span {
-            Some(span) => problems.into_iter().map(|problem| problem.see(span, "and this one")).collect(),
-            None => problems,
-        }),
-        (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(problems),
+        // An operator of the wrong kind is one mistake, not one for each side.
+        (Err(left), Err(right)) => {
+            let other = right.first().and_then(Diagnostic::place);
+            let both = |problem: Diagnostic| match other {
+                Some(span) => problem.see(span, "and so must this"),
+                None => problem,
+            };
+            Err(left.into_iter().map(both).collect())
+        }
+        (Err(one), _) | (_, Err(one)) => Err(one),
     }
 }
 
