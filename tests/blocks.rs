@@ -137,7 +137,7 @@ output "rows" { value = module.shop["us"].rows }
         .ended(0)
         .says("module.shop[\"eu\"].dataset.orders")
         .says("modules/shop/main.mlp:")
-        .says("(known after module.shop[\"eu\"].dataset.orders)")
+        .says("(known after module.shop[\"eu\"].dataset.orders is created)")
         .says("5 to add");
     apply(&project).says("rows = 3");
     nothing_to_do(&project);
@@ -297,7 +297,11 @@ storage "lake" {
 output "path" { value = resource.local_directory.scratch.path }
 "#,
     );
-    plan(&project).ended(0).says("(known after local_directory.scratch)").says("2 to add").says("\"random\"");
+    plan(&project)
+        .ended(0)
+        .says("(known after local_directory.scratch is created)")
+        .says("2 to add")
+        .says("\"random\"");
     apply(&project).says("storage/scratch");
     nothing_to_do(&project);
     for (before, after, says) in [

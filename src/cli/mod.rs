@@ -4,6 +4,7 @@ mod apply;
 mod background;
 mod completions;
 mod destroy;
+mod drift;
 pub mod exit;
 mod fmt;
 mod gc;
@@ -11,6 +12,7 @@ mod init;
 mod logs;
 mod output;
 mod plan;
+mod plan_file;
 mod project;
 mod release;
 mod report;
@@ -65,6 +67,8 @@ enum Command {
     Validate(validate::Args),
     /// Show what would change
     Plan(plan::Args),
+    /// Show what was changed outside
+    Drift(drift::Args),
     /// Make it so
     Apply(apply::Args),
     /// End and delete what was made
@@ -106,6 +110,7 @@ impl Command {
             Self::Init(args) => init::run(&args, globals),
             Self::Validate(args) => validate::run(&args, globals),
             Self::Plan(args) => plan::run(&args, globals),
+            Self::Drift(args) => drift::run(&args, globals),
             Self::Apply(args) => apply::run(&args, globals),
             Self::Destroy(args) => destroy::run(&args, globals),
             Self::Up(args) => up::run(&args, globals),

@@ -1,5 +1,6 @@
 //! The stages joined: lower, observe, decide, apply, and converge. Commands call these; nothing here talks to a person.
 
+mod carried;
 mod conditions;
 mod consequences;
 mod converge;
@@ -13,6 +14,7 @@ mod renames;
 mod sealing;
 mod vault;
 
+pub use carried::carry;
 pub use converge::{Pace, Watcher, apply, converge, first_runs, settle_left};
 pub use lowering::place as lower_place;
 pub use planning::{Planned, Request, home, make_plan, publish, session_for};

@@ -20,7 +20,7 @@ use super::sealing::Sealing;
 use super::vault::Vault;
 
 /// What a plan is asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Apply, destroy, or only look.
     pub mode: Mode,
@@ -184,7 +184,7 @@ pub async fn make_plan(
     let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
     placed(problems, platform, sources)?;
     let sealing = Sealing { inner: session.clone(), vault: vault.clone() };
-    let observed = observe(&sealing, &state, &desired, &refactor)
+    let observed = observe(&sealing, &state, &desired, (&refactor, &request.options))
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let waiting = still_deferred(&*session, &desired)
@@ -275,7 +275,7 @@ async fn observe(
     session: &dyn Session,
     state: &State,
     desired: &[Desired],
-    refactor: &Refactor,
+    (refactor, options): (&Refactor, &PlanOptions),
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
     let identity = |desired: &'_ Desired| match refactor.imports.get(&desired.id) {
         Some(import) => import.identity.clone(),
@@ -284,9 +284,17 @@ async fn observe(
     let mut wanted: BTreeMap<&ResourceId, (&str, String)> =
         desired.iter().map(|desired| (&desired.id, (desired.kind.as_str(), identity(desired)))).collect();
     // What is remembered is read by the identity it was created under.
-    wanted.extend(
-        state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.clone()))),
-    );
+    if options.no_refresh {
+        // What is remembered counts as what is there; what is new may be there all the same.
+        wanted.retain(|id, _| !state.resources.contains_key(*id));
+    } else {
+        wanted.extend(
+            state
+                .resources
+                .values()
+                .map(|record| (&record.id, (record.kind.as_str(), record.identity.clone()))),
+        );
+    }
     let mut observed = BTreeMap::new();
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {

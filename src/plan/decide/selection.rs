@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mlp_diag::Diagnostic;
+use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_value::ResourceId;
 
 use super::Decider;
 use crate::select::{matches, unmatched};
-use crate::{Mode, codes};
+use crate::{Action, Mode, PlanOptions, codes};
 
 impl Decider<'_, '_> {
     /// Ids of the resources the command is about.
@@ -47,9 +47,14 @@ impl Decider<'_, '_> {
         } else {
             reach(meant(&options.targets), with_targets)
         };
-        for id in reach(meant(&options.excludes), with_excludes) {
+        let excluded = reach(meant(&options.excludes), with_excludes);
+        let clashes = clashes(options, &excluded, &ids);
+        self.diagnostics.extend(clashes);
+        for id in excluded {
             selected.remove(id);
         }
+        let chosen: Vec<&ResourceId> = selected.iter().copied().collect();
+        self.diagnostics.extend(self.replaceable(&chosen, &ids));
         if selected.len() < ids.len() {
             let headline = format!("the plan covers {} of {} resources", selected.len(), ids.len());
             self.plan
@@ -60,6 +65,96 @@ impl Decider<'_, '_> {
         }
         selected.into_iter().cloned().collect()
     }
+
+    /// What `--replace` names has to be there, wanted, and among what the plan is about.
+    fn replaceable(&self, selected: &[&ResourceId], ids: &[&ResourceId]) -> Diagnostics {
+        let input = self.input;
+        let wanted: BTreeSet<&ResourceId> = input.desired.iter().map(|one| &one.id).collect();
+        let mut problems = Vec::new();
+        for selector in &input.options.replace {
+            let named: Vec<&ResourceId> = ids.iter().copied().filter(|id| matches(selector, id)).collect();
+            let why = if input.mode != Mode::Apply {
+                "only a plan to apply makes anything anew"
+            } else if !named.iter().any(|id| input.state.resources.contains_key(*id)) {
+                "it was never made; it will be created without --replace"
+            } else if !named.iter().any(|id| wanted.contains(id)) {
+                "it is no longer in the specification, and goes without --replace"
+            } else if !named.iter().any(|id| selected.contains(id)) {
+                "it is left out by --target or --exclude"
+            } else {
+                continue;
+            };
+            if !named.is_empty() {
+                let headline = format!("`--replace {selector}` makes nothing anew: {why}");
+                problems.push(Diagnostic::error(codes::SELECTION, headline).help("take the option away"));
+            }
+        }
+        problems
+    }
+
+    /// Says what a selection leaves behind: what is not in it and needs what changes.
+    pub(super) fn left_behind(&mut self, selected: &BTreeSet<ResourceId>) {
+        let options = &self.input.options;
+        if options.targets.is_empty() && options.excludes.is_empty() {
+            return;
+        }
+        let mut needed_by: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> = BTreeMap::new();
+        for record in self.input.state.resources.values().filter(|record| !selected.contains(&record.id)) {
+            for other in &record.depends_on {
+                needed_by.entry(other).or_default().insert(&record.id);
+            }
+        }
+        let mut stale: BTreeMap<&ResourceId, Vec<String>> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for ((id, _), step) in self.drafts.iter().filter(|(_, step)| !step.calls.is_empty()) {
+            for user in needed_by.get(id).into_iter().flatten() {
+                match step.action {
+                    Action::Delete => problems.push(orphaned(id, user)),
+                    _ => stale.entry(user).or_default().push(format!("{id} {}", step.action.phrase())),
+                }
+            }
+        }
+        for (user, mut why) in stale {
+            why.dedup();
+            let headline = format!("{user} is left behind: {}", why.join(", "));
+            self.plan.warnings.push(
+                Diagnostic::warning(codes::LEFT_BEHIND, headline)
+                    .on(&user.address, "")
+                    .note("it needs what changes and is not in the selection, so it stays as it was made for what was")
+                    .help(format!("add `--target '{}'`, or plan again without a selection afterwards", user.address)),
+            );
+        }
+        self.diagnostics.extend(problems);
+    }
+}
+
+/// What would be deleted while something that is left out still needs it.
+fn orphaned(id: &ResourceId, user: &ResourceId) -> Diagnostic {
+    let headline = format!("{id} would be destroyed while {user}, which is left out, still needs it");
+    Diagnostic::error(codes::SELECTION, headline).on(&id.address, "").help(format!(
+        "add `--target '{}'`, or leave {} out too with `--exclude '{}'`",
+        user.address, id.address, id.address
+    ))
+}
+
+/// An error for every target that an exclusion takes away again.
+fn clashes(options: &PlanOptions, excluded: &BTreeSet<&ResourceId>, ids: &[&ResourceId]) -> Diagnostics {
+    let mut problems = Vec::new();
+    for target in &options.targets {
+        let meant: Vec<&ResourceId> = ids.iter().copied().filter(|id| matches(target, id)).collect();
+        if !meant.is_empty() && meant.iter().all(|id| excluded.contains(id)) {
+            let excludes = options.excludes.join("`, `--exclude ");
+            problems.push(
+                Diagnostic::error(
+                    codes::SELECTION,
+                    format!("`--target {target}` is taken away again by `--exclude {excludes}`"),
+                )
+                .note("an exclusion takes what needs the excluded with it")
+                .help("take one of the two away"),
+            );
+        }
+    }
+    problems
 }
 
 /// Everything that can be reached, the start included.
