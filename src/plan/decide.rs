@@ -147,12 +147,17 @@ impl<'a> Decider<'a, '_> {
             .filter(|place| !place.is_empty())
     }
 
-    fn filled(&mut self, desired: &Desired) -> PlanValue {
+    /// What is asked for, with every hole filled that can be.
+    fn computed(&self, desired: &Desired) -> Result<PlanValue, Diagnostics> {
         let (state, moving) = (self.input.state, &self.moving);
         let outputs = |address: &Address| {
             if moving.contains(address) { None } else { state.outputs(address).map(|outputs| outputs.lift()) }
         };
-        match OutputScope::new(&outputs).fill(&desired.config) {
+        OutputScope::new(&outputs).fill(&desired.config)
+    }
+
+    fn filled(&mut self, desired: &Desired) -> PlanValue {
+        match self.computed(desired) {
             Ok(value) => value,
             Err(errors) => {
                 self.diagnostics.extend(errors.into_iter().map(|error| error.on(&desired.id.address, "")));

@@ -70,8 +70,8 @@ impl Handler for Model {
         if there && let Some(latest) = registry.resolve(&name, "latest").map_err(failed)? {
             seen.outputs.insert("version", KnownValue::text(latest.number.to_string()));
             let aliases = registry.aliases(&name).map_err(failed)?;
-            let numbers =
-                aliases.iter().map(|alias| (&alias.alias, KnownValue::text(alias.version.to_string())));
+            let named = aliases.iter().filter(|alias| alias.alias != "latest");
+            let numbers = named.map(|alias| (&alias.alias, KnownValue::text(alias.version.to_string())));
             seen.outputs.insert("alias", KnownValue::object(numbers));
         }
         Ok(seen)

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics};
+use mlp_provider::{Desired, Seen};
 use mlp_value::ResourceId;
 
 use super::Decider;
+use crate::changes::{Sides, settle};
 use crate::select::{matches, unmatched};
 use crate::{Action, Mode, PlanOptions, codes};
 
@@ -92,40 +94,70 @@ impl Decider<'_, '_> {
         problems
     }
 
-    /// Says what a selection leaves behind: what is not in it and needs what changes.
+    /// Says what a selection leaves behind: what is not in it, needs what changes, and would change too.
     pub(super) fn left_behind(&mut self, selected: &BTreeSet<ResourceId>) {
         let options = &self.input.options;
         if options.targets.is_empty() && options.excludes.is_empty() {
             return;
         }
-        let mut needed_by: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> = BTreeMap::new();
+        let ending: BTreeSet<&ResourceId> = self.acting(|action| action == Action::Delete);
+        let changing: BTreeSet<&ResourceId> = self.acting(|action| action != Action::Delete);
+        let mut problems = Vec::new();
+        let mut touched = BTreeSet::new();
         for record in self.input.state.resources.values().filter(|record| !selected.contains(&record.id)) {
             for other in &record.depends_on {
-                needed_by.entry(other).or_default().insert(&record.id);
-            }
-        }
-        let mut stale: BTreeMap<&ResourceId, Vec<String>> = BTreeMap::new();
-        let mut problems = Vec::new();
-        for ((id, _), step) in self.drafts.iter().filter(|(_, step)| !step.calls.is_empty()) {
-            for user in needed_by.get(id).into_iter().flatten() {
-                match step.action {
-                    Action::Delete => problems.push(orphaned(id, user)),
-                    _ => stale.entry(user).or_default().push(format!("{id} {}", step.action.phrase())),
+                if ending.contains(other) {
+                    problems.push(orphaned(other, &record.id));
+                }
+                if changing.contains(other) {
+                    touched.insert(&record.id);
                 }
             }
         }
-        for (user, mut why) in stale {
-            why.dedup();
-            let headline = format!("{user} is left behind: {}", why.join(", "));
-            self.plan.warnings.push(
-                Diagnostic::warning(codes::LEFT_BEHIND, headline)
-                    .on(&user.address, "")
-                    .note("it needs what changes and is not in the selection, so it stays as it was made for what was")
-                    .help(format!("add `--target '{}'`, or plan again without a selection afterwards", user.address)),
-            );
-        }
+        let wanted = self.input.desired.iter().filter(|one| touched.contains(&one.id));
+        let behind: Vec<&Desired> = wanted.filter(|one| self.would_change(one)).collect();
         self.diagnostics.extend(problems);
+        self.plan.warnings.extend(behind_of(&behind));
     }
+
+    /// Ids of the resources of which something is done in the target.
+    fn acting(&self, which: fn(Action) -> bool) -> BTreeSet<&ResourceId> {
+        let steps = self.drafts.iter().filter(|(_, step)| !step.calls.is_empty() && which(step.action));
+        steps.map(|((id, _), _)| id).collect()
+    }
+
+    /// Whether something that is left out is not as it is wanted.
+    fn would_change(&self, desired: &Desired) -> bool {
+        let input = self.input;
+        let record = input.state.resources.get(&desired.id);
+        let (Some(kind), Some(record)) = ((input.kinds)(&desired.kind), record) else { return false };
+        let seen = self.observed(&desired.id).and_then(|seen| match seen {
+            Seen::Present(found) => Some(&found.config),
+            Seen::Absent => None,
+        });
+        // What cannot be computed is told where it is planned.
+        let config = self.computed(desired).unwrap_or_else(|_| desired.config.clone());
+        let config = settle(kind, &desired.lifecycle.ignore_changes, &config, &record.applied, seen);
+        let sides = Sides { kind, desired: &config, applied: &record.applied, observed: seen };
+        !self.ours(sides.changes(&|_| None), desired).is_empty()
+    }
+}
+
+fn behind_of(behind: &[&Desired]) -> Option<Diagnostic> {
+    let names: Vec<String> = behind.iter().map(|one| one.id.to_string()).collect();
+    let first = behind.first()?;
+    let targets: Vec<String> = behind
+        .iter()
+        .map(|one| format!("--target '{}'", one.id.address))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    Some(
+        Diagnostic::warning(codes::LEFT_BEHIND, format!("the selection leaves behind: {}", names.join(", ")))
+            .on(&first.id.address, "")
+            .note("what it needs changes, it would change too, and it is left as it was made for what was")
+            .help(format!("add {}, or plan again without a selection afterwards", targets.join(" "))),
+    )
 }
 
 /// What would be deleted while something that is left out still needs it.

@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub x: usize,
     pub y: usize,
     pub number: u32,
+    /// The step whose card speaks of it.
+    pub card: u32,
     pub symbol: &'static str,
     pub text: String,
     pub title: String,
@@ -61,7 +63,7 @@ pub(crate) fn graph(plan: &Plan) -> Graph {
         let Some((x, y)) = places.get(&step.number).copied() else { continue };
         graph.width = graph.width.max(x + WIDTH + MARGIN);
         graph.height = graph.height.max(y + HEIGHT + MARGIN);
-        graph.nodes.push(node(step, x, y));
+        graph.nodes.push(Node { card: card_of(plan, step), ..node(step, x, y) });
         for before in &step.after {
             let Some((from_x, from_y)) = places.get(before).copied() else { continue };
             let (x1, y1, y2) = (from_x + WIDTH, from_y + HEIGHT / 2, y + HEIGHT / 2);
@@ -100,6 +102,13 @@ fn places(plan: &Plan) -> BTreeMap<u32, (usize, usize)> {
     places
 }
 
+/// The old half of a replacement is spoken of with the new one.
+fn card_of(plan: &Plan, step: &PlanStep) -> u32 {
+    let new = |one: &&PlanStep| one.resource == step.resource && one.part == Some(Part::New);
+    let half = step.part == Some(Part::Old);
+    plan.steps.iter().find(|one| half && new(one)).map_or(step.number, |new| new.number)
+}
+
 fn node(step: &PlanStep, x: usize, y: usize) -> Node {
     let name = step.resource.to_string();
     let text = match name.chars().count() {
@@ -111,5 +120,13 @@ fn node(step: &PlanStep, x: usize, y: usize) -> Node {
         Some(Part::New) => ("+", "the new one is made"),
         None => (step.action.symbol(), step.action.phrase()),
     };
-    Node { x, y, number: step.number, symbol, text, title: format!("step {}: {name} {what}", step.number) }
+    Node {
+        x,
+        y,
+        number: step.number,
+        card: step.number,
+        symbol,
+        text,
+        title: format!("step {}: {name} {what}", step.number),
+    }
 }

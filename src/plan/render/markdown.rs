@@ -150,12 +150,15 @@ fn waiting(item: &Waiting) -> String {
 /// Text in which nothing is markup, a mention or a link.
 fn code(text: &str) -> String {
     let mut safe = String::from("<code>");
+    let mut inside_word = false;
     for letter in text.chars() {
+        let after_letter = std::mem::replace(&mut inside_word, letter.is_alphanumeric());
         match letter {
+            '_' if after_letter => safe.push(letter),
             '\n' | '\r' => safe.push(' '),
             letter
                 if letter.is_ascii_alphanumeric()
-                    || " .,:;/-=+()'".contains(letter)
+                    || " .,:;/-=+!()'".contains(letter)
                     || !letter.is_ascii() =>
             {
                 safe.push(letter);
