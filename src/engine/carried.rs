@@ -37,9 +37,10 @@ pub fn carry(plan: &mut Plan, platform: &Platform, sources: &SourceMap, vault: &
 fn variables(platform: &Platform) -> BTreeMap<String, Given> {
     let declared = platform.declarations.values().filter(|one| one.kind == "variable");
     let given = declared.map(|one| {
-        // A sensitive variable has no value here; one that is null has null.
-        let value = || one.body.field("value").and_then(|value| value.known().ok()).unwrap_or(Value::Null);
-        (one.address.name.to_string(), Given { value: one.sensitive.is_empty().then(value) })
+        // The value of a sensitive variable is not part of its declaration.
+        let found = one.body.as_object().and_then(|items| items.get("value"));
+        let value = found.and_then(|value| value.known().ok()).unwrap_or(Value::Null);
+        (one.address.name.to_string(), Given { value, sensitive: found.is_none() })
     });
     given.collect()
 }

@@ -194,6 +194,10 @@ pub async fn make_plan(
     let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
     let by_id: BTreeMap<&ResourceId, &Desired> = desired.iter().map(|one| (&one.id, one)).collect();
     let origins = |id: &ResourceId, path: &mlp_value::Path| {
+        if path.is_root() {
+            let span = platform.declarations.get(&id.address)?.header;
+            return Some(origin_text(&Origin::Written { span }, sources));
+        }
         origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
     let kinds = |kind: &str| provider.resource(kind);

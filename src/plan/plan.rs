@@ -194,8 +194,10 @@ pub struct Unchanged {
 /// A value of the specification that a person sees beside the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
-    /// The value; `None` when it must not be shown.
-    pub value: Option<KnownValue>,
+    /// The value; null when it must not be shown.
+    pub value: KnownValue,
+    /// It must not be shown.
+    pub sensitive: bool,
 }
 
 /// What a plan has to carry so that it can be shown and judged with nothing beside it.

@@ -218,9 +218,9 @@ fn deferred(item: &DeferredItem) -> Json {
 
 fn variables(plan: &Plan) -> Json {
     let given = plan.context.variables.iter().map(|(name, given)| {
-        let value = match &given.value {
-            Some(value) => json!({ "value": value.to_plain_json() }),
-            None => json!({ "value": null, "sensitive": true }),
+        let value = match given.sensitive {
+            false => json!({ "value": given.value.to_plain_json() }),
+            true => json!({ "value": null, "sensitive": true }),
         };
         (name.clone(), value)
     });
