@@ -194,7 +194,10 @@ fn policies_written_for_terraform_judge_it() {
     assert_eq!(judged(&good, "deletes.rego", "data.terraform.deletes.deny"), serde_json::json!([]));
     assert_eq!(judged(&good, "deletes.rego", "data.terraform.deletes.authorized"), true);
     // A policy over what will be there sees what stays too.
-    project.edit("dataset \"rows\" {\n  from  = [source.rows]\n", "dataset \"rows\" {\n  from = [source.rows]\n");
+    project.edit(
+        "dataset \"rows\" {\n  from  = [source.rows]\n",
+        "dataset \"rows\" {\n  from = [source.rows]\n",
+    );
     let owners = |project: &Project| {
         let document = plan(project, &["--json", "--target", "dataset.rows"]).ended(0).json();
         judged(&document, "quality.rego", "data.terraform.quality.deny")
@@ -220,7 +223,9 @@ fn a_plan_is_refused_where_the_world_has_moved_and_says_what() {
         (
             &[],
             |project| {
-                project.mlp(&["apply", "-e", "local", "-auto-approve", "--target", "local_value.size"]).ended(0);
+                project
+                    .mlp(&["apply", "-e", "local", "-auto-approve", "--target", "local_value.size"])
+                    .ended(0);
             },
             "the plan is stale: the state (serial",
         ),
@@ -287,10 +292,15 @@ fn what_was_changed_outside_is_drift_and_may_be_taken_note_of() {
     std::fs::write(&record, text.replace("ann", "eve")).unwrap();
     std::fs::remove_file(project.home("local").join("datasets/nobodys.json")).unwrap();
     let said = drift(&["-detailed-exitcode"]).ended(2).says("Changed outside mlp");
-    let said = said.says("dataset.nobodys was deleted").says("dataset.rows was changed").says("Drift: 2 resources");
+    let said =
+        said.says("dataset.nobodys was deleted").says("dataset.rows was changed").says("Drift: 2 resources");
     assert!(said.stdout.contains("\"ann\" -> \"eve\""), "{said}");
     fits(&drift(&["--json"]).ended(0).json());
-    plan(&project, &[]).ended(0).says("owner = \"eve\" -> \"ann\"").says("changed outside mlp").says("1 to add");
+    plan(&project, &[])
+        .ended(0)
+        .says("owner = \"eve\" -> \"ann\"")
+        .says("changed outside mlp")
+        .says("1 to add");
     // Without reading, what is remembered counts.
     plan(&project, &["-refresh=false", "-detailed-exitcode"]).ended(0).says("was not read");
     plan(&project, &["-refresh=false", "-refresh-only"]).ended(1).says("MLP0951");

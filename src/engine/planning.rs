@@ -176,6 +176,7 @@ pub async fn make_plan(
         if imported != names {
             lowering = lower(platform, provider, &imported, &mut facts, answer);
         }
+        lowering.diagnostics.iter_mut().for_each(|diagnostic| vault.scrub(diagnostic));
         placed(lowering.diagnostics.clone(), platform, sources)?;
         warnings = with_places(lowering.diagnostics, platform, sources);
         desired = lowering.desired;
@@ -201,7 +202,7 @@ pub async fn make_plan(
         origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
     let kinds = |kind: &str| provider.resource(kind);
-    let (mut plan, diagnostics) = decide(&PlanInput {
+    let (mut plan, mut diagnostics) = decide(&PlanInput {
         mode: request.mode,
         project: &platform.project.name,
         environment: &platform.environment.name,
@@ -217,6 +218,8 @@ pub async fn make_plan(
         spec_digest: &spec_digest(platform, sources),
         refactor: &refactor,
     });
+    let told = diagnostics.iter_mut().chain(&mut plan.warnings);
+    told.for_each(|diagnostic| vault.scrub(diagnostic));
     placed(diagnostics, platform, sources)?;
     plan.warnings.splice(0..0, warnings);
     fill_removals(&*session, provider, &mut plan).await?;

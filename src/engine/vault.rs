@@ -249,6 +249,7 @@ impl Vault {
         let clean = |text: &mut String| *text = self.scrubbed(text);
         clean(&mut diagnostic.headline);
         diagnostic.notes.iter_mut().for_each(clean);
+        diagnostic.labels.iter_mut().map(|label| &mut label.text).for_each(clean);
         diagnostic.help.iter_mut().for_each(clean);
     }
 }
