@@ -277,3 +277,64 @@ fn the_last_write_of_a_journal_may_be_torn_at_every_byte() {
     }
     println!("figure: a journal of {} bytes torn at {} places of its last line", bytes.len(), cuts.len());
 }
+
+/// The line of a trace on which a call on a path that holds `place` ended, from a line on; `word` is something it wrote.
+fn ended(trace: &[&str], from: usize, call: &str, place: &str, word: &str) -> usize {
+    let begins = |line: &&str| {
+        let rest = line.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
+        rest.starts_with(&format!("{call}(")) && rest.contains(place) && rest.contains(word)
+    };
+    let at = trace.iter().skip(from).position(begins);
+    let at = from + at.unwrap_or_else(|| panic!("no {call} on {place} with {word} in\n{}", trace.join("\n")));
+    if !trace[at].contains("<unfinished ...>") {
+        return at;
+    }
+    let thread = trace[at].split(' ').next().unwrap();
+    let resumed = format!("<... {call} resumed>");
+    let end = trace.iter().skip(at).position(|line| line.starts_with(thread) && line.contains(&resumed));
+    at + end.unwrap()
+}
+
+#[test]
+fn what_begins_is_on_the_disk_before_its_call() {
+    if std::process::Command::new("strace").arg("-V").output().is_err() {
+        support::skip("there is no strace to look at the order of calls");
+        return;
+    }
+    let project = Project::of(&[("main.mlp", &TWENTY.replace("20", "6"))]);
+    let trace = project.directory().join("trace");
+    let mut command = std::process::Command::new("strace");
+    let clean = program(project.directory().parent().unwrap());
+    command.env_clear().envs(clean.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.args(["-f", "-y", "-s", "500", "-e", "trace=write,fdatasync,mkdir", "-o"]).arg(&trace);
+    command.arg(env!("CARGO_BIN_EXE_mlp")).args(["apply", "-e", "local", "-auto-approve"]);
+    support::run(command.current_dir(project.directory())).ended(0);
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for number in 0..6 {
+        let word = format!("storage.s[{number}]");
+        let begun = ended(
+            &lines,
+            0,
+            "write",
+            "/journal/",
+            &format!("\\\"begin\\\",\\\"step\\\":{}", step_of(&lines, &word)),
+        );
+        let durable = ended(&lines, begun, "fdatasync", "/journal/", "");
+        let made = ended(&lines, 0, "mkdir", &format!("/storage/storage-s-{number}-"), "");
+        assert!(begun < durable && durable < made, "{word}: {begun} {durable} {made}\n{text}");
+    }
+    // What has no effect outside is not begun, only done.
+    assert!(
+        !text.contains("begin\\\",\\\"step\\\":0")
+            && !lines.iter().any(|line| line.contains("\\\"begin\\\"") && line.contains("local_value"))
+    );
+}
+
+/// The number of the step that begins on a resource.
+fn step_of(trace: &[&str], resource: &str) -> u32 {
+    let resource = format!("\\\"resource\\\":\\\"{resource}\\\"");
+    let line = trace.iter().find(|line| line.contains("\\\"begin\\\"") && line.contains(&resource)).unwrap();
+    let (_, rest) = line.split_once("\\\"step\\\":").unwrap();
+    rest.split(',').next().unwrap().parse().unwrap()
+}

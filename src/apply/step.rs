@@ -316,6 +316,8 @@ async fn perform(
         if !backoff.wait().await {
             return Err((given_up(step, *error.diagnostic), uncertain));
         }
+        // The wait may have outlasted the lease, and whoever has it now may have done this already.
+        shared.journal.renew().map_err(|problem| (Box::new(problem), uncertain))?;
     }
 }
 

@@ -6,6 +6,7 @@ mod completions;
 mod destroy;
 mod drift;
 pub mod exit;
+mod explain;
 mod fmt;
 mod gc;
 mod init;
@@ -13,7 +14,7 @@ mod logs;
 mod output;
 mod plan;
 mod plan_file;
-mod project;
+pub(crate) mod project;
 mod release;
 mod report;
 mod rollback;
@@ -95,6 +96,8 @@ enum Command {
     Gc(gc::Args),
     /// Format files
     Fmt(fmt::Args),
+    /// What a code or a name means
+    Explain(explain::Args),
     /// Version and what was built in
     Version(version::Args),
     /// Completion for a shell
@@ -124,6 +127,7 @@ impl Command {
             Self::Output(args) => output::run(&args, globals),
             Self::Gc(args) => gc::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
+            Self::Explain(args) => explain::run(&args, globals),
             Self::Version(args) => version::run(&args, globals),
             Self::Completions(args) => completions::run(&args, globals),
             Self::Background(args) => background::run(&args, globals),

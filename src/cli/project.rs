@@ -148,6 +148,11 @@ impl Project {
         self.assignments.push(Assignment { name: name.to_owned(), expr, from, literal: true, must_exist });
     }
 
+    /// Whether there is nothing to check.
+    pub fn is_empty(&self) -> bool {
+        self.trees.is_empty()
+    }
+
     /// The environments it declares.
     pub fn environments(&self) -> Vec<String> {
         environments(&self.trees.iter().collect::<Vec<_>>())

@@ -3,7 +3,9 @@
 //! Pure: what it needs of the world it asks for. It knows no cloud and no prior state.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod broken;
 mod check;
+mod circles;
 mod codes;
 mod evaluator;
 mod expression;
@@ -16,14 +18,17 @@ mod references;
 mod resolve;
 mod scope;
 mod select;
+mod slips;
 mod source;
 mod spread;
 mod typexpr;
 mod values;
 mod variables;
 mod versions;
+mod words;
 
 pub use codes::CODES;
+pub use expression::lower;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_eval::PlanValue;
 use mlp_provider::{CallKind, Desired, OnDestroy, Owner, ResourceChange, ResourceKind, Seen};
-use mlp_state::Record;
+use mlp_state::{Record, Status};
 use mlp_value::{Address, Path, ResourceId};
 
 use crate::changes::created;
@@ -228,6 +228,10 @@ impl<'a> Decider<'a, '_> {
     }
 
     fn gone(&mut self, desired: &Desired, kind: &ResourceKind, config: PlanValue, record: &Record) {
+        // What was never whole is not missed.
+        if let (Status::Tainted { reason }, Mode::Apply) = (&record.status, self.input.mode) {
+            return self.create(desired, kind, config, Some(reason.clone()));
+        }
         self.gone_drift(record);
         if self.input.mode == Mode::RefreshOnly {
             self.forget(record, "deleted outside mlp");

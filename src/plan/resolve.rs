@@ -83,7 +83,7 @@ impl Scope for OutputScope<'_> {
             if let Some(value) = known {
                 let (value, consumed) = within(value, traversal, length);
                 let sensitive = has_sealed(&value);
-                return Ok(Resolved { value, consumed, sensitive });
+                return Ok(Resolved::plain(value, consumed, sensitive));
             }
         }
         Err(unknown())

@@ -2,7 +2,7 @@
 
 use mlp_diag::Diagnostic;
 use mlp_provider::{CallKind, ResourceKind, Seen};
-use mlp_state::{Record, successor};
+use mlp_state::{Record, Status, successor};
 use mlp_value::ResourceId;
 
 use super::Decider;
@@ -64,11 +64,17 @@ impl Decider<'_, '_> {
             return;
         }
         if self.observed(&record.id) == Some(&Seen::Absent) {
-            // The old object of a replacement that is gone was meant to go.
-            if successor(&record.id).is_none() {
-                self.gone_drift(record);
-            }
-            self.forget(record, "deleted outside mlp");
+            // The old object of a replacement that is gone was meant to go, and what was never whole is not missed.
+            let why = match &record.status {
+                Status::Tainted { reason } => reason,
+                Status::Ready => {
+                    if successor(&record.id).is_none() {
+                        self.gone_drift(record);
+                    }
+                    "deleted outside mlp"
+                }
+            };
+            self.forget(record, why);
             return;
         }
         if self.input.mode != Mode::Destroy && successor(&record.id).is_none() {
