@@ -140,6 +140,7 @@ impl<'t> Evaluator<'t> {
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
+        let diagnostic = self.hushed(diagnostic);
         let mut all = self.diagnostics.borrow_mut();
         if !all.contains(&diagnostic) {
             all.push(diagnostic);

@@ -90,7 +90,8 @@ impl Interpreter<'_> {
             Ok(outcome) => !outcome.value.is_null(),
             Err(_) => false,
         });
-        let prefix = common_prefix(branches.map(|branch| branch.as_ref().ok().and_then(|branch| start(branch))));
+        let prefix =
+            common_prefix(branches.map(|branch| branch.as_ref().ok().and_then(|branch| start(branch))));
         let then = closing.finish(first, then);
         let otherwise = closing.finish(second, otherwise);
         let node = Node::Conditional {
@@ -152,11 +153,16 @@ fn alike(taken: Typed, other: Option<Type>, branches: [&Expr; 2], span: Option<S
 
 fn inconsistent(first: &Type, second: &Type, branches: [&Expr; 2], span: Option<Span>) -> Diagnostics {
     let headline = format!("one branch gives a {}, the other a {}", brief(first), brief(second));
-    let mut problem = Diagnostic::error(codes::WRONG_TYPE, headline).at_opt(branches[0].span.or(span), "one branch");
+    let mut problem =
+        Diagnostic::error(codes::WRONG_TYPE, headline).at_opt(branches[0].span.or(span), "one branch");
     if let Some(span) = branches[1].span {
         problem = problem.see(span, "the other branch");
     }
-    vec![problem.help("give both branches one type, for example `[]` or `{}` beside a list or an object, or `null`")]
+    vec![
+        problem.help(
+            "give both branches one type, for example `[]` or `{}` beside a list or an object, or `null`",
+        ),
+    ]
 }
 
 /// A type in a word, so that a long one does not hide the point.

@@ -37,7 +37,9 @@ pub(crate) fn equal(left: &PlanValue, right: &PlanValue) -> Option<bool> {
 fn never(ty: &Type, value: &PlanValue) -> bool {
     match value {
         Value::Null => false,
-        Value::Hole(hole) => !matches!(hole.ty, Type::Any) && *ty != Type::Any && rank_of(ty) != rank_of(&hole.ty),
+        Value::Hole(hole) => {
+            !matches!(hole.ty, Type::Any) && *ty != Type::Any && rank_of(ty) != rank_of(&hole.ty)
+        }
         known => *ty != Type::Any && rank_of(ty) != Some(rank(known)),
     }
 }

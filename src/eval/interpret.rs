@@ -196,7 +196,8 @@ impl<'s> Interpreter<'s> {
         }
         if undecided {
             let waits = Waits::of(pairs.iter().flat_map(|(key, value)| [key, &value.value]));
-            let items = pairs.iter().map(|(key, value)| (residual_of(key), residual_of(&value.value))).collect();
+            let items =
+                pairs.iter().map(|(key, value)| (residual_of(key), residual_of(&value.value))).collect();
             let hole = waits.hole(Type::Map(Box::new(Type::Any)), Node::Object { items }, span);
             return Ok(Outcome::marked(Value::Hole(hole), marks));
         }
@@ -267,7 +268,9 @@ impl<'s> Interpreter<'s> {
         let found = self.eval(target)?;
         let mut marks = found.marks();
         let of_list = matches!(found.ty.as_deref(), Some(Type::List(_) | Type::Set(_)));
-        let one = |ty: &Type| matches!(ty, Type::String | Type::Number | Type::Bool | Type::Object(_) | Type::Map(_));
+        let one = |ty: &Type| {
+            matches!(ty, Type::String | Type::Number | Type::Bool | Type::Object(_) | Type::Map(_))
+        };
         let items: Vec<Typed> = match &found.value {
             Value::Hole(hole) if one(&hole.ty) => vec![found.clone().into()],
             Value::Hole(hole) => {
@@ -300,7 +303,8 @@ impl<'s> Interpreter<'s> {
         let first = results.first().filter(|_| of_list).map(Typed::type_of);
         let ty = first.filter(|first| results.iter().all(|item| item.type_of() == *first));
         let typed = tuple(results);
-        let typed = ty.map_or_else(|| typed.clone(), |ty| Typed::new(typed.value.clone(), &Type::List(Box::new(ty))));
+        let typed =
+            ty.map_or_else(|| typed.clone(), |ty| Typed::new(typed.value.clone(), &Type::List(Box::new(ty))));
         self.produced(typed, marks, span)
     }
 

@@ -37,7 +37,9 @@ impl Interpreter<'_> {
             Value::Hole(_) => return Ok(None),
             Value::Null => return Err(null("`for` goes over null", span)),
             Value::List(items) if is_set(&typed.ty) => items.to_vec(),
-            Value::List(items) => (0u64..).zip(items.iter()).map(|(at, _)| Value::Number(at.into())).collect(),
+            Value::List(items) => {
+                (0u64..).zip(items.iter()).map(|(at, _)| Value::Number(at.into())).collect()
+            }
             Value::Object(items) => items.keys().map(|key| Value::Text(key.clone())).collect(),
             other => return refuse(format!("this is {}", describe_marked(other, collection.marks()))),
         };
@@ -135,7 +137,8 @@ impl Interpreter<'_> {
 }
 
 fn twice(name: &str, marks: Marks, key: &Expr) -> Diagnostic {
-    let which = if marks.sensitive { "a key that is sensitive".to_owned() } else { format!("the key `{name}`") };
+    let which =
+        if marks.sensitive { "a key that is sensitive".to_owned() } else { format!("the key `{name}`") };
     Diagnostic::error(codes::DUPLICATE_KEY, format!("{which} is produced twice"))
         .at_opt(key.span, "")
         .help("write `...` after the value to gather values of one key in a list")

@@ -19,17 +19,17 @@ mod operators;
 mod quoted;
 mod scope;
 mod template;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod typed;
 mod unknown;
 
 pub use codes::CODES;
 pub use convert::{convert, type_of};
 pub use functions::{
-    Documented, FunctionInfo, LEFT_OUT, LeftOut, Parameter, Terraform, documentation, function, function_table,
-    functions,
+    Documented, FunctionInfo, LEFT_OUT, LeftOut, Parameter, Terraform, documentation, function,
+    function_table, functions,
 };
 pub use interpret::evaluate;
 pub use ir::{BinaryOp, Expr, ForExpr, Node, Part, Traversal, TraversalStep, UnaryOp};

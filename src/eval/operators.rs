@@ -182,7 +182,9 @@ pub(crate) fn unary(
         UnaryOp::Not => ("!", Type::Bool),
     };
     let known = match operator {
-        UnaryOp::Negate => operand(of, sign, "", &ty, &to_number)?.map(|number| Value::Number(number.negated())),
+        UnaryOp::Negate => {
+            operand(of, sign, "", &ty, &to_number)?.map(|number| Value::Number(number.negated()))
+        }
         UnaryOp::Not => operand(of, sign, "", &ty, &to_bool)?.map(|truth| Value::Bool(!truth)),
     };
     Ok(known.unwrap_or_else(|| {

@@ -123,8 +123,12 @@ impl Interpreter<'_> {
                 let Some(entries) = self.entries(&found, collection.span)? else {
                     joined.waits.add(&found.value);
                     let mut closing = self.closing();
-                    let part =
-                        closing.part_for(key_name.as_ref(), value_name, residual_typed(&found.value, &found.ty), body);
+                    let part = closing.part_for(
+                        key_name.as_ref(),
+                        value_name,
+                        residual_typed(&found.value, &found.ty),
+                        body,
+                    );
                     note(joined, closing.waits, closing.marks);
                     joined.open(part, None);
                     return Ok(());

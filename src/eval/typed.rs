@@ -35,11 +35,15 @@ impl Typed {
         match &self.value {
             Value::List(items) => {
                 let parts = items.iter().enumerate();
-                parts.map(|(at, item)| Self { value: item.clone(), ty: note_of_item(&self.ty, at, item) }).collect()
+                parts
+                    .map(|(at, item)| Self { value: item.clone(), ty: note_of_item(&self.ty, at, item) })
+                    .collect()
             }
             Value::Object(items) => {
                 let parts = items.iter();
-                parts.map(|(key, item)| Self { value: item.clone(), ty: note_of_field(&self.ty, key, item) }).collect()
+                parts
+                    .map(|(key, item)| Self { value: item.clone(), ty: note_of_field(&self.ty, key, item) })
+                    .collect()
             }
             _ => Vec::new(),
         }
@@ -79,9 +83,9 @@ pub(crate) fn natural(value: &PlanValue) -> Type {
         Value::Text(_) => Type::String,
         Value::Hole(hole) => hole.ty.clone(),
         Value::List(items) => Type::Tuple(items.iter().map(natural).collect()),
-        Value::Object(items) => {
-            Type::Object(items.iter().map(|(name, item)| (name.to_string(), (natural(item), false))).collect())
-        }
+        Value::Object(items) => Type::Object(
+            items.iter().map(|(name, item)| (name.to_string(), (natural(item), false))).collect(),
+        ),
     }
 }
 
@@ -101,9 +105,9 @@ fn shows_not(value: &PlanValue, ty: &Type) -> bool {
         (Type::Tuple(types), Value::List(items)) => {
             types.len() == items.len() && items.iter().zip(types).any(|(item, ty)| shows_not(item, ty))
         }
-        (Type::Object(types), Value::Object(items)) => {
-            types.iter().any(|(name, (ty, _))| items.get(name.as_str()).is_some_and(|item| shows_not(item, ty)))
-        }
+        (Type::Object(types), Value::Object(items)) => types
+            .iter()
+            .any(|(name, (ty, _))| items.get(name.as_str()).is_some_and(|item| shows_not(item, ty))),
         _ => false,
     }
 }
@@ -138,19 +142,22 @@ pub(crate) fn converts(from: &Type, to: &Type, safe: bool) -> bool {
         (_, Type::Any) | (Type::Any, _) => true,
         (Type::Number | Type::Bool, Type::String) => true,
         (Type::String, Type::Number | Type::Bool) => !safe,
-        (Type::List(from) | Type::Set(from), Type::List(to) | Type::Set(to)) | (Type::Map(from), Type::Map(to)) => {
-            converts(from, to, safe)
+        (Type::List(from) | Type::Set(from), Type::List(to) | Type::Set(to))
+        | (Type::Map(from), Type::Map(to)) => converts(from, to, safe),
+        (Type::Tuple(from), Type::List(to) | Type::Set(to)) => {
+            from.iter().all(|from| converts(from, to, safe))
         }
-        (Type::Tuple(from), Type::List(to) | Type::Set(to)) => from.iter().all(|from| converts(from, to, safe)),
         (Type::Tuple(from), Type::Tuple(to)) => {
             from.len() == to.len() && from.iter().zip(to).all(|(from, to)| converts(from, to, safe))
         }
         (Type::Object(from), Type::Map(to)) => from.values().all(|(from, _)| converts(from, to, safe)),
         (Type::Map(from), Type::Object(to)) => !safe && to.values().all(|(to, _)| converts(from, to, safe)),
-        (Type::Object(from), Type::Object(to)) => to.iter().all(|(name, (to, optional))| match from.get(name) {
-            Some((from, _)) => converts(from, to, safe),
-            None => *optional,
-        }),
+        (Type::Object(from), Type::Object(to)) => {
+            to.iter().all(|(name, (to, optional))| match from.get(name) {
+                Some((from, _)) => converts(from, to, safe),
+                None => *optional,
+            })
+        }
         _ => false,
     }
 }
@@ -171,7 +178,8 @@ fn unify_several(types: &[Type]) -> Option<Type> {
     let all = |wanted: &dyn Fn(&Type) -> bool| types.iter().all(|ty| matches!(ty, Type::Any) || wanted(ty));
     let some = |wanted: &dyn Fn(&Type) -> bool| types.iter().any(wanted);
     let (map, list) = (|ty: &Type| matches!(ty, Type::Map(_)), |ty: &Type| matches!(ty, Type::List(_)));
-    let (object, tuple) = (|ty: &Type| matches!(ty, Type::Object(_)), |ty: &Type| matches!(ty, Type::Tuple(_)));
+    let (object, tuple) =
+        (|ty: &Type| matches!(ty, Type::Object(_)), |ty: &Type| matches!(ty, Type::Tuple(_)));
     let set = |ty: &Type| matches!(ty, Type::Set(_));
     if some(&map) && all(&|ty| map(ty) || object(ty)) {
         return unify_items(types).map(|item| Type::Map(Box::new(item)));
@@ -220,12 +228,14 @@ pub(crate) fn item_type(mut items: Vec<Type>) -> Option<Type> {
 }
 
 fn unify_objects(types: &[Type]) -> Option<Type> {
-    let objects: Vec<_> = types.iter().filter_map(|ty| if let Type::Object(items) = ty { Some(items) } else { None }).collect();
+    let objects: Vec<_> =
+        types.iter().filter_map(|ty| if let Type::Object(items) = ty { Some(items) } else { None }).collect();
     let first = objects.first()?;
     let together = || {
         let mut unified = BTreeMap::new();
         for name in first.keys() {
-            let attributes: Option<Vec<Type>> = objects.iter().map(|items| Some(items.get(name)?.0.clone())).collect();
+            let attributes: Option<Vec<Type>> =
+                objects.iter().map(|items| Some(items.get(name)?.0.clone())).collect();
             unified.insert(name.clone(), (item_type(attributes?)?, false));
         }
         Some(Type::Object(unified))
@@ -239,7 +249,8 @@ fn unify_objects(types: &[Type]) -> Option<Type> {
 }
 
 fn unify_tuples(types: &[Type]) -> Option<Type> {
-    let tuples: Vec<_> = types.iter().filter_map(|ty| if let Type::Tuple(items) = ty { Some(items) } else { None }).collect();
+    let tuples: Vec<_> =
+        types.iter().filter_map(|ty| if let Type::Tuple(items) = ty { Some(items) } else { None }).collect();
     let length = tuples.first()?.len();
     let together = || {
         let columns = (0..length).map(|at| item_type(tuples.iter().map(|items| items[at].clone()).collect()));
@@ -324,7 +335,10 @@ mod tests {
             (vec![tuple(&[Type::Number]), tuple(&[Type::String])], Some(tuple(&[Type::String]))),
             (vec![tuple(&[]), tuple(&[Type::String])], Some(Type::List(Box::new(Type::String)))),
             (vec![tuple(&[]), Type::Object(BTreeMap::new())], None),
-            (vec![Type::Set(Box::new(Type::Number)), Type::Set(Box::new(Type::String))], Some(Type::Set(Box::new(Type::String)))),
+            (
+                vec![Type::Set(Box::new(Type::Number)), Type::Set(Box::new(Type::String))],
+                Some(Type::Set(Box::new(Type::String))),
+            ),
         ] {
             assert_eq!(unify(&types), wanted, "{types:?}");
         }

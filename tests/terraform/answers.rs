@@ -29,7 +29,8 @@ fn ask_terraform() {
     let version = ask::version().expect("terraform is on the path");
     let expressions = generate::expressions(SEED);
     let answers = ask::answers(&expressions, &folder().join("files"));
-    let mut lines = vec![json!({ "terraform": version, "seed": SEED, "expressions": answers.len() }).to_string()];
+    let mut lines =
+        vec![json!({ "terraform": version, "seed": SEED, "expressions": answers.len() }).to_string()];
     for (at, (group, expr)) in expressions.iter().enumerate() {
         let Some(answer) = answers.get(&at) else { panic!("terraform says nothing of `{expr}`") };
         let mut line = json!({ "group": group, "expr": expr });

@@ -41,7 +41,9 @@ fn exact(json: &str) -> String {
     while let Some(letter) = letters.next() {
         if !within && (letter == '-' || letter.is_ascii_digit()) {
             let mut number = String::from(letter);
-            while let Some(more) = letters.next_if(|letter| letter.is_ascii_digit() || ".eE+-".contains(*letter)) {
+            while let Some(more) =
+                letters.next_if(|letter| letter.is_ascii_digit() || ".eE+-".contains(*letter))
+            {
                 number.push(more);
             }
             // More digits than are compared only fill the corpus.
@@ -124,7 +126,8 @@ fn problems(output: &str) -> BTreeMap<usize, Value> {
         }
         // Terraform computes infinity and cannot write it down.
         let detail = diagnostic["detail"].as_str().unwrap_or_default();
-        let infinite = detail.split("output value \"e").skip(1).filter_map(|rest| rest.split_once('"')?.0.parse().ok());
+        let infinite =
+            detail.split("output value \"e").skip(1).filter_map(|rest| rest.split_once('"')?.0.parse().ok());
         let infinite: Vec<usize> = infinite.collect();
         if !infinite.is_empty() {
             found.extend(infinite.into_iter().map(|at| (at, json!({ "infinite": true }))));

@@ -21,8 +21,12 @@ pub fn compare(ours: Result<Outcome, String>, case: &Value) -> Verdict {
             let (value, unknown) = (&case["value"], case.get("unknown"));
             return different(format!("there {value} (unknown {unknown:?}); here an error: {why}"));
         }
-        (Ok(ours), Some(why), _) => return different(format!("here {}; there an error: {why}", shown(&ours.value))),
-        (Ok(ours), None, Some(_)) => return different(format!("here {}; infinite there", shown(&ours.value))),
+        (Ok(ours), Some(why), _) => {
+            return different(format!("here {}; there an error: {why}", shown(&ours.value)));
+        }
+        (Ok(ours), None, Some(_)) => {
+            return different(format!("here {}; infinite there", shown(&ours.value)));
+        }
         (Ok(ours), None, None) => (ours, &case["value"]),
     };
     let unknown = case.get("unknown").unwrap_or(&Value::Bool(false));
@@ -42,7 +46,8 @@ fn shown(value: &PlanValue) -> String {
         Plain::Hole(hole) => format!("(unknown {})", hole.ty),
         Plain::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         Plain::Object(items) => {
-            let items: Vec<String> = items.iter().map(|(key, item)| format!("{key:?}: {}", shown(item))).collect();
+            let items: Vec<String> =
+                items.iter().map(|(key, item)| format!("{key:?}: {}", shown(item))).collect();
             format!("{{{}}}", items.join(", "))
         }
         Plain::Text(text) => format!("{text:?}"),
@@ -73,9 +78,9 @@ fn same(ours: &PlanValue, theirs: &Value, unknown: &Value) -> bool {
         (Plain::Object(ours), Value::Object(theirs)) => {
             let known = |name: &str| unknown.get(name).unwrap_or(&Value::Bool(false));
             theirs.keys().all(|name| ours.contains_key(name.as_str()))
-                && ours.iter().all(|(name, ours)| {
-                    same(ours, theirs.get(&**name).unwrap_or(&Value::Null), known(name))
-                })
+                && ours
+                    .iter()
+                    .all(|(name, ours)| same(ours, theirs.get(&**name).unwrap_or(&Value::Null), known(name)))
         }
         _ => false,
     }
@@ -106,15 +111,20 @@ fn alike(ours: &Type, theirs: &Value) -> bool {
             _ => *ours == Type::Bool,
         },
         (_, Value::Array(parts)) => match (ours, parts[0].as_str().unwrap()) {
-            (Type::List(item), "list") | (Type::Set(item), "set") | (Type::Map(item), "map") => alike(item, &parts[1]),
+            (Type::List(item), "list") | (Type::Set(item), "set") | (Type::Map(item), "map") => {
+                alike(item, &parts[1])
+            }
             (Type::Tuple(items), "tuple") => {
                 let theirs = parts[1].as_array().unwrap();
-                items.len() == theirs.len() && items.iter().zip(theirs).all(|(ours, theirs)| alike(ours, theirs))
+                items.len() == theirs.len()
+                    && items.iter().zip(theirs).all(|(ours, theirs)| alike(ours, theirs))
             }
             (Type::Object(items), "object") => {
                 let theirs = parts[1].as_object().unwrap();
                 items.len() == theirs.len()
-                    && items.iter().all(|(name, (ours, _))| theirs.get(name).is_some_and(|theirs| alike(ours, theirs)))
+                    && items
+                        .iter()
+                        .all(|(name, (ours, _))| theirs.get(name).is_some_and(|theirs| alike(ours, theirs)))
             }
             _ => false,
         },

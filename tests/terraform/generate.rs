@@ -132,7 +132,8 @@ fn conditional(random: &mut Random) -> String {
         2 => format!("local.num > {}", argument(random, Kind::Number)),
         _ => random.of(&["true", "false"]).to_owned(),
     };
-    let alike = [Kind::Text, Kind::Number, Kind::List, Kind::Map, Kind::Texts, Kind::Anything][random.below(6)];
+    let alike =
+        [Kind::Text, Kind::Number, Kind::List, Kind::Map, Kind::Texts, Kind::Anything][random.below(6)];
     let (then, otherwise) = match random.below(3) {
         0 => (any(random), any(random)),
         _ => (argument(random, alike), argument(random, alike)),
@@ -182,10 +183,15 @@ fn splat(random: &mut Random) -> String {
     let target = match random.below(4) {
         0 => any(random).to_owned(),
         1 => "local.objects".to_owned(),
-        2 => random.of(&["[{ a = 1 }, { a = \"x\" }]", "tolist([{ a = 1 }])", "toset([{ a = [1, 2] }])"]).to_owned(),
-        _ => random.of(&["local.nul", "[]", "[[1, 2], [3]]", "[null, { a = 1 }]", "[{ a = { b = [7] } }]"]).to_owned(),
+        2 => random
+            .of(&["[{ a = 1 }, { a = \"x\" }]", "tolist([{ a = 1 }])", "toset([{ a = [1, 2] }])"])
+            .to_owned(),
+        _ => random
+            .of(&["local.nul", "[]", "[[1, 2], [3]]", "[null, { a = 1 }]", "[{ a = { b = [7] } }]"])
+            .to_owned(),
     };
-    let after = random.of(&["[*]", "[*].a", ".*", ".*.a", "[*].a.b", "[*][0]", "[*].a[0]", ".*.a[0]", "[*].name"]);
+    let after =
+        random.of(&["[*]", "[*].a", ".*", ".*.a", "[*].a.b", "[*][0]", "[*].a[0]", ".*.a[0]", "[*].name"]);
     let expr = format!("{}{after}", if random_free(&target) { target } else { format!("({target})") });
     match random.below(4) {
         0 => format!("length({expr})"),
@@ -229,12 +235,38 @@ fn conversion(random: &mut Random) -> String {
 
 fn access(random: &mut Random) -> String {
     let target = random.of(&[
-        "local.obj", "local.map", "local.list", "local.tuple", "local.set", "local.objects", "local.str", "local.nul",
-        "local.deep", "local.u_list", "local.u_obj", "local.u_any", "local.num",
+        "local.obj",
+        "local.map",
+        "local.list",
+        "local.tuple",
+        "local.set",
+        "local.objects",
+        "local.str",
+        "local.nul",
+        "local.deep",
+        "local.u_list",
+        "local.u_obj",
+        "local.u_any",
+        "local.num",
     ]);
     let step = random.of(&[
-        ".a", "[0]", "[\"a\"]", "[\"1\"]", "[1 + 1]", "[-1]", ".nope", "[local.nul]", "[1.5]", "[true]", "[local.u_str]",
-        ".x.y", ".x[0].y", ".0", "[\"a\"].b", "[length(local.str)]", "[local.u_num]",
+        ".a",
+        "[0]",
+        "[\"a\"]",
+        "[\"1\"]",
+        "[1 + 1]",
+        "[-1]",
+        ".nope",
+        "[local.nul]",
+        "[1.5]",
+        "[true]",
+        "[local.u_str]",
+        ".x.y",
+        ".x[0].y",
+        ".0",
+        "[\"a\"].b",
+        "[length(local.str)]",
+        "[local.u_num]",
     ]);
     match random.below(4) {
         0 => format!("try({target}{step}, \"fallback\")"),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use mlp_config::lower;
 use mlp_diag::{Diagnostic, FileId, SourceMap, Span};
-use mlp_eval::{Expr, Node, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, Unknown, evaluate};
+use mlp_eval::{
+    Expr, Node, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, Unknown, evaluate,
+};
 use mlp_value::Type;
 
 use super::pools::SHARED_PREAMBLE;
@@ -58,7 +60,11 @@ impl Scope for World {
     fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Result<Resolved, Diagnostic> {
         let name = match (&*traversal.root, traversal.steps.first()) {
             ("local", Some(TraversalStep::Attr(name))) => name.to_string(),
-            _ => return Err(Diagnostic::error("MLP0300", format!("`{traversal}` means nothing")).at_opt(span, "")),
+            _ => {
+                return Err(
+                    Diagnostic::error("MLP0300", format!("`{traversal}` means nothing")).at_opt(span, "")
+                );
+            }
         };
         let outcome = match (name.as_str(), self.locals.get(&name)) {
             ("u_str", _) => hole(Type::String, "u_str"),

@@ -174,9 +174,11 @@ fn fitting(argument: &Argument, parameter: Parameter) -> Result<Option<Typed>, S
 fn about(function: &FunctionInfo, fault: &Fault, at: usize, argument: &Argument) -> Diagnostic {
     let name = function.parameter(at).map_or("", |parameter| parameter.name);
     let headline = format!("`{}`: argument {} (`{name}`): {}", function.name, at + 1, fault.why);
-    Diagnostic::error(codes::FUNCTION_FAILED, headline)
-        .at_opt(argument.span, "this argument")
-        .help(format!("{} — {}", function.signature(), function.doc))
+    Diagnostic::error(codes::FUNCTION_FAILED, headline).at_opt(argument.span, "this argument").help(format!(
+        "{} — {}",
+        function.signature(),
+        function.doc
+    ))
 }
 
 fn refused(
@@ -211,11 +213,11 @@ fn counted(function: &FunctionInfo, given: usize, span: Option<Span>) -> Eval<()
         None => format!("at least {least}"),
     };
     let headline = format!("`{}` takes {wanted} argument(s), {given} are given", function.name);
-    Err(vec![
-        Diagnostic::error(codes::ARGUMENT_COUNT, headline)
-            .at_opt(span, "")
-            .help(format!("{} — {}", function.signature(), function.doc)),
-    ])
+    Err(vec![Diagnostic::error(codes::ARGUMENT_COUNT, headline).at_opt(span, "").help(format!(
+        "{} — {}",
+        function.signature(),
+        function.doc
+    ))])
 }
 
 /// The call as a hole.

@@ -56,9 +56,15 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     )
     .structural()
     .examples(&[("element([\"a\", \"b\", \"c\"], 4)", "\"b\"")]),
-    new("flatten", "The list with the items of inner lists in their place.", &[p("list", Items)], List, flatten)
-        .structural()
-        .examples(&[("flatten([[\"a\", [\"b\"]], [], [\"c\"]])", "[\"a\", \"b\", \"c\"]")]),
+    new(
+        "flatten",
+        "The list with the items of inner lists in their place.",
+        &[p("list", Items)],
+        List,
+        flatten,
+    )
+    .structural()
+    .examples(&[("flatten([[\"a\", [\"b\"]], [], [\"c\"]])", "[\"a\", \"b\", \"c\"]")]),
     new(
         "index",
         "The number of the first item equal to the value.",
@@ -74,11 +80,17 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     )
     .structural()
     .examples(&[("index([\"a\", \"b\", \"c\"], \"b\")", "1")]),
-    new("keys", "The keys of a map or the names of an object's attributes, sorted.", &[p("map", Fields)], Any, |call| {
-        let keys = texts(call.object(0)?.keys().map(|key| Value::Text(key.clone())));
-        let of_map = matches!(call.type_of(0), Type::Map(_));
-        Ok(Some(if of_map { keys } else { keys.value.into() }))
-    })
+    new(
+        "keys",
+        "The keys of a map or the names of an object's attributes, sorted.",
+        &[p("map", Fields)],
+        Any,
+        |call| {
+            let keys = texts(call.object(0)?.keys().map(|key| Value::Text(key.clone())));
+            let of_map = matches!(call.type_of(0), Type::Map(_));
+            Ok(Some(if of_map { keys } else { keys.value.into() }))
+        },
+    )
     .structural()
     .examples(&[("keys({ b = 1, a = 2 })", "[\"a\", \"b\"]")]),
     new("length", "The number of items, attributes or characters.", &[p("value", Any)], Number, length)
@@ -108,19 +120,29 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "matchkeys([\"i-1\", \"i-2\", \"i-3\"], [\"us\", \"eu\", \"us\"], [\"us\"])",
         "[\"i-1\", \"i-3\"]",
     )]),
-    new("one", "The only item of a list or set, or null of an empty one.", &[p("list", Items)], List, |call| {
-        match call.parts(0)?.as_slice() {
+    new(
+        "one",
+        "The only item of a list or set, or null of an empty one.",
+        &[p("list", Items)],
+        List,
+        |call| match call.parts(0)?.as_slice() {
             [] => give(Value::Null),
             [only] => Ok(Some(only.clone())),
             more => blame(0, format!("it has {} items, at most one is expected", more.len())),
-        }
-    })
+        },
+    )
     .structural()
     .examples(&[("one([\"a\"])", "\"a\""), ("one([])", "null")]),
-    new("range", "The numbers from a start (0) up to, not including, a limit, by a step (1).", &[], Numbers, super::numeric::range)
-        .variadic(p("numbers", Number))
-        .examples(&[("range(3)", "[0, 1, 2]"), ("range(1, 8, 2)", "[1, 3, 5, 7]"), ("range(3, 1)", "[3, 2]")])
-        .differs("up to a million numbers; Terraform stops at 1024"),
+    new(
+        "range",
+        "The numbers from a start (0) up to, not including, a limit, by a step (1).",
+        &[],
+        Numbers,
+        super::numeric::range,
+    )
+    .variadic(p("numbers", Number))
+    .examples(&[("range(3)", "[0, 1, 2]"), ("range(1, 8, 2)", "[1, 3, 5, 7]"), ("range(3, 1)", "[3, 2]")])
+    .differs("up to a million numbers; Terraform stops at 1024"),
     new("reverse", "The list backwards.", &[p("list", Items)], Any, |call| {
         let mut parts = call.parts(0)?;
         parts.reverse();
@@ -143,14 +165,20 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         Ok(Some(texts(sorted.into_iter().map(Value::Text))))
     })
     .examples(&[("sort([\"e\", \"d\", \"a\", \"x\"])", "[\"a\", \"d\", \"e\", \"x\"]")]),
-    new("values", "The values of a map or object, in the order of their keys.", &[p("map", Fields)], Any, |call| {
-        call.object(0)?;
-        let ty = match call.type_of(0) {
-            Type::Map(item) => Type::List(item),
-            _ => Type::Tuple(Vec::new()),
-        };
-        Ok(Some(relist(call.typed(0).parts(), &ty)))
-    })
+    new(
+        "values",
+        "The values of a map or object, in the order of their keys.",
+        &[p("map", Fields)],
+        Any,
+        |call| {
+            call.object(0)?;
+            let ty = match call.type_of(0) {
+                Type::Map(item) => Type::List(item),
+                _ => Type::Tuple(Vec::new()),
+            };
+            Ok(Some(relist(call.typed(0).parts(), &ty)))
+        },
+    )
     .structural()
     .examples(&[("values({ a = 3, c = 2, d = 1 })", "[3, 2, 1]")]),
 ];
@@ -246,7 +274,9 @@ fn flatten(call: &Arguments<'_>) -> Given {
                     }
                 }
                 // It may turn out to be a list.
-                Value::Hole(hole) if matches!(hole.ty, Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
+                Value::Hole(hole)
+                    if matches!(hole.ty, Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) =>
+                {
                     return Ok(false);
                 }
                 _ => {
@@ -265,7 +295,9 @@ fn flatten(call: &Arguments<'_>) -> Given {
 fn length(call: &Arguments<'_>) -> Given {
     let count = match call.value(0) {
         // A set may shrink once what is in it is known.
-        Value::List(items) if is_set(&call.typed(0).ty) && items.iter().any(Value::has_holes) => return Ok(None),
+        Value::List(items) if is_set(&call.typed(0).ty) && items.iter().any(Value::has_holes) => {
+            return Ok(None);
+        }
         Value::List(items) => items.len(),
         Value::Object(items) => items.len(),
         Value::Text(text) => characters(text).count(),
@@ -277,7 +309,9 @@ fn length(call: &Arguments<'_>) -> Given {
             }
             _ => return Ok(None),
         },
-        other => return blame(0, format!("a list, a map or a string is needed, this is {}", describe(other))),
+        other => {
+            return blame(0, format!("a list, a map or a string is needed, this is {}", describe(other)));
+        }
     };
     give(Value::int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
@@ -301,9 +335,10 @@ fn lookup(call: &Arguments<'_>) -> Given {
         (None, true) => Some(default),
     };
     match (items.get(&key), default) {
-        (Some(value), _) => {
-            Ok(Some(Typed { ty: crate::typed::note_of_field(&call.typed(0).ty, &key, value), value: value.clone() }))
-        }
+        (Some(value), _) => Ok(Some(Typed {
+            ty: crate::typed::note_of_field(&call.typed(0).ty, &key, value),
+            value: value.clone(),
+        })),
         (None, Some(default)) => Ok(Some(default)),
         (None, None) => {
             blame(1, format!("there is no `{key}`; {}", one_of(&key, items.keys().map(|key| &**key))))

@@ -5,13 +5,23 @@ use jiff::civil::{DateTime, Weekday, date};
 use jiff::tz::Offset;
 use mlp_value::{Number as Exact, Value};
 
+use super::Given;
 use super::arguments::{Arguments, Fault, blame, give, text};
 use super::define::Want::{Number, Text};
 use super::define::{FunctionInfo, new, p};
-use super::Given;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -111,7 +121,8 @@ impl Time {
             b'-' => -1,
             _ => return None,
         };
-        (hours < 24 && minutes < 60).then(|| Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok())?
+        (hours < 24 && minutes < 60)
+            .then(|| Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok())?
     }
 
     fn since_1970(self) -> SignedDuration {

@@ -28,7 +28,8 @@ pub struct Documented {
 
 /// All functions, by family and name.
 pub fn documentation() -> Vec<Documented> {
-    let families = FAMILIES.iter().flat_map(|(family, functions)| functions.iter().map(move |one| (family, one)));
+    let families =
+        FAMILIES.iter().flat_map(|(family, functions)| functions.iter().map(move |one| (family, one)));
     families.map(|(family, function)| documented(family, function)).collect()
 }
 
@@ -98,7 +99,9 @@ pub fn function_table() -> String {
     );
     let all = documentation();
     for (family, _) in FAMILIES {
-        page.push_str(&format!("\n## {family}\n\n| function | what it gives | beside Terraform |\n|---|---|---|\n"));
+        page.push_str(&format!(
+            "\n## {family}\n\n| function | what it gives | beside Terraform |\n|---|---|---|\n"
+        ));
         for one in all.iter().filter(|one| one.family == family) {
             let stands = match one.terraform {
                 Terraform::Same => "same".to_owned(),
@@ -106,7 +109,11 @@ pub fn function_table() -> String {
                 Terraform::Own => "has none".to_owned(),
             };
             let (name, signature, doc) = (one.name, &one.signature, one.doc);
-            page.push_str(&format!("| [`{signature}`](functions/{name}.md) | {} | {} |\n", cell(doc), cell(&stands)));
+            page.push_str(&format!(
+                "| [`{signature}`](functions/{name}.md) | {} | {} |\n",
+                cell(doc),
+                cell(&stands)
+            ));
         }
     }
     page.push_str("\n## Left out\n\n| function of Terraform | why | instead |\n|---|---|---|\n");
@@ -129,7 +136,8 @@ mod tests {
 
     use super::*;
 
-    const GENERATED: &str = "<!-- Generated from src/eval/functions; run its tests with MLP_UPDATE=1. -->\n\n";
+    const GENERATED: &str =
+        "<!-- Generated from src/eval/functions; run its tests with MLP_UPDATE=1. -->\n\n";
 
     /// With `MLP_UPDATE=1` the files are written, otherwise compared.
     fn current(path: &Path, text: &str) {
@@ -138,7 +146,11 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let found = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(found == text, "{} is out of date: run the tests of this crate with MLP_UPDATE=1", path.display());
+        assert!(
+            found == text,
+            "{} is out of date: run the tests of this crate with MLP_UPDATE=1",
+            path.display()
+        );
     }
 
     #[test]
@@ -147,7 +159,10 @@ mod tests {
         current(&folder.join("functions.md"), &format!("{GENERATED}{}", function_table()));
         let mut written = BTreeSet::new();
         for one in documentation() {
-            current(&folder.join(format!("functions/{}.md", one.name)), &format!("{GENERATED}{}", one.page()));
+            current(
+                &folder.join(format!("functions/{}.md", one.name)),
+                &format!("{GENERATED}{}", one.page()),
+            );
             written.insert(format!("{}.md", one.name));
         }
         for entry in std::fs::read_dir(folder.join("functions")).unwrap() {
@@ -160,7 +175,11 @@ mod tests {
     fn every_function_is_documented_and_stands_once() {
         let all = documentation();
         for (index, one) in all.iter().enumerate() {
-            assert!(one.doc.ends_with('.') && one.doc.starts_with(char::is_uppercase) || one.doc.starts_with('-'), "{}", one.doc);
+            assert!(
+                one.doc.ends_with('.') && one.doc.starts_with(char::is_uppercase) || one.doc.starts_with('-'),
+                "{}",
+                one.doc
+            );
             assert!(all[..index].iter().all(|other| other.name != one.name), "{} twice", one.name);
             assert!(LEFT_OUT.iter().all(|left| left.name != one.name), "{} is there and left out", one.name);
             let told = !one.examples.is_empty() || one.kept || one.name.starts_with("file");

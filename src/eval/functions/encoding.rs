@@ -25,13 +25,19 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         encoded(call, call.text(0)?.as_bytes())
     })
     .examples(&[("base64encode(\"Hello\")", "\"SGVsbG8=\"")]),
-    new("base64gzip", "The text's UTF-8 bytes compressed by gzip, as base64.", &[p("text", Text)], Text, |call| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        let body = call.text(0)?;
-        call.budget.text(body.len())?;
-        let written = encoder.write_all(body.as_bytes()).and_then(|()| encoder.finish());
-        encoded(call, &written.map_err(|error| error.to_string())?)
-    })
+    new(
+        "base64gzip",
+        "The text's UTF-8 bytes compressed by gzip, as base64.",
+        &[p("text", Text)],
+        Text,
+        |call| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            let body = call.text(0)?;
+            call.budget.text(body.len())?;
+            let written = encoder.write_all(body.as_bytes()).and_then(|()| encoder.finish());
+            encoded(call, &written.map_err(|error| error.to_string())?)
+        },
+    )
     .differs("the bytes differ from those of Terraform's compressor; unpacked they are the same"),
     new(
         "csvdecode",
@@ -43,10 +49,8 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     .examples(&[("csvdecode(\"a,b\\n1,2\\n\")", "[{ a = \"1\", b = \"2\" }]")]),
     new("jsondecode", "The value of a JSON text.", &[p("text", Text)], Any, |call| {
         let text = call.text(0)?;
-        json::read(&text, call).map_or_else(
-            |fault| if fault.exhausted { Err(fault) } else { blame(0, fault.why) },
-            give,
-        )
+        json::read(&text, call)
+            .map_or_else(|fault| if fault.exhausted { Err(fault) } else { blame(0, fault.why) }, give)
     })
     .examples(&[("jsondecode(\"{\\\"a\\\": [1, true]}\")", "{ a = [1, true] }")]),
     new("jsonencode", "The value as JSON text.", &[nullable("value", Any)], Text, |call| {
@@ -90,10 +94,8 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         .examples(&[("urlencode(\"a b&c\")", "\"a+b%26c\"")]),
     new("yamldecode", "The value of a YAML text of one document.", &[p("text", Text)], Any, |call| {
         let text = call.text(0)?;
-        yaml::read(&text, call).map_or_else(
-            |fault| if fault.exhausted { Err(fault) } else { blame(0, fault.why) },
-            give,
-        )
+        yaml::read(&text, call)
+            .map_or_else(|fault| if fault.exhausted { Err(fault) } else { blame(0, fault.why) }, give)
     })
     .examples(&[("yamldecode(\"a: 1\\nb: [x, 2.5]\\n\")", "{ a = 1, b = [\"x\", 2.5] }")]),
     new("yamlencode", "The value as YAML text.", &[nullable("value", Any)], Text, |call| {
@@ -127,7 +129,10 @@ fn decoded(call: &Arguments<'_>) -> Result<Vec<u8>, Fault> {
 enum Encoding {
     Utf8,
     /// Two bytes a unit, the low one first or not, with a mark at the start or not.
-    Utf16 { low_first: bool, marked: bool },
+    Utf16 {
+        low_first: bool,
+        marked: bool,
+    },
     Latin1,
     Ascii,
 }
@@ -148,7 +153,9 @@ impl Encoding {
 
     fn write(self, text: &str) -> Option<Vec<u8>> {
         let one = |most: u32| {
-            let bytes = text.chars().map(|letter| u8::try_from(u32::from(letter)).ok().filter(|byte| u32::from(*byte) <= most));
+            let bytes = text
+                .chars()
+                .map(|letter| u8::try_from(u32::from(letter)).ok().filter(|byte| u32::from(*byte) <= most));
             bytes.collect::<Option<Vec<u8>>>()
         };
         match self {
@@ -157,7 +164,8 @@ impl Encoding {
             Self::Ascii => one(0x7f),
             Self::Utf16 { low_first, marked } => {
                 let units = marked.then_some(0xfeff).into_iter().chain(text.encode_utf16());
-                let bytes = units.map(|unit: u16| if low_first { unit.to_le_bytes() } else { unit.to_be_bytes() });
+                let bytes =
+                    units.map(|unit: u16| if low_first { unit.to_le_bytes() } else { unit.to_be_bytes() });
                 Some(bytes.flatten().collect())
             }
         }

@@ -5,11 +5,11 @@ use std::io;
 use minijinja::{Environment, UndefinedBehavior};
 use mlp_value::{Type, Value};
 
+use super::Given;
 use super::arguments::{Arguments, Fault, blame, give, text};
 use super::define::Want::{Bool, Fields, Text, TextSet};
 use super::define::{FunctionInfo, new, p};
 use super::encoding::base64;
-use super::Given;
 use crate::typed::Typed;
 
 /// What a rendered template may come to, and how many instructions it may take.
@@ -21,10 +21,8 @@ const MINIJINJA: &str =
     "the template is in MiniJinja's words (`{{ name }}`, `{% if … %}`), which leave `${…}` of scripts alone";
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
-    new("basename", "The last part of a path.", &[p("path", Text)], Text, |call| {
-        text(base(&call.text(0)?))
-    })
-    .examples(&[("basename(\"foo/bar/baz.txt\")", "\"baz.txt\"")]),
+    new("basename", "The last part of a path.", &[p("path", Text)], Text, |call| text(base(&call.text(0)?)))
+        .examples(&[("basename(\"foo/bar/baz.txt\")", "\"baz.txt\"")]),
     new("dirname", "A path without its last part.", &[p("path", Text)], Text, |call| {
         text(directory(&call.text(0)?))
     })

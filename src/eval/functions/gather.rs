@@ -38,7 +38,10 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         TextLists,
         transpose,
     )
-    .examples(&[("transpose({ a = [\"1\", \"2\"], b = [\"2\"] })", "{ \"1\" = [\"a\"], \"2\" = [\"a\", \"b\"] }")]),
+    .examples(&[(
+        "transpose({ a = [\"1\", \"2\"], b = [\"2\"] })",
+        "{ \"1\" = [\"a\"], \"2\" = [\"a\", \"b\"] }",
+    )]),
     new(
         "zipmap",
         "A map of a list of keys and a list of values.",
@@ -179,4 +182,3 @@ pub(super) fn column(ty: &Type) -> Type {
         _ => Type::Any,
     }
 }
-

@@ -34,12 +34,20 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new("filesha1", "The SHA-1 digest of a file, as hexadecimal digits.", &[p("path", Text)], Text, |call| {
         of_file(call, |bytes| hex(&Sha1::digest(bytes)))
     }),
-    new("filesha256", "The SHA-256 digest of a file, as hexadecimal digits.", &[p("path", Text)], Text, |call| {
-        of_file(call, |bytes| hex(&Sha256::digest(bytes)))
-    }),
-    new("filesha512", "The SHA-512 digest of a file, as hexadecimal digits.", &[p("path", Text)], Text, |call| {
-        of_file(call, |bytes| hex(&Sha512::digest(bytes)))
-    }),
+    new(
+        "filesha256",
+        "The SHA-256 digest of a file, as hexadecimal digits.",
+        &[p("path", Text)],
+        Text,
+        |call| of_file(call, |bytes| hex(&Sha256::digest(bytes))),
+    ),
+    new(
+        "filesha512",
+        "The SHA-512 digest of a file, as hexadecimal digits.",
+        &[p("path", Text)],
+        Text,
+        |call| of_file(call, |bytes| hex(&Sha512::digest(bytes))),
+    ),
     new("md5", "The MD5 digest of the text, as hexadecimal digits.", &[p("text", Text)], Text, |call| {
         text(hex(&Md5::digest(call.text(0)?.as_bytes())))
     })
@@ -48,13 +56,24 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         text(hex(&Sha1::digest(call.text(0)?.as_bytes())))
     })
     .examples(&[("sha1(\"hello world\")", "\"2aae6c35c94fcfb415dbe95f408b9ce91ee846ed\"")]),
-    new("sha256", "The SHA-256 digest of the text, as hexadecimal digits.", &[p("text", Text)], Text, |call| {
-        text(hex(&Sha256::digest(call.text(0)?.as_bytes())))
-    })
-    .examples(&[("sha256(\"hello world\")", "\"b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9\"")]),
-    new("sha512", "The SHA-512 digest of the text, as hexadecimal digits.", &[p("text", Text)], Text, |call| {
-        text(hex(&Sha512::digest(call.text(0)?.as_bytes())))
-    }),
+    new(
+        "sha256",
+        "The SHA-256 digest of the text, as hexadecimal digits.",
+        &[p("text", Text)],
+        Text,
+        |call| text(hex(&Sha256::digest(call.text(0)?.as_bytes()))),
+    )
+    .examples(&[(
+        "sha256(\"hello world\")",
+        "\"b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9\"",
+    )]),
+    new(
+        "sha512",
+        "The SHA-512 digest of the text, as hexadecimal digits.",
+        &[p("text", Text)],
+        Text,
+        |call| text(hex(&Sha512::digest(call.text(0)?.as_bytes()))),
+    ),
     new(
         "uuidv5",
         "The UUID that a namespace (`dns`, `url`, `oid`, `x500` or a UUID) and a name always give.",
@@ -88,7 +107,10 @@ fn uuidv5(call: &Arguments<'_>) -> Given {
                 "oid" => 0x12,
                 _ => 0x14,
             };
-            Some([0x6b, 0xa7, 0xb8, last, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8])
+            Some([
+                0x6b, 0xa7, 0xb8, last, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30,
+                0xc8,
+            ])
         }
         other => uuid_bytes(other),
     };

@@ -56,9 +56,13 @@ pub(super) fn write(value: &PlanValue, out: &mut String, budget: &Budget) -> Res
 /// Text in quotes.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = serde_json::Value::from(text).to_string();
-    for (letter, escape) in
-        [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")]
-    {
+    for (letter, escape) in [
+        ('<', "\\u003c"),
+        ('>', "\\u003e"),
+        ('&', "\\u0026"),
+        ('\u{2028}', "\\u2028"),
+        ('\u{2029}', "\\u2029"),
+    ] {
         if quoted.contains(letter) {
             quoted = quoted.replace(letter, escape);
         }
@@ -114,7 +118,9 @@ impl Reader<'_, '_> {
         }
         self.call.budget.items(1)?;
         self.blanks();
-        for (word, value) in [("null", Value::Null), ("true", Value::Bool(true)), ("false", Value::Bool(false))] {
+        for (word, value) in
+            [("null", Value::Null), ("true", Value::Bool(true)), ("false", Value::Bool(false))]
+        {
             if self.rest().starts_with(word) {
                 self.at += word.len();
                 return Ok(value);

@@ -27,8 +27,8 @@ use std::sync::LazyLock;
 
 pub(crate) use arguments::{Arguments, Fault, Given};
 pub(crate) use call::call;
-pub use define::{FunctionInfo, Parameter, Terraform};
 pub(crate) use define::Form;
+pub use define::{FunctionInfo, Parameter, Terraform};
 pub use document::{Documented, documentation, function_table};
 pub use left_out::{LEFT_OUT, LeftOut};
 

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mlp_value::{Number as Exact, Value};
 
+use super::Given;
 use super::arguments::{Arguments, Fault, blame, text};
 use super::collection::texts;
 use super::define::Want::{Number, Text, Texts};
 use super::define::{FunctionInfo, new, p};
-use super::Given;
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new(
@@ -43,7 +43,10 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         cidrsubnets,
     )
     .variadic(p("newbits", Number))
-    .examples(&[("cidrsubnets(\"10.1.0.0/16\", 4, 4, 8)", "[\"10.1.0.0/20\", \"10.1.16.0/20\", \"10.1.32.0/24\"]")]),
+    .examples(&[(
+        "cidrsubnets(\"10.1.0.0/16\", 4, 4, 8)",
+        "[\"10.1.0.0/20\", \"10.1.16.0/20\", \"10.1.32.0/24\"]",
+    )]),
 ];
 
 /// A network: its first address as a number, the length of the prefix, and how long an address is.
@@ -57,10 +60,8 @@ struct Network {
 impl Network {
     fn of(call: &Arguments<'_>) -> Result<Self, Fault> {
         let text = call.text(0)?;
-        Self::read(&text).map_or_else(
-            || blame(0, format!("{text:?} is not a network such as \"10.0.0.0/8\"")),
-            Ok,
-        )
+        Self::read(&text)
+            .map_or_else(|| blame(0, format!("{text:?} is not a network such as \"10.0.0.0/8\"")), Ok)
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -118,7 +119,8 @@ fn cidrhost(call: &Arguments<'_>) -> Given {
         return blame(1, format!("a whole number is needed, this is {number}"));
     }
     let size = below(network.host_bits());
-    let counted = if number.is_negative() { number.negated().minus(&Exact::from(1_i64)) } else { number.clone() };
+    let counted =
+        if number.is_negative() { number.negated().minus(&Exact::from(1_i64)) } else { number.clone() };
     let offset = counted.to_string().parse::<u128>().ok().filter(|offset| *offset <= size);
     let Some(offset) = offset else {
         return blame(1, format!("a prefix of {} has no host {number}", network.prefix));

@@ -105,7 +105,8 @@ fn parseint(call: &Arguments<'_>) -> Given {
     let base = u32::try_from(call.integer(1)?).ok().filter(|base| (2..=62).contains(base));
     let Some(base) = base else { return blame(1, "the base must lie between 2 and 62") };
     let plain = text.len() <= 4096 && !text.contains('_');
-    let parsed = plain.then(|| if base <= 36 { Number::from_radix(text, base) } else { large_base(text, base) });
+    let parsed =
+        plain.then(|| if base <= 36 { Number::from_radix(text, base) } else { large_base(text, base) });
     match parsed.flatten() {
         Some(parsed) => number(parsed),
         None => blame(0, format!("{} is no whole number in base {base}", describe(call.value(0)))),

@@ -6,15 +6,20 @@ use super::define::Want::{Any, Bool, Number, Text};
 use super::define::{FunctionInfo, new, nullable, p};
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
+    kept("active", "Whether an alert fires, or a monitor has found something, now.", &[p("of", Any)], Bool),
     kept(
-        "active",
-        "Whether an alert fires, or a monitor has found something, now.",
-        &[p("of", Any)],
-        Bool,
+        "at",
+        "The version of a dataset or feature view as it was at a time.",
+        &[p("of", Any), p("time", Text)],
+        Any,
     ),
-    kept("at", "The version of a dataset or feature view as it was at a time.", &[p("of", Any), p("time", Text)], Any),
-    kept("deployed", "What an environment runs now of a model or an endpoint.", &[p("of", Any), p("environment", Any)], Any)
-        .optional(1),
+    kept(
+        "deployed",
+        "What an environment runs now of a model or an endpoint.",
+        &[p("of", Any), p("environment", Any)],
+        Any,
+    )
+    .optional(1),
     kept("healthy", "Whether an endpoint serves and keeps its objectives.", &[p("of", Any)], Bool),
     kept("offers", "What a provider offers for an accelerator.", &[p("accelerator", Any)], Any),
     kept("optional", "An input or output that may be absent.", &[p("kind", Text)], Any),
@@ -25,8 +30,13 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         &[p("model", Any), p("dataset", Any)],
         Any,
     ),
-    kept("version", "A version of a model or dataset, by its number or digest.", &[p("of", Any), nullable("which", Any)], Any)
-        .optional(1),
+    kept(
+        "version",
+        "A version of a model or dataset, by its number or digest.",
+        &[p("of", Any), nullable("which", Any)],
+        Any,
+    )
+    .optional(1),
 ];
 
 const fn kept(

@@ -34,17 +34,23 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         ("regex(\"[a-z]+\", \"53453453.345345aaabbbccc23454\")", "\"aaabbbccc\""),
         ("regex(\"(?P<year>[0-9]+)-(?P<month>[0-9]+)\", \"2019-02\")", "{ month = \"02\", year = \"2019\" }"),
     ]),
-    new("regexall", "All matches, each as `regex` gives it.", &[p("pattern", Text), p("text", Text)], Any, |call| {
-        let (pattern, body) = (pattern(0, &call.text(0)?)?, call.text(1)?);
-        let mut all = Vec::new();
-        for found in pattern.captures_iter(&body) {
-            call.budget.items(found.len())?;
-            all.push(groups(&pattern, &found));
-        }
-        let ty = all.first().map_or(Type::Any, Typed::type_of);
-        let list = Value::list(all.into_iter().map(|typed| typed.value));
-        Ok(Some(Typed::new(list, &Type::List(Box::new(ty)))))
-    })
+    new(
+        "regexall",
+        "All matches, each as `regex` gives it.",
+        &[p("pattern", Text), p("text", Text)],
+        Any,
+        |call| {
+            let (pattern, body) = (pattern(0, &call.text(0)?)?, call.text(1)?);
+            let mut all = Vec::new();
+            for found in pattern.captures_iter(&body) {
+                call.budget.items(found.len())?;
+                all.push(groups(&pattern, &found));
+            }
+            let ty = all.first().map_or(Type::Any, Typed::type_of);
+            let list = Value::list(all.into_iter().map(|typed| typed.value));
+            Ok(Some(Typed::new(list, &Type::List(Box::new(ty)))))
+        },
+    )
     .examples(&[("regexall(\"[a-z]+\", \"1234abcd5678efgh9\")", "[\"abcd\", \"efgh\"]")]),
     new(
         "replace",

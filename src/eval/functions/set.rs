@@ -21,7 +21,10 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new("setproduct", "Every combination of an item of each.", &[], Any, product)
         .variadic(p("lists", Items))
         .structural()
-        .examples(&[("setproduct([\"a\", \"b\"], [1, 2])", "[[\"a\", 1], [\"a\", 2], [\"b\", 1], [\"b\", 2]]")]),
+        .examples(&[(
+            "setproduct([\"a\", \"b\"], [1, 2])",
+            "[[\"a\", 1], [\"a\", 2], [\"b\", 1], [\"b\", 2]]",
+        )]),
     new(
         "setsubtract",
         "What the first set holds and the second does not.",

@@ -48,20 +48,34 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     })
     .deciding()
     .examples(&[("tomap({ a = \"foo\", b = true })", "{ a = \"foo\", b = \"true\" }")]),
-    new("tonumber", "The value as a number.", &[nullable("value", Any)], Number, |call| to(call, &Type::Number))
-        .deciding()
-        .examples(&[("tonumber(\"1.50\")", "1.5")]),
-    new("toset", "The value as a set: sorted and without duplicates.", &[nullable("value", Any)], Any, |call| {
-        to(call, &Type::Set(Box::new(Type::Any)))
+    new("tonumber", "The value as a number.", &[nullable("value", Any)], Number, |call| {
+        to(call, &Type::Number)
     })
     .deciding()
+    .examples(&[("tonumber(\"1.50\")", "1.5")]),
+    new(
+        "toset",
+        "The value as a set: sorted and without duplicates.",
+        &[nullable("value", Any)],
+        Any,
+        |call| to(call, &Type::Set(Box::new(Type::Any))),
+    )
+    .deciding()
     .examples(&[("toset([\"c\", \"b\", \"b\"])", "[\"b\", \"c\"]")]),
-    new("tostring", "The value as a string.", &[nullable("value", Any)], Text, |call| to(call, &Type::String))
-        .deciding()
-        .examples(&[("tostring(12.50)", "\"12.5\"")]),
-    form("try", "The first of the expressions that can be computed without an error.", "expression", Any, Form::Try)
-        .variadic(nullable("expressions", Any))
-        .examples(&[("try({ a = 1 }.b, \"none\")", "\"none\"")]),
+    new("tostring", "The value as a string.", &[nullable("value", Any)], Text, |call| {
+        to(call, &Type::String)
+    })
+    .deciding()
+    .examples(&[("tostring(12.50)", "\"12.5\"")]),
+    form(
+        "try",
+        "The first of the expressions that can be computed without an error.",
+        "expression",
+        Any,
+        Form::Try,
+    )
+    .variadic(nullable("expressions", Any))
+    .examples(&[("try({ a = 1 }.b, \"none\")", "\"none\"")]),
     new("type", "The name of the value's type.", &[nullable("value", Any)], Text, |call| {
         Ok(Some(match call.value(0) {
             Value::Null if call.type_of(0) == Type::Any => Value::text("null").into(),
@@ -69,14 +83,18 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         }))
     })
     .deciding()
-    .examples(&[("type(toset([\"a\"]))", "\"set(string)\""), ("type([1, \"a\"])", "\"tuple([number, string])\"")])
+    .examples(&[
+        ("type(toset([\"a\"]))", "\"set(string)\""),
+        ("type([1, \"a\"])", "\"tuple([number, string])\""),
+    ])
     .own(),
     new("uuid", "A new random UUID, known only at apply.", &[], Text, |call| {
         Ok(call.scope.new_uuid().map(|uuid| Value::text(uuid).into()))
     }),
 ];
 
-const MARKS: &str = "the mark is the whole value's: a list or object with a sensitive item is itself sensitive";
+const MARKS: &str =
+    "the mark is the whole value's: a list or object with a sensitive item is itself sensitive";
 
 const fn form(
     name: &'static str,

@@ -156,7 +156,10 @@ fn whole(number: &Number, letter: char) -> Result<Number, String> {
     if number.is_integer() {
         return Ok(number.clone());
     }
-    Err(format!("`%{letter}`: a whole number is needed, this is {}", describe(&Value::Number(number.clone()))))
+    Err(format!(
+        "`%{letter}`: a whole number is needed, this is {}",
+        describe(&Value::Number(number.clone()))
+    ))
 }
 
 fn truncated(text: &str, precision: Option<usize>) -> String {

@@ -201,10 +201,13 @@ impl<'t> Reader<'t, '_> {
             let event = self.next()?;
             let value = self.value(event, depth + 1)?;
             match (merges, &value) {
-                (true, Value::Object(more)) => merged.extend(more.iter().map(|(key, item)| (key.clone(), item.clone()))),
+                (true, Value::Object(more)) => {
+                    merged.extend(more.iter().map(|(key, item)| (key.clone(), item.clone())))
+                }
                 (true, _) => return Err("`<<` needs a mapping".into()),
                 _ => {
-                    let key = to_text(&key).map_err(|_| format!("a key must be a text, one is {}", describe(&key)))?;
+                    let key = to_text(&key)
+                        .map_err(|_| format!("a key must be a text, one is {}", describe(&key)))?;
                     items.insert(key, value);
                 }
             }
@@ -221,8 +224,12 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<PlanValue
     }
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => Value::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => Value::Bool(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => {
+            Value::Bool(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => {
+            Value::Bool(false)
+        }
         ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" | ".nan" | ".NaN" | ".NAN" => {
             return Err(format!("`{text}` is not a finite number").into());
         }
@@ -249,12 +256,15 @@ fn number(text: &str) -> Option<Number> {
         return None;
     }
     // A zero in front makes it octal, as in C.
-    if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
+    if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte))
+    {
         return Number::from_radix(&format!("{sign}{digits}"), 8);
     }
     let decimal = digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
     let exponent = digits.split(['e', 'E']).nth(1);
-    let plain_exponent = exponent.is_none_or(|exponent| exponent.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit()));
+    let plain_exponent = exponent.is_none_or(|exponent| {
+        exponent.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit())
+    });
     if decimal && plain_exponent { format!("{sign}{digits}").parse().ok() } else { None }
 }
 
