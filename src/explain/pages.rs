@@ -55,6 +55,8 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0522", include_str!("../../docs/errors/MLP0522.md")),
     ("MLP0523", include_str!("../../docs/errors/MLP0523.md")),
     ("MLP0530", include_str!("../../docs/errors/MLP0530.md")),
+    ("MLP0531", include_str!("../../docs/errors/MLP0531.md")),
+    ("MLP0532", include_str!("../../docs/errors/MLP0532.md")),
     ("MLP0600", include_str!("../../docs/errors/MLP0600.md")),
     ("MLP0601", include_str!("../../docs/errors/MLP0601.md")),
     ("MLP0602", include_str!("../../docs/errors/MLP0602.md")),
@@ -190,4 +192,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0930", include_str!("../../docs/errors/MLP0930.md")),
     ("MLP0931", include_str!("../../docs/errors/MLP0931.md")),
     ("MLP0932", include_str!("../../docs/errors/MLP0932.md")),
+    ("MLP0950", include_str!("../../docs/errors/MLP0950.md")),
+    ("MLP0951", include_str!("../../docs/errors/MLP0951.md")),
+    ("MLP0952", include_str!("../../docs/errors/MLP0952.md")),
 ];
