@@ -306,7 +306,7 @@ output "id" { value = local_value.b.id }
 output "last" { value = local_value.many[2].output }
 "#,
     );
-    plan(&project).ended(0).says("(known after local_value.b)").says("7 to add");
+    plan(&project).ended(0).says("(known after local_value.b is created)").says("7 to add");
     apply(&project).says("7 added");
     nothing_to_do(&project);
     let told = || project.mlp(&["output", "-e", "local", "--json"]).ended(0).json();
