@@ -33,6 +33,8 @@ const CODES: CodeList = &[
     ("MLP0930", "which model is not said"),
     ("MLP0931", "the provider does not offer this"),
     ("MLP0932", "nothing has that name"),
+    ("MLP0940", "the conversation with an editor broke off"),
+    ("MLP0941", "the terminal cannot be read"),
     ("MLP0950", "a plan cannot be drawn"),
     ("MLP0951", "options of a plan that exclude each other"),
     ("MLP0952", "a saved plan takes no options of planning"),

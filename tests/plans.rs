@@ -124,7 +124,7 @@ fn fits(document: &Json) {
     let text = std::fs::read_to_string(support::folder("schemas").join("plan.schema.json")).unwrap();
     let schema = jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap();
     let problems: Vec<String> =
-        schema.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        schema.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path)).collect();
     assert!(problems.is_empty(), "{problems:#?}");
 }
 

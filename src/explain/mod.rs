@@ -1,7 +1,10 @@
 //! `mlp explain TOPIC`: everything that has a name has a page. Each kind of name is one file here and one line in
 //! [`FINDERS`].
 
+mod address;
+mod block;
 mod code;
+mod function;
 mod pages;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
@@ -12,17 +15,15 @@ use crate::cli::Globals;
 use crate::cli::project::VariableArgs;
 
 /// The list of finders; the first that knows the topic answers.
-const FINDERS: &[Finder] = &[code::FINDER];
+const FINDERS: &[Finder] = &[code::FINDER, block::FINDER, function::FINDER, address::FINDER];
 
 /// What is asked, and about which project.
 pub struct Question<'a> {
     /// The words of the person: `MLP0304`, `dataset.version`, `var.size`.
     pub topic: &'a str,
     /// The project's directory and the environment.
-    #[allow(dead_code, reason = "asked by finders that read the project")]
     pub globals: &'a Globals,
     /// Values of variables given on the command line.
-    #[allow(dead_code, reason = "asked by finders that read the project")]
     pub variables: &'a VariableArgs,
 }
 
