@@ -269,7 +269,7 @@ fn a_saved_plan_is_applied_as_it_is() {
     plan(&project, &["-detailed-exitcode"]).ended(0);
     // Applied once, it is stale; and it takes no options.
     project.mlp(&["apply", "a.plan"]).ended(12);
-    project.mlp(&["apply", "a.plan", "--target", "dataset.rows"]).ended(1).says("MLP0952");
+    project.mlp(&["apply", "a.plan", "--target", "dataset.rows"]).ended(1).says("MLP0972");
     // What was edited is refused, wherever it was.
     let file = project.directory().join("a.plan");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -303,7 +303,7 @@ fn what_was_changed_outside_is_drift_and_may_be_taken_note_of() {
         .says("1 to add");
     // Without reading, what is remembered counts.
     plan(&project, &["-refresh=false", "-detailed-exitcode"]).ended(0).says("was not read");
-    plan(&project, &["-refresh=false", "-refresh-only"]).ended(1).says("MLP0951");
+    plan(&project, &["-refresh=false", "-refresh-only"]).ended(1).says("MLP0971");
     // Taken note of, it is drift no more, and the plan is what the specification asks for.
     plan(&project, &["-refresh-only"]).ended(0).says("to read again");
     project.mlp(&["apply", "-e", "local", "-refresh-only", "-auto-approve"]).ended(0);

@@ -54,7 +54,7 @@ const NO_VALUE: &str = "MLP0313";
 
 /// Plans, asks, applies.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
-    let asked = match saved_or_asked(args) {
+    let asked = match saved_or_asked(args, globals) {
         Ok(asked) => asked,
         Err(problem) => return report::diagnostics(&[*problem], &SourceMap::default(), globals),
     };
@@ -122,16 +122,16 @@ struct Wanted {
     saved: Option<Plan>,
 }
 
-fn saved_or_asked(args: &Args) -> Result<Wanted, Box<Diagnostic>> {
+fn saved_or_asked(args: &Args, globals: &Globals) -> Result<Wanted, Box<Diagnostic>> {
     let request = args.asked.request()?;
     let Some(path) = &args.plan else { return Ok(Wanted { request, saved: None }) };
     if request != (Request { mode: Mode::Apply, options: PlanOptions::default() }) {
         return Err(Box::new(
-            Diagnostic::error("MLP0952", "a saved plan is applied as it is: it takes no options of planning")
+            Diagnostic::error("MLP0972", "a saved plan is applied as it is: it takes no options of planning")
                 .help("plan again with these options, or apply the plan without them"),
         ));
     }
-    let plan = plan_file::read(path)?;
+    let plan = plan_file::read(path, globals)?;
     let request = Request { mode: plan.mode, options: plan.context.options.clone() };
     Ok(Wanted { request, saved: Some(plan) })
 }

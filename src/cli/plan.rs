@@ -57,7 +57,7 @@ impl Asked {
     pub fn request(&self) -> Result<Request, Box<Diagnostic>> {
         if self.refresh_only && !self.refresh {
             return Err(Box::new(
-                Diagnostic::error("MLP0951", "`--refresh-only` and `--refresh=false` leave nothing to do")
+                Diagnostic::error("MLP0971", "`--refresh-only` and `--refresh=false` leave nothing to do")
                     .help("take one of the two away"),
             ));
         }
@@ -116,7 +116,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         Err(problem) => return alone(problem),
     }
     if let Some(path) = &args.out {
-        if let Err(problem) = plan_file::write(path, &planned.plan) {
+        if let Err(problem) = plan_file::write(path, &planned.plan, &compiled) {
             return alone(problem);
         }
         report::talk(&format!("\nThe plan is in {0}. Apply it with: mlp apply {0}", path.display()));

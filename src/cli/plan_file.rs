@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use mlp_diag::Diagnostic;
 use mlp_plan::{Plan, RenderOptions, render_html, render_json, render_markdown, render_text};
+use mlp_state::Encryption;
 
 use super::Globals;
+use super::project::{Compiled, Project, VariableArgs};
+use crate::engine::{key_sources, plan_file as sealed};
 use crate::host::terminal;
 
 /// How a plan is shown.
@@ -48,7 +51,7 @@ impl Showing {
     pub fn draw(&self, plan: &Plan, globals: &Globals) -> Result<String, Box<Diagnostic>> {
         let internal = |why: String| {
             Box::new(
-                Diagnostic::error("MLP0950", why)
+                Diagnostic::error("MLP0970", why)
                     .blame(mlp_diag::Blame::Internal)
                     .help("show it as text, and report this with the plan file"),
             )
@@ -70,7 +73,7 @@ impl Showing {
 ///
 /// # Errors
 /// It cannot be read, is no plan, or was edited.
-pub fn read(path: &Path) -> Result<Plan, Box<Diagnostic>> {
+pub fn read(path: &Path, globals: &Globals) -> Result<Plan, Box<Diagnostic>> {
     let name = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
         Box::new(
@@ -79,6 +82,10 @@ pub fn read(path: &Path) -> Result<Plan, Box<Diagnostic>> {
         )
     })?;
     let text = String::from_utf8(bytes).map_err(|_| "this is no plan: it is not UTF-8".to_owned());
+    let text = match text {
+        Ok(text) => Ok(sealed::opened(&name.to_string(), text, || keys(globals)).map_err(Box::new)?),
+        Err(why) => Err(why),
+    };
     text.and_then(|text| Plan::from_json(&text)).map_err(|why| {
         Box::new(
             Diagnostic::error("MLP0916", format!("`{name}`: {why}"))
@@ -87,16 +94,29 @@ pub fn read(path: &Path) -> Result<Plan, Box<Diagnostic>> {
     })
 }
 
+/// The keys of the project around, for a plan file that is encrypted.
+fn keys(globals: &Globals) -> Result<Encryption, Diagnostic> {
+    let compiled = Project::read(globals, &VariableArgs::default()).compile(globals);
+    compiled
+        .map_or_else(|_| Ok(Encryption::default()), |found| key_sources(&found.platform, &found.directory))
+}
+
 /// Writes a plan file, whole or not at all, for nobody else to read.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write(path: &Path, plan: &Plan) -> Result<(), Box<Diagnostic>> {
+pub fn write(path: &Path, plan: &Plan, compiled: &Compiled) -> Result<(), Box<Diagnostic>> {
     let aside = aside(path);
-    let written = plan.to_file().map_err(std::io::Error::other).and_then(|bytes| {
+    let text = plan.to_file().map_err(std::io::Error::other);
+    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other));
+    let text = match text {
+        Ok(text) => Ok(sealed::closed(text, &compiled.platform, &compiled.directory).map_err(Box::new)?),
+        Err(error) => Err(error),
+    };
+    let written = text.and_then(|text| {
         let mut file =
             std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        file.write_all(&bytes)?;
+        file.write_all(text.as_bytes())?;
         file.sync_data()?;
         std::fs::rename(&aside, path)
     });

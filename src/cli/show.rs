@@ -91,7 +91,7 @@ fn versions(args: &Args, address: &str, globals: &Globals) -> Exit {
 
 fn plan(path: &Path, showing: Showing, globals: &Globals) -> Exit {
     let alone = |problem: Box<Diagnostic>| report::diagnostics(&[*problem], &SourceMap::default(), globals);
-    let plan = match plan_file::read(path) {
+    let plan = match plan_file::read(path, globals) {
         Ok(plan) => plan,
         Err(problem) => return alone(problem),
     };

@@ -351,6 +351,7 @@ fn build<'t>(
             provider_body,
             body: environment.body,
             header: environment.header,
+            user: None,
         },
         declarations,
     })
