@@ -45,6 +45,9 @@ const CODES: CodeList = &[
     ("MLP0957", "a state cannot be handed over"),
     ("MLP0958", "a state that can be read would be replaced"),
     ("MLP0959", "a plan file is encrypted and its key is not there"),
+    ("MLP0970", "a plan cannot be drawn"),
+    ("MLP0971", "options of a plan that exclude each other"),
+    ("MLP0972", "a saved plan takes no options of planning"),
 ];
 
 /// Every code of every room with its title.

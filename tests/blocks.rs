@@ -137,7 +137,7 @@ output "rows" { value = module.shop["us"].rows }
         .ended(0)
         .says("module.shop[\"eu\"].dataset.orders")
         .says("modules/shop/main.mlp:")
-        .says("(known after module.shop[\"eu\"].dataset.orders)")
+        .says("(known after module.shop[\"eu\"].dataset.orders is created)")
         .says("5 to add");
     apply(&project).says("rows = 3");
     nothing_to_do(&project);
@@ -306,7 +306,7 @@ output "id" { value = local_value.b.id }
 output "last" { value = local_value.many[2].output }
 "#,
     );
-    plan(&project).ended(0).says("(known after local_value.b)").says("7 to add");
+    plan(&project).ended(0).says("(known after local_value.b is created)").says("7 to add");
     apply(&project).says("7 added");
     nothing_to_do(&project);
     let told = || project.mlp(&["output", "-e", "local", "--json"]).ended(0).json();
@@ -370,7 +370,11 @@ storage "lake" {
 output "path" { value = resource.local_directory.scratch.path }
 "#,
     );
-    plan(&project).ended(0).says("(known after local_directory.scratch)").says("2 to add").says("\"random\"");
+    plan(&project)
+        .ended(0)
+        .says("(known after local_directory.scratch is created)")
+        .says("2 to add")
+        .says("\"random\"");
     apply(&project).says("storage/scratch");
     nothing_to_do(&project);
     for (before, after, says) in [

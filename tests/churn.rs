@@ -53,6 +53,7 @@ fn changes(project: &Project) -> BTreeMap<String, Json> {
     let json = project.mlp(&["plan", "-e", "local", "--json"]).ended(0).json();
     let all = json["resource_changes"].as_array().unwrap().clone();
     all.into_iter()
+        .filter(|change| change["action"] != "no_op")
         .map(|change| (change["address"].to_string().trim_matches('"').to_owned(), change))
         .collect()
 }

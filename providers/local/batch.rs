@@ -1,6 +1,6 @@
 //! A run of a batch endpoint: the rows of one dataset become predictions in another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use mlp_floor::data::{Cell, Format, Spool};
@@ -44,6 +44,7 @@ pub(crate) async fn run(
         name: format!("batch-{run}"),
         launch: launch(&ground.place, &version, &document)?,
         env: variables(ground, &document, &version)?,
+        secret: secret_names(&document),
         start_timeout_ms: milliseconds(&document, "start_timeout_ms", 60_000),
         request_timeout_ms: milliseconds(&document, "timeout_ms", 600_000),
         log_dir: ground.place.logs(request.identity.rsplit('/').next().unwrap_or("batch")),
@@ -100,6 +101,12 @@ fn variables(
         found.extend(secrets(ground, written, document, "secrets")?);
     }
     Ok(found)
+}
+
+/// The variables whose values are secrets.
+fn secret_names(document: &Document) -> BTreeSet<String> {
+    let written = document.config.field("secrets").and_then(KnownValue::as_object);
+    written.into_iter().flat_map(|written| written.keys()).map(ToString::to_string).collect()
 }
 
 fn version_address(model: &KnownValue) -> &str {

@@ -105,6 +105,9 @@ pub enum Ownership {
     Ours,
     /// The running platform: set at creation, then never reset and never drift.
     Runtime,
+    /// The specification, and the running platform moves it on by itself (a run refreshes a dataset): what it moved is an
+    /// event and no drift, and what the specification asks for still counts.
+    Advances,
 }
 
 impl ResourceKind {
@@ -196,6 +199,13 @@ impl Field {
     #[must_use]
     pub fn runtime(mut self) -> Self {
         self.ownership = Ownership::Runtime;
+        self
+    }
+
+    /// The running platform moves it on by itself.
+    #[must_use]
+    pub fn advances(mut self) -> Self {
+        self.ownership = Ownership::Advances;
         self
     }
 

@@ -43,6 +43,11 @@ pub trait Provider: Send + Sync {
     /// The kind in `provider "<kind>" "<name>"`.
     fn kind(&self) -> &'static str;
 
+    /// Its version: a plan made with one is not applied with another. That of `mlp` where it is built in.
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
     /// Its native resources, with their field tables.
     fn resources(&self) -> &[ResourceKind];
 

@@ -186,7 +186,7 @@ fn make(number: u32, name: &str, after: &[u32]) -> PlanStep {
 
 fn plan(state: &State, steps: Vec<PlanStep>) -> Plan {
     Plan {
-        format_version: 1,
+        format_version: mlp_plan::FORMAT_VERSION,
         mlp_version: "0".into(),
         mode: Mode::Apply,
         project: "p".into(),
@@ -197,12 +197,15 @@ fn plan(state: &State, steps: Vec<PlanStep>) -> Plan {
         spec_digest: String::new(),
         steps,
         drift: Vec::new(),
+        events: Vec::new(),
         deferred: Vec::new(),
         kept: Vec::new(),
-        unchanged: 0,
+        unchanged: Vec::new(),
         counts: Counts::default(),
         consequences: BTreeMap::new(),
         warnings: Vec::new(),
+        context: mlp_plan::Context::default(),
+        seal: String::new(),
     }
 }
 

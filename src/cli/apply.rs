@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mlp_apply::{Cancel, Outcome};
 use mlp_diag::{Blame, Diagnostic, SourceMap};
-use mlp_plan::{Mode, Plan};
+use mlp_plan::{Mode, Plan, PlanOptions};
 
 use super::exit::Exit;
-use super::plan::{Selection, plan_of, settled, show};
+use super::plan::{Asked, plan_of, settled, show};
 use super::project::{Compiled, Project, VariableArgs};
-use super::{Globals, report};
-use crate::engine::{self, Pace, Planned, Request, Watcher, key_sources, lower_place, outside, plan_file};
-use crate::host::{files, terminal, who};
+use super::{Globals, plan_file, report};
+use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place, outside};
+use crate::host::{terminal, who};
 use crate::talk::{Answer, Progress, approve};
 
 /// Arguments.
@@ -24,7 +24,7 @@ pub struct Args {
     #[command(flatten)]
     variables: VariableArgs,
     #[command(flatten)]
-    selection: Selection,
+    asked: Asked,
     #[command(flatten)]
     pub(super) how: How,
 }
@@ -54,7 +54,13 @@ const NO_VALUE: &str = "MLP0313";
 
 /// Plans, asks, applies.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
-    let request = Request { mode: Mode::Apply, options: args.selection.options() };
+    let asked = match saved_or_asked(args, globals) {
+        Ok(asked) => asked,
+        Err(problem) => return report::diagnostics(&[*problem], &SourceMap::default(), globals),
+    };
+    // A plan is for the environment it was made for, unless another is named, which is refused below.
+    let environment = asked.saved.as_ref().map(|plan| plan.environment.clone());
+    let globals = &Globals { environment: globals.environment.clone().or(environment), ..globals.clone() };
     let compiled = match Project::read(globals, &args.variables).compile(globals) {
         Ok(compiled) => compiled,
         Err((diagnostics, sources)) => {
@@ -64,79 +70,82 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             return if args.plan.is_some() && missing { Exit::Stale } else { exit };
         }
     };
-    let planned = plan_of(&compiled, &request, globals)
-        .and_then(|planned| settled(&compiled, planned, &request, globals));
+    let planned = plan_of(&compiled, &asked.request, globals)
+        .and_then(|planned| settled(&compiled, planned, &asked.request, globals));
     let mut planned = match planned {
         Ok(planned) => planned,
         Err(exit) => return exit,
     };
-    let saved = match &args.plan {
-        None => false,
-        Some(path) => match saved_plan(path, &planned, &compiled) {
-            Ok(plan) => {
-                planned.plan = plan;
-                true
-            }
-            Err((diagnostic, exit)) => {
-                report::diagnostics(&[*diagnostic], &compiled.sources, globals);
-                return exit;
-            }
-        },
-    };
+    let saved = asked.saved.is_some();
+    if let Some(plan) = asked.saved {
+        if let Some(problem) = stale(&plan, &planned) {
+            report::diagnostics(&[problem], &compiled.sources, globals);
+            return Exit::Stale;
+        }
+        planned.plan = plan;
+    }
     if !globals.json {
-        report::diagnostics(&planned.plan.warnings, &compiled.sources, globals);
+        if !saved {
+            report::diagnostics(&planned.plan.warnings, &compiled.sources, globals);
+        }
         show(&planned, globals, false);
     }
     if planned.plan.is_empty() {
         return published(&compiled, "apply", globals);
     }
-    if !saved && let Some(exit) = refused(&args.how, "Do you want to make these changes?", globals) {
+    if !saved && let Some(exit) = refused(&args.how, question(planned.plan.mode), globals) {
         return exit;
     }
     let session = match Applying::new(globals) {
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let exit = session.apply(&compiled, &planned, "apply", &args.how, globals);
+    let command = if planned.plan.mode == Mode::Destroy { "destroy" } else { "apply" };
+    let exit = session.apply(&compiled, &planned, command, &args.how, globals);
     if exit == Exit::Success && !globals.json {
         super::output::print(&compiled, globals);
     }
     exit
 }
 
-/// Reads a plan file and refuses one that was made for something else.
-fn saved_plan(
-    path: &std::path::Path,
-    fresh: &Planned,
-    compiled: &Compiled,
-) -> Result<Plan, (Box<Diagnostic>, Exit)> {
-    let text = files::read_text(path).map_err(|diagnostic| (diagnostic, Exit::Error))?;
-    let name = path.display().to_string();
-    let text = plan_file::opened(&name, text, || key_sources(&compiled.platform, &compiled.directory))
-        .map_err(|diagnostic| (Box::new(diagnostic), Exit::Error))?;
-    let plan = Plan::from_json(&text).map_err(|why| {
-        let diagnostic = Diagnostic::error("MLP0916", format!("`{}`: {why}", path.display()))
-            .help("write it anew with `mlp plan -out`");
-        (Box::new(diagnostic), Exit::Error)
-    })?;
-    let moved = [
-        ("project", plan.project != fresh.plan.project),
-        ("environment", plan.environment != fresh.plan.environment),
-        ("state", plan.lineage != fresh.plan.lineage || plan.state_digest != fresh.plan.state_digest),
-        ("specification", plan.spec_digest != fresh.plan.spec_digest),
-        ("sensitive values", !fresh.knows_values_of(&plan)),
-        ("version of mlp", plan.mlp_version != fresh.plan.mlp_version),
-    ];
-    let moved: Vec<&str> = moved.iter().filter(|(_, moved)| *moved).map(|(name, _)| *name).collect();
-    if moved.is_empty() {
-        return Ok(plan);
+fn question(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Apply => "Do you want to make these changes?",
+        Mode::Destroy => "Do you really want to destroy all of this?",
+        Mode::RefreshOnly => "Do you want to take note of this? Nothing but what is remembered changes.",
     }
-    let diagnostic = Diagnostic::error(
-        "MLP0917",
-        format!("the plan is stale: the {} changed since", moved.join(" and the ")),
-    )
-    .help("plan again, look at it, and apply that");
-    Err((Box::new(diagnostic), Exit::Stale))
+}
+
+/// What is to be planned, and the plan that was saved.
+struct Wanted {
+    request: Request,
+    saved: Option<Plan>,
+}
+
+fn saved_or_asked(args: &Args, globals: &Globals) -> Result<Wanted, Box<Diagnostic>> {
+    let request = args.asked.request()?;
+    let Some(path) = &args.plan else { return Ok(Wanted { request, saved: None }) };
+    if request != (Request { mode: Mode::Apply, options: PlanOptions::default() }) {
+        return Err(Box::new(
+            Diagnostic::error("MLP0972", "a saved plan is applied as it is: it takes no options of planning")
+                .help("plan again with these options, or apply the plan without them"),
+        ));
+    }
+    let plan = plan_file::read(path, globals)?;
+    let request = Request { mode: plan.mode, options: plan.context.options.clone() };
+    Ok(Wanted { request, saved: Some(plan) })
+}
+
+/// What moved since a plan was made, if anything did.
+fn stale(plan: &Plan, fresh: &Planned) -> Option<Diagnostic> {
+    let mut moved = plan.moved_since(&fresh.plan);
+    if moved.is_empty() && !fresh.knows_values_of(plan) {
+        moved.push("sensitive values changed".to_owned());
+    }
+    (!moved.is_empty()).then(|| {
+        Diagnostic::error("MLP0917", format!("the plan is stale: {}", moved.join(", and ")))
+            .help("plan again, look at it, and apply that")
+    })
 }
 
 /// Asks; gives the exit when the answer is not `yes`.

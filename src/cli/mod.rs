@@ -5,6 +5,7 @@ mod background;
 mod completions;
 mod console;
 mod destroy;
+mod drift;
 pub mod exit;
 mod explain;
 mod fmt;
@@ -16,6 +17,7 @@ mod logs;
 mod lsp;
 mod output;
 mod plan;
+mod plan_file;
 pub(crate) mod project;
 mod release;
 mod report;
@@ -72,6 +74,8 @@ enum Command {
     Validate(validate::Args),
     /// Show what would change
     Plan(plan::Args),
+    /// Show what was changed outside
+    Drift(drift::Args),
     /// Make it so
     Apply(apply::Args),
     /// End and delete what was made
@@ -127,6 +131,7 @@ impl Command {
             Self::Init(args) => init::run(&args, globals),
             Self::Validate(args) => validate::run(&args, globals),
             Self::Plan(args) => plan::run(&args, globals),
+            Self::Drift(args) => drift::run(&args, globals),
             Self::Apply(args) => apply::run(&args, globals),
             Self::Destroy(args) => destroy::run(&args, globals),
             Self::Up(args) => up::run(&args, globals),

@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use mlp_diag::Diagnostic;
-use mlp_plan::{Mode, PlanOptions, RenderOptions, render_json, render_text};
+use mlp_diag::{Diagnostic, SourceMap};
+use mlp_plan::{Mode, PlanOptions, RenderOptions, render_text};
 
 use super::exit::Exit;
+use super::plan_file::{Format, Showing};
 use super::project::{Compiled, Project, VariableArgs};
-use super::{Globals, report};
-use crate::engine::{Planned, Request, make_plan, plan_file, settle_left};
+use super::{Globals, plan_file, report};
+use crate::engine::{Planned, Request, carry, make_plan, settle_left};
 use crate::host::{terminal, who};
 
 /// Which resources a plan is about.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Selection {
     /// Only this resource and what it needs
     #[arg(long, value_name = "ADDRESS")]
@@ -20,19 +21,57 @@ pub struct Selection {
     /// Not this resource and what needs it
     #[arg(long, value_name = "ADDRESS")]
     pub exclude: Vec<String>,
-    /// Make this resource anew
-    #[arg(long, value_name = "ADDRESS")]
-    pub replace: Vec<String>,
 }
 
 impl Selection {
     /// As the planner takes it.
     pub fn options(&self) -> PlanOptions {
-        PlanOptions {
-            targets: self.target.clone(),
-            excludes: self.exclude.clone(),
-            replace: self.replace.clone(),
+        PlanOptions { targets: self.target.clone(), excludes: self.exclude.clone(), ..PlanOptions::default() }
+    }
+}
+
+/// What is planned, from the command line of `plan` and `apply`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Asked {
+    #[command(flatten)]
+    selection: Selection,
+    /// Make this resource anew
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["destroy", "refresh_only"])]
+    replace: Vec<String>,
+    /// Plan to destroy everything
+    #[arg(long)]
+    destroy: bool,
+    /// Only take note of what changed outside
+    #[arg(long, conflicts_with = "destroy")]
+    refresh_only: bool,
+    /// Whether to read what was made before; without it, what is remembered counts as what is there
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    refresh: bool,
+}
+
+impl Asked {
+    /// As the engine takes it.
+    ///
+    /// # Errors
+    /// Two options that exclude each other.
+    pub fn request(&self) -> Result<Request, Box<Diagnostic>> {
+        if self.refresh_only && !self.refresh {
+            return Err(Box::new(
+                Diagnostic::error("MLP0971", "`--refresh-only` and `--refresh=false` leave nothing to do")
+                    .help("take one of the two away"),
+            ));
         }
+        let mode = match (self.destroy, self.refresh_only) {
+            (true, _) => Mode::Destroy,
+            (_, true) => Mode::RefreshOnly,
+            _ => Mode::Apply,
+        };
+        let options = PlanOptions {
+            replace: self.replace.clone(),
+            no_refresh: !self.refresh,
+            ..self.selection.options()
+        };
+        Ok(Request { mode, options })
     }
 }
 
@@ -42,56 +81,43 @@ pub struct Args {
     #[command(flatten)]
     variables: VariableArgs,
     #[command(flatten)]
-    selection: Selection,
+    asked: Asked,
     /// Write the plan to a file, for `mlp show` and `mlp apply`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Exit with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Plan to destroy everything
-    #[arg(long)]
-    destroy: bool,
-    /// Only take note of what changed outside
-    #[arg(long, conflicts_with = "destroy")]
-    refresh_only: bool,
-    /// Show what was shortened
-    #[arg(long)]
-    verbose: bool,
+    #[command(flatten)]
+    showing: Showing,
 }
 
 /// Plans and shows.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
-    let mode = match (args.destroy, args.refresh_only) {
-        (true, _) => Mode::Destroy,
-        (_, true) => Mode::RefreshOnly,
-        _ => Mode::Apply,
+    let alone = |problem: Box<Diagnostic>| report::diagnostics(&[*problem], &SourceMap::default(), globals);
+    let request = match args.asked.request() {
+        Ok(request) => request,
+        Err(problem) => return alone(problem),
     };
-    let request = Request { mode, options: args.selection.options() };
-    let (compiled, planned) = match prepare(globals, &args.variables, &request) {
+    let (compiled, mut planned) = match prepare(globals, &args.variables, &request) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
-    report::diagnostics(&planned.plan.warnings, &compiled.sources, globals);
-    if globals.json {
-        report::data(&format!("{}\n", render_json(&planned.plan)));
-    } else {
-        show(&planned, globals, args.verbose);
+    let format = args.showing.format(globals);
+    if format != Format::Text || args.out.is_some() {
+        carry(&mut planned.plan, &compiled.platform, &compiled.sources, &planned.vault);
+    }
+    // In JSON they are part of the one document.
+    if format != Format::Json {
+        report::diagnostics(&planned.plan.warnings, &compiled.sources, globals);
+    }
+    match args.showing.draw(&planned.plan, globals) {
+        Ok(text) => report::data(&text),
+        Err(problem) => return alone(problem),
     }
     if let Some(path) = &args.out {
-        let text = serde_json::to_string(&planned.plan).unwrap_or_default();
-        let text = match plan_file::closed(text, &compiled.platform, &compiled.directory) {
-            Ok(text) => text,
-            Err(problem) => return report::diagnostics(&[problem], &compiled.sources, globals),
-        };
-        let written = std::fs::write(path, text);
-        if let Err(error) = written {
-            let problem = Diagnostic::error(
-                "MLP0915",
-                format!("the plan cannot be written to `{}`: {error}", path.display()),
-            )
-            .help("name another file");
-            return report::diagnostics(&[problem], &compiled.sources, globals);
+        if let Err(problem) = plan_file::write(path, &planned.plan, &compiled) {
+            return alone(problem);
         }
         report::talk(&format!("\nThe plan is in {0}. Apply it with: mlp apply {0}", path.display()));
     }

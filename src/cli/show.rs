@@ -3,16 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use mlp_diag::{Diagnostic, SourceMap};
-use mlp_plan::{Plan, RenderOptions, render_json, render_text};
 use mlp_provider::ShowQuery;
-use mlp_state::Encryption;
 
 use super::exit::Exit;
+use super::plan_file::{Format, Showing};
 use super::project::{Project, VariableArgs};
 use super::run::applied;
-use super::{Globals, report};
-use crate::engine::{self, key_sources, lower_place, session_for};
-use crate::host::{files, terminal};
+use super::{Globals, plan_file, report};
+use crate::engine::{lower_place, session_for};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -22,9 +20,8 @@ pub struct Args {
     /// How the second version of a dataset differs from the first: the starts of their names, `previous`, `current`
     #[arg(long, num_args = 2, value_names = ["FROM", "TO"], requires = "plan")]
     compare: Option<Vec<String>>,
-    /// Show what was shortened
-    #[arg(long)]
-    verbose: bool,
+    #[command(flatten)]
+    showing: Showing,
 }
 
 /// Shows it.
@@ -33,7 +30,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         return versions(args, &address, globals);
     }
     match &args.plan {
-        Some(path) => plan_file(path, args.verbose, globals),
+        Some(path) => plan(path, args.showing, globals),
         None => state(globals),
     }
 }
@@ -92,39 +89,20 @@ fn versions(args: &Args, address: &str, globals: &Globals) -> Exit {
     }
 }
 
-/// The keys of the project around, for a plan file that is encrypted.
-fn keys(globals: &Globals) -> Result<Encryption, Diagnostic> {
-    let compiled = Project::read(globals, &VariableArgs::default()).compile(globals);
-    compiled
-        .map_or_else(|_| Ok(Encryption::default()), |found| key_sources(&found.platform, &found.directory))
-}
-
-fn plan_file(path: &Path, verbose: bool, globals: &Globals) -> Exit {
-    let read = files::read_text(path).and_then(|text| {
-        let name = path.display().to_string();
-        let text = engine::plan_file::opened(&name, text, || keys(globals)).map_err(Box::new)?;
-        Plan::from_json(&text).map_err(|why| {
-            Box::new(
-                Diagnostic::error("MLP0916", format!("`{}`: {why}", path.display()))
-                    .help("write it anew with `mlp plan -out`"),
-            )
-        })
-    });
-    match read {
-        Err(diagnostic) => report::diagnostics(&[*diagnostic], &SourceMap::default(), globals),
-        Ok(plan) => {
-            if globals.json {
-                report::data(&format!("{}\n", render_json(&plan)));
-            } else {
-                let style = terminal::stdout_style(globals.no_color);
-                report::data(&render_text(
-                    &plan,
-                    RenderOptions { color: style.color, width: style.width, verbose },
-                ));
-            }
-            Exit::Success
-        }
+fn plan(path: &Path, showing: Showing, globals: &Globals) -> Exit {
+    let alone = |problem: Box<Diagnostic>| report::diagnostics(&[*problem], &SourceMap::default(), globals);
+    let plan = match plan_file::read(path, globals) {
+        Ok(plan) => plan,
+        Err(problem) => return alone(problem),
+    };
+    if showing.format(globals) == Format::Text {
+        plan.context.notices.iter().for_each(|notice| report::talk(&format!("{}\n", notice.text)));
     }
+    match showing.draw(&plan, globals) {
+        Ok(text) => report::data(&text),
+        Err(problem) => return alone(problem),
+    }
+    Exit::Success
 }
 
 fn state(globals: &Globals) -> Exit {

@@ -143,6 +143,7 @@ impl<'t> Evaluator<'t> {
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
+        let diagnostic = self.hushed(diagnostic);
         if self.reported.borrow_mut().insert(diagnostic.clone()) {
             self.diagnostics.borrow_mut().push(diagnostic);
         }

@@ -72,6 +72,20 @@ pub(crate) fn expand(
     }
 }
 
+/// What must not be shown cannot decide how many instances there are and what they are called.
+pub(crate) fn sensitive(
+    declared: &Declared<'_>,
+    attribute: &str,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(Address, Repeat)> {
+    refuse(
+        declared,
+        attribute,
+        "its value is sensitive, and would show in the addresses of the instances",
+        diagnostics,
+    )
+}
+
 fn refuse(
     declared: &Declared<'_>,
     attribute: &str,

@@ -10,6 +10,7 @@ mod codes;
 mod evaluator;
 mod expression;
 mod fit;
+mod hush;
 mod index;
 mod instances;
 mod look;

@@ -13,7 +13,7 @@ use mlp_value::{Address, Path};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
 use crate::index::{Declared, Index};
-use crate::instances::{Repeat, expand};
+use crate::instances::{Repeat, expand, sensitive};
 use crate::resolve::Merged;
 use crate::scope::{NameScope, followup};
 use crate::source::{Entry, Parts, Source};
@@ -157,7 +157,11 @@ impl<'o, 't> Opener<'o, 't> {
         };
         let Some(outcome) = outcome else { return };
         let mut diagnostics = Diagnostics::new();
-        for (address, repeat) in expand(declared, attribute, &outcome.value, &mut diagnostics) {
+        let instances = match outcome.sensitive {
+            true => sensitive(declared, attribute, &mut diagnostics),
+            false => expand(declared, attribute, &outcome.value, &mut diagnostics),
+        };
+        for (address, repeat) in instances {
             self.instance(room, address, declared.clone(), repeat);
         }
         diagnostics.into_iter().for_each(|diagnostic| self.evaluator.report(diagnostic));

@@ -1,5 +1,6 @@
 //! The stages joined: lower, observe, decide, apply, and converge. Commands call these; nothing here talks to a person.
 
+mod carried;
 mod conditions;
 mod consequences;
 mod converge;
@@ -18,6 +19,7 @@ mod renames;
 mod sealing;
 mod vault;
 
+pub use carried::carry;
 pub use converge::{Pace, Watcher, apply, converge, first_runs, settle_left};
 pub use depot::{depot, key_sources};
 pub use lowering::place as lower_place;

@@ -22,7 +22,7 @@ use super::sealing::Sealing;
 use super::vault::Vault;
 
 /// What a plan is asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Apply, destroy, or only look.
     pub mode: Mode,
@@ -160,6 +160,7 @@ pub async fn make_plan(
         if imported != names {
             lowering = lower(platform, provider, &imported, &mut facts, answer);
         }
+        lowering.diagnostics.iter_mut().for_each(|diagnostic| vault.scrub(diagnostic));
         placed(lowering.diagnostics.clone(), platform, sources)?;
         warnings = with_places(lowering.diagnostics, platform, sources);
         desired = lowering.desired;
@@ -168,7 +169,8 @@ pub async fn make_plan(
     let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
     placed(problems, platform, sources)?;
     let sealing = Sealing { inner: session.clone(), vault: vault.clone() };
-    let observed = observe(&sealing, provider, &state, &desired, &refactor)
+    let options = &request.options;
+    let observed = observe(&sealing, provider, &state, &desired, (&refactor, options))
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let waiting = still_deferred(&*session, &desired)
@@ -177,10 +179,14 @@ pub async fn make_plan(
     let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
     let by_id: BTreeMap<&ResourceId, &Desired> = desired.iter().map(|one| (&one.id, one)).collect();
     let origins = |id: &ResourceId, path: &mlp_value::Path| {
+        if path.is_root() {
+            let span = platform.declarations.get(&id.address)?.header;
+            return Some(origin_text(&Origin::Written { span }, sources));
+        }
         origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
     let kinds = |kind: &str| provider.resource(kind);
-    let (mut plan, diagnostics) = decide(&PlanInput {
+    let (mut plan, mut diagnostics) = decide(&PlanInput {
         mode: request.mode,
         project: &platform.project.name,
         environment: &platform.environment.name,
@@ -196,6 +202,8 @@ pub async fn make_plan(
         spec_digest: &spec_digest(platform, sources),
         refactor: &refactor,
     });
+    let told = diagnostics.iter_mut().chain(&mut plan.warnings);
+    told.for_each(|diagnostic| vault.scrub(diagnostic));
     placed(diagnostics, platform, sources)?;
     plan.warnings.splice(0..0, warnings);
     fill_removals(&*session, provider, &mut plan).await?;
@@ -269,7 +277,7 @@ async fn observe(
     provider: &dyn Provider,
     state: &State,
     desired: &[Desired],
-    refactor: &Refactor,
+    (refactor, options): (&Refactor, &PlanOptions),
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
     let in_state = |kind: &str| provider.resource(kind).is_some_and(|kind| kind.in_state);
     let identity = |desired: &'_ Desired| match refactor.imports.get(&desired.id) {
@@ -279,9 +287,17 @@ async fn observe(
     let mut wanted: BTreeMap<&ResourceId, (&str, String)> =
         desired.iter().map(|desired| (&desired.id, (desired.kind.as_str(), identity(desired)))).collect();
     // What is remembered is read by the identity it was created under.
-    wanted.extend(
-        state.resources.values().map(|record| (&record.id, (record.kind.as_str(), record.identity.clone()))),
-    );
+    if options.no_refresh {
+        // What is remembered counts as what is there; what is new may be there all the same.
+        wanted.retain(|id, _| !state.resources.contains_key(*id));
+    } else {
+        wanted.extend(
+            state
+                .resources
+                .values()
+                .map(|record| (&record.id, (record.kind.as_str(), record.identity.clone()))),
+        );
+    }
     let mut observed = BTreeMap::new();
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {

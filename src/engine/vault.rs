@@ -236,17 +236,25 @@ impl Vault {
         found
     }
 
-    /// A message without what must not be shown, as a target may echo it.
-    pub fn scrub(&self, diagnostic: &mut Diagnostic) {
-        let clean = |text: &mut String| {
-            for secret in self.texts.iter().filter(|secret| secret.len() >= TELLING) {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), SHOWN);
+    /// Text without what must not be shown.
+    pub fn scrubbed(&self, text: &str) -> String {
+        let mut clean = text.to_owned();
+        for secret in self.texts.iter().filter(|secret| secret.len() >= TELLING) {
+            for form in [secret.clone(), escaped(secret)] {
+                if clean.contains(&form) {
+                    clean = clean.replace(&form, SHOWN);
                 }
             }
-        };
+        }
+        clean
+    }
+
+    /// A message without what must not be shown, as a target may echo it.
+    pub fn scrub(&self, diagnostic: &mut Diagnostic) {
+        let clean = |text: &mut String| *text = self.scrubbed(text);
         clean(&mut diagnostic.headline);
         diagnostic.notes.iter_mut().for_each(clean);
+        diagnostic.labels.iter_mut().map(|label| &mut label.text).for_each(clean);
         diagnostic.help.iter_mut().for_each(clean);
     }
 }

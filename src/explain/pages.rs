@@ -55,6 +55,8 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0522", include_str!("../../docs/errors/MLP0522.md")),
     ("MLP0523", include_str!("../../docs/errors/MLP0523.md")),
     ("MLP0530", include_str!("../../docs/errors/MLP0530.md")),
+    ("MLP0531", include_str!("../../docs/errors/MLP0531.md")),
+    ("MLP0532", include_str!("../../docs/errors/MLP0532.md")),
     ("MLP0600", include_str!("../../docs/errors/MLP0600.md")),
     ("MLP0601", include_str!("../../docs/errors/MLP0601.md")),
     ("MLP0602", include_str!("../../docs/errors/MLP0602.md")),
@@ -204,4 +206,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0957", include_str!("../../docs/errors/MLP0957.md")),
     ("MLP0958", include_str!("../../docs/errors/MLP0958.md")),
     ("MLP0959", include_str!("../../docs/errors/MLP0959.md")),
+    ("MLP0970", include_str!("../../docs/errors/MLP0970.md")),
+    ("MLP0971", include_str!("../../docs/errors/MLP0971.md")),
+    ("MLP0972", include_str!("../../docs/errors/MLP0972.md")),
 ];

@@ -8,7 +8,7 @@ use mlp_provider::{Change, Equality, Field, Ownership, Presence, ResourceKind};
 use mlp_value::{KnownValue, Object, Path, Step, Value, fingerprint_of, has_sealed};
 
 use crate::compare::{Same, same};
-use crate::{Action, FieldChange, OriginText};
+use crate::{Action, Cause, FieldChange, OriginText};
 
 /// Finds where a field's new value came from.
 pub(crate) type OriginOf<'a> = &'a dyn Fn(&Path) -> Option<OriginText>;
@@ -61,39 +61,77 @@ impl Sides<'_> {
             Some(observed) if !field.write_only => at(observed, name),
             _ => applied,
         };
-        let drifted = current != applied && same(&lift(current), &lift(applied), &field.equality) == Same::No;
         let wanted = wanted.unwrap_or(Value::Null);
         let mut found = Vec::new();
         differ(&Path::of(&[name]), &lift(current), &wanted, &field.equality, &mut found);
         found
             .into_iter()
             .map(|(path, before, after)| {
-                let origin = origin(&path);
-                change(&field, path, before, after, drifted, origin)
+                let cause = self.cause(&field, &path, &before, &after);
+                FieldChange { origin: origin(&path), ..change(&field, (path, before, after), cause) }
             })
             .collect()
     }
 
+    /// What a difference between what is there and what should be comes from.
+    fn cause(&self, field: &Field, path: &Path, before: &PlanValue, after: &PlanValue) -> Cause {
+        let was = lift(self.applied.get(path));
+        let drifted = self.observed.is_some()
+            && !field.write_only
+            && field.ownership == Ownership::Ours
+            && same(before, &was, &field.equality) == Same::No;
+        match drifted {
+            true if same(after, &was, &field.equality) == Same::Yes => Cause::Outside,
+            true => Cause::Both,
+            false if after.has_holes() => Cause::Reference,
+            false if after.is_null() => Cause::Unset,
+            false => Cause::Specification,
+        }
+    }
+
     /// What changed outside `mlp`: `before` as remembered, `after` as found.
     pub fn drift(&self) -> Vec<FieldChange> {
+        self.found(Ownership::Ours, Cause::Found)
+    }
+
+    /// What the running platform moved on by itself: `before` as remembered, `after` as found.
+    pub fn events(&self) -> Vec<FieldChange> {
+        self.found(Ownership::Advances, Cause::Event)
+    }
+
+    fn found(&self, ownership: Ownership, cause: Cause) -> Vec<FieldChange> {
         let Some(observed) = self.observed else { return Vec::new() };
         let mut all = Vec::new();
         for name in names(self.applied) {
             let field = field_of(self.kind, name);
-            if field.ownership == Ownership::Runtime || field.write_only {
+            if field.ownership != ownership || field.write_only {
                 continue;
             }
             let mut found = Vec::new();
             let (left, right) = (lift(at(self.applied, name)), lift(at(observed, name)));
             differ(&Path::of(&[name]), &left, &right, &field.equality, &mut found);
-            all.extend(found.into_iter().map(|(path, before, after)| FieldChange {
-                action: Action::Read,
-                reason: None,
-                ..change(&field, path, before, after, true, None)
-            }));
+            all.extend(found.into_iter().map(|difference| read(&field, difference, cause)));
         }
         all
     }
+
+    /// What an object tells others now and did not tell when it was applied.
+    pub fn told(before: &KnownValue, after: &KnownValue) -> Vec<FieldChange> {
+        let mut all = Vec::new();
+        for name in names(after) {
+            let mut found = Vec::new();
+            let (left, right) = (lift(at(before, name)), lift(at(after, name)));
+            differ(&Path::of(&[name]), &left, &right, &Equality::Exact, &mut found);
+            let field = Field::computed(name, "");
+            all.extend(found.into_iter().map(|difference| read(&field, difference, Cause::Event)));
+        }
+        all
+    }
+}
+
+/// A change that is only taken note of.
+fn read(field: &Field, difference: Difference, cause: Cause) -> FieldChange {
+    FieldChange { action: Action::Read, reason: None, ..change(field, difference, cause) }
 }
 
 /// What a new object is given.
@@ -104,12 +142,13 @@ pub(crate) fn created(kind: &ResourceKind, desired: &PlanValue, origin: OriginOf
         let mut found = Vec::new();
         let after = at(desired, name).cloned().unwrap_or(Value::Null);
         differ(&Path::of(&[name]), &Value::Null, &after, &field.equality, &mut found);
-        all.extend(found.into_iter().map(|(path, before, after)| {
-            let origin = origin(&path);
+        all.extend(found.into_iter().map(|difference| {
+            let origin = origin(&difference.0);
             FieldChange {
+                origin,
                 action: Action::Create,
                 reason: None,
-                ..change(&field, path, before, after, false, origin)
+                ..change(&field, difference, Cause::New)
             }
         }));
     }
@@ -120,14 +159,7 @@ fn lift(value: Option<&KnownValue>) -> PlanValue {
     value.map_or(Value::Null, KnownValue::lift)
 }
 
-fn change(
-    field: &Field,
-    path: Path,
-    before: PlanValue,
-    after: PlanValue,
-    drift: bool,
-    origin: Option<OriginText>,
-) -> FieldChange {
+fn change(field: &Field, (path, before, after): Difference, cause: Cause) -> FieldChange {
     let (action, reason) = match &field.change {
         Change::Update => (Action::Update, None),
         Change::Resize => (Action::Resize, None),
@@ -144,10 +176,10 @@ fn change(
         before: shown(before).and_then(|value| value.known().ok()),
         after: shown(after),
         action,
+        cause,
         reason,
-        origin,
+        origin: None,
         sensitive: secret,
-        drift,
     }
 }
 

@@ -13,6 +13,8 @@ pub const CODES: mlp_diag::CodeList = &[
     (KEPT_REPLACE, "a resource that is kept would be replaced"),
     (IMPORT, "an import that cannot be done"),
     (NO_MATCH, "a selector matches nothing"),
+    (SELECTION, "a selection that does not hold together"),
+    (LEFT_BEHIND, "a selection leaves out what needs what changes"),
 ];
 
 pub(crate) const CYCLE: &str = "MLP0501";
@@ -26,3 +28,5 @@ pub(crate) const PROTECTED: &str = "MLP0521";
 pub(crate) const KEPT_REPLACE: &str = "MLP0522";
 pub(crate) const IMPORT: &str = "MLP0523";
 pub(crate) const NO_MATCH: &str = "MLP0530";
+pub(crate) const SELECTION: &str = "MLP0531";
+pub(crate) const LEFT_BEHIND: &str = "MLP0532";

@@ -1,6 +1,7 @@
 //! The decision.
 
 mod adopt;
+mod known;
 #[cfg(test)]
 mod refactor_tests;
 mod removal;
@@ -8,99 +9,24 @@ mod replace;
 mod schedule;
 mod selection;
 #[cfg(test)]
+mod shown_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_eval::PlanValue;
-use mlp_provider::{CallKind, Desired, OnDestroy, Owner, Provider, ResourceChange, ResourceKind, Seen};
-use mlp_state::{Record, State, Status};
-use mlp_value::{Address, KnownValue, Path, ResourceId};
+use mlp_provider::{CallKind, Desired, OnDestroy, Owner, ResourceChange, ResourceKind, Seen};
+use mlp_state::{Record, Status};
+use mlp_value::{Address, Path, ResourceId};
 
-use crate::changes::{Sides, created, gravest, settle};
+use crate::changes::created;
 use crate::order::order;
-use crate::select::matches;
 use crate::{
-    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, OriginText, OutputScope, Part, Plan,
-    PlanStep, RecordTemplate, codes,
+    Action, Context, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, OutputScope, Part, Plan,
+    PlanInput, PlanStep, RecordTemplate, codes,
 };
-
-/// Which resources, from the command line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PlanOptions {
-    /// Only these and what they need; all when empty.
-    pub targets: Vec<String>,
-    /// Not these and what needs them.
-    pub excludes: Vec<String>,
-    /// Make these anew.
-    pub replace: Vec<String>,
-}
-
-/// Everything a decision is made from.
-pub struct PlanInput<'a> {
-    /// What for.
-    pub mode: Mode,
-    /// The project's name.
-    pub project: &'a str,
-    /// The environment's name.
-    pub environment: &'a str,
-    /// Kind and name of the provider, `local.here`.
-    pub provider_name: &'a str,
-    /// The native resources there should be.
-    pub desired: &'a [Desired],
-    /// Field tables by native kind.
-    pub kinds: &'a dyn Fn(&str) -> Option<&'a ResourceKind>,
-    /// Gives the calls that make a change.
-    pub provider: &'a dyn Provider,
-    /// What is remembered.
-    pub state: &'a State,
-    /// What was found, for every desired and every remembered resource; what was not looked for counts as unchanged.
-    pub observed: &'a BTreeMap<ResourceId, Seen>,
-    /// Where a native field's value came from; the root path asks for the declaration.
-    pub origins: &'a dyn Fn(&ResourceId, &Path) -> Option<OriginText>,
-    /// Deferred resources that still have to wait.
-    pub still_deferred: &'a BTreeSet<ResourceId>,
-    /// Which resources.
-    pub options: &'a PlanOptions,
-    /// Digest of the specification and every fact used.
-    pub spec_digest: &'a str,
-    /// What the specification says of what existed before it.
-    pub refactor: &'a Refactor,
-}
-
-/// What the specification says of what existed before it: `moved`, `import` and `removed` by resource.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refactor {
-    /// Digest of the state as it is stored, where the one of the input has records under new ids.
-    pub state_digest: Option<String>,
-    /// Resources that are stored under another id so far: new to old.
-    pub moved: BTreeMap<ResourceId, ResourceId>,
-    /// Objects to be taken over.
-    pub imports: BTreeMap<ResourceId, Import>,
-    /// Resources that are gone from the specification on purpose.
-    pub removed: BTreeMap<ResourceId, Removed>,
-}
-
-/// An object to be taken over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
-    /// The name by which the target knows it.
-    pub identity: String,
-    /// The address it was made under, where it says so.
-    pub made_as: Option<Address>,
-    /// Where the `import` stands.
-    pub place: String,
-}
-
-/// A resource that is gone from the specification on purpose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
-    /// Whether the real thing goes too.
-    pub destroy: bool,
-    /// Where the `removed` stands.
-    pub place: String,
-}
 
 /// The old (or only ending) and the new (or only beginning) of a resource.
 type StepKey = (ResourceId, Part);
@@ -135,12 +61,20 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
             spec_digest: input.spec_digest.to_owned(),
             steps: Vec::new(),
             drift: Vec::new(),
+            events: Vec::new(),
             deferred: Vec::new(),
             kept: Vec::new(),
-            unchanged: 0,
+            unchanged: Vec::new(),
             counts: Counts::default(),
             consequences: BTreeMap::new(),
             warnings: Vec::new(),
+            context: Context {
+                provider: input.provider_name.to_owned(),
+                provider_version: input.provider.version().to_owned(),
+                options: input.options.clone(),
+                ..Context::default()
+            },
+            seal: String::new(),
         },
         diagnostics: Vec::new(),
         drafts: BTreeMap::new(),
@@ -188,6 +122,7 @@ impl<'a> Decider<'a, '_> {
                 self.unwanted(record);
             }
         }
+        self.left_behind(&selected);
         self.finish(&by_id);
     }
 
@@ -212,12 +147,17 @@ impl<'a> Decider<'a, '_> {
             .filter(|place| !place.is_empty())
     }
 
-    fn filled(&mut self, desired: &Desired) -> PlanValue {
+    /// What is asked for, with every hole filled that can be.
+    fn computed(&self, desired: &Desired) -> Result<PlanValue, Diagnostics> {
         let (state, moving) = (self.input.state, &self.moving);
         let outputs = |address: &Address| {
             if moving.contains(address) { None } else { state.outputs(address).map(|outputs| outputs.lift()) }
         };
-        match OutputScope::new(&outputs).fill(&desired.config) {
+        OutputScope::new(&outputs).fill(&desired.config)
+    }
+
+    fn filled(&mut self, desired: &Desired) -> PlanValue {
+        match self.computed(desired) {
             Ok(value) => value,
             Err(errors) => {
                 self.diagnostics.extend(errors.into_iter().map(|error| error.on(&desired.id.address, "")));
@@ -251,9 +191,9 @@ impl<'a> Decider<'a, '_> {
         match (self.input.state.resources.get(&desired.id), self.observed(&desired.id)) {
             (Some(record), Some(Seen::Absent)) => self.gone(desired, kind, config, record),
             (Some(record), Some(Seen::Present(seen))) => {
-                self.known(desired, kind, config, record, Some(&seen.config), &seen.outputs);
+                self.known(desired, kind, config, record, Some(seen));
             }
-            (Some(record), None) => self.known(desired, kind, config, record, None, &record.outputs),
+            (Some(record), None) => self.known(desired, kind, config, record, None),
             (None, Some(Seen::Present(seen)))
                 if seen.owner == Owner::Mine || self.input.refactor.imports.contains_key(&desired.id) =>
             {
@@ -292,17 +232,24 @@ impl<'a> Decider<'a, '_> {
         if let (Status::Tainted { reason }, Mode::Apply) = (&record.status, self.input.mode) {
             return self.create(desired, kind, config, Some(reason.clone()));
         }
-        self.plan.drift.push(DriftItem {
-            resource: record.id.clone(),
-            kind: record.kind.clone(),
-            gone: true,
-            changes: Vec::new(),
-        });
+        self.gone_drift(record);
         if self.input.mode == Mode::RefreshOnly {
             self.forget(record, "deleted outside mlp");
         } else {
             self.create(desired, kind, config, Some("deleted outside mlp".to_owned()));
         }
+    }
+
+    /// Notes that something was deleted outside `mlp`.
+    fn gone_drift(&mut self, record: &Record) {
+        self.plan.drift.push(DriftItem {
+            resource: record.id.clone(),
+            kind: record.kind.clone(),
+            gone: true,
+            before: record.applied.clone(),
+            after: None,
+            changes: Vec::new(),
+        });
     }
 
     fn template(&self, desired: &Desired, kind: &ResourceKind, identity: &str) -> RecordTemplate {
@@ -399,86 +346,6 @@ impl<'a> Decider<'a, '_> {
         step.reason = reason;
         step.config = Some(config);
         step.calls = self.calls(&step, CallKind::Create);
-        self.begin(step, desired);
-    }
-
-    fn known(
-        &mut self,
-        desired: &Desired,
-        kind: &ResourceKind,
-        config: PlanValue,
-        record: &Record,
-        seen: Option<&KnownValue>,
-        outputs: &KnownValue,
-    ) {
-        let config = settle(kind, &desired.lifecycle.ignore_changes, &config, &record.applied, seen);
-        let sides = Sides { kind, desired: &config, applied: &record.applied, observed: seen };
-        let drift = self.ours(sides.drift(), desired);
-        if !drift.is_empty() {
-            let (resource, kind) = (record.id.clone(), record.kind.clone());
-            self.plan.drift.push(DriftItem { resource, kind, gone: false, changes: drift.clone() });
-        }
-        let mut step = self.step(desired, kind, &record.identity, Action::NoOp);
-        step.before = Some(seen.unwrap_or(&record.applied).clone());
-        step.outputs = Some(outputs.clone());
-        if self.input.mode == Mode::RefreshOnly {
-            if let Some(seen) = seen.filter(|_| !drift.is_empty()) {
-                step.action = Action::Read;
-                step.changes = drift;
-                step.config = Some(seen.lift());
-                self.drafts.insert((record.id.clone(), Part::New), step);
-            } else {
-                self.plan.unchanged += 1;
-            }
-            return;
-        }
-        let origins = self.input.origins;
-        step.changes = self.ours(sides.changes(&|path| origins(&desired.id, path)), desired);
-        step.config = Some(config);
-        step.action = gravest(&step.changes);
-        if step.action != Action::NoOp && record.lowering_version != desired.lowering_version {
-            step.reason = Some("this version of mlp makes it differently".to_owned());
-        }
-        let mut mend = false;
-        if let Status::Tainted { reason } = &record.status {
-            // What holds data is made whole in place: to make it anew would throw the data away.
-            mend = kind.stateful;
-            let action = if mend { Action::Update.max(step.action) } else { Action::Replace };
-            (step.action, step.reason) = (action, Some(format!("it is not whole: {reason}")));
-        }
-        if self.input.options.replace.iter().any(|selector| matches(selector, &desired.id)) {
-            (step.action, step.reason) = (Action::Replace, Some("asked for with --replace".to_owned()));
-        }
-        let triggers = desired.lifecycle.replace_triggered_by.iter();
-        if let Some(trigger) = triggers.filter(|address| self.changed.contains(*address)).min() {
-            let reason = format!("replace_triggered_by: {trigger} changes");
-            (step.action, step.reason) = (Action::Replace, Some(reason));
-        }
-        match step.action {
-            Action::NoOp => {}
-            Action::Replace => {
-                self.replace(desired, step);
-                return;
-            }
-            Action::NewVersion => step.calls = self.calls(&step, CallKind::NewVersion),
-            _ => step.calls = self.calls(&step, CallKind::Update),
-        }
-        step.changes.extend(self.memory_changes(record, desired));
-        if let Some(from) = step.moved_from.clone() {
-            step.reason.get_or_insert_with(|| format!("moved from {from}"));
-            if step.changes.is_empty() && !mend {
-                step.action = Action::Move;
-                self.begin(step, desired);
-                return;
-            }
-        }
-        if step.changes.is_empty() && !mend {
-            self.plan.unchanged += 1;
-            return;
-        }
-        if step.action == Action::NoOp {
-            step.action = Action::Update;
-        }
         self.begin(step, desired);
     }
 }

@@ -7,18 +7,23 @@ mod changes;
 mod codes;
 mod compare;
 mod decide;
+mod file;
+mod input;
 mod order;
 mod plan;
 mod render;
 mod resolve;
 mod select;
+mod words;
 
 pub use codes::CODES;
-pub use decide::{Import, PlanInput, PlanOptions, Refactor, Removed, decide};
+pub use decide::decide;
+pub use input::{Import, PlanInput, PlanOptions, Refactor, Removed};
 pub use plan::{
-    Action, Counts, DeferredItem, DriftItem, FORMAT_VERSION, FieldChange, Kept, Mode, OriginKind, OriginText,
-    Part, Plan, PlanStep, RecordTemplate,
+    Context, Counts, DeferredItem, DriftItem, EventItem, FORMAT_VERSION, FieldChange, Given, Kept, Notice,
+    Plan, PlanStep, RecordTemplate, Unchanged,
 };
-pub use render::{RenderOptions, render_json, render_text};
+pub use render::{RenderOptions, render_drift, render_html, render_json, render_markdown, render_text};
 pub use resolve::OutputScope;
+pub use words::{Action, Cause, Mode, OriginKind, OriginText, Part};
 pub use {mlp_provider, mlp_state};

@@ -1,126 +1,18 @@
 //! The plan as data: the whole decision, self-contained.
 
+use std::collections::BTreeMap;
+
 use mlp_diag::Diagnostics;
 use mlp_eval::PlanValue;
-use mlp_provider::{Call, Removal};
+use mlp_provider::{Call, Removal, ResourceKind};
 use mlp_state::{Record, Status};
 use mlp_value::{Address, KnownValue, Path, ResourceId};
 use serde::{Deserialize, Serialize};
 
+use crate::{Action, Cause, Mode, OriginText, Part, PlanOptions};
+
 /// Version of the plan's form on disk.
-pub const FORMAT_VERSION: u32 = 1;
-
-/// What is planned for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Make what is there what is written.
-    Apply,
-    /// End everything.
-    Destroy,
-    /// Remember what is there, and change nothing.
-    RefreshOnly,
-}
-
-/// What is done to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Nothing.
-    NoOp,
-    /// More or fewer, in place.
-    Resize,
-    /// Changed in place.
-    Update,
-    /// Made.
-    Create,
-    /// Ended and made anew.
-    Replace,
-    /// Ended.
-    Delete,
-    /// Only read: what is remembered changes.
-    Read,
-    /// Found with our marks, and remembered from now on.
-    Import,
-    /// Its address changes.
-    Move,
-    /// No longer remembered; it stays in the target.
-    Forget,
-    /// It waits.
-    Defer,
-    /// A new immutable version beside the old ones.
-    NewVersion,
-}
-
-impl Action {
-    /// The sign before it: `+`, `~`, `-`, `-/+`, `<=`.
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Self::NoOp => " ",
-            Self::Resize | Self::Update => "~",
-            Self::NewVersion => "+~",
-            Self::Create => "+",
-            Self::Replace => "-/+",
-            Self::Delete => "-",
-            Self::Read => "<=",
-            Self::Import => "<-",
-            Self::Move => "->",
-            Self::Forget => ".",
-            Self::Defer => "?",
-        }
-    }
-
-    /// What happens, after the resource's name: "will be created".
-    pub fn phrase(self) -> &'static str {
-        match self {
-            Self::NoOp => "stays as it is",
-            Self::Resize => "will be resized in place",
-            Self::Update => "will be updated in place",
-            Self::NewVersion => "will get a new version",
-            Self::Create => "will be created",
-            Self::Replace => "must be replaced",
-            Self::Delete => "will be destroyed",
-            Self::Read => "will be read again",
-            Self::Import => "will be taken over",
-            Self::Move => "has moved",
-            Self::Forget => "will no longer be remembered",
-            Self::Defer => "waits",
-        }
-    }
-}
-
-/// Which half of a replacement a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// The old one ends.
-    Old,
-    /// The new one is made.
-    New,
-}
-
-/// How a value came to stand where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OriginKind {
-    /// In the declaration.
-    Written,
-    /// In a partial block of an environment.
-    Environment,
-    /// By the kind's default.
-    Default,
-}
-
-/// Where a value came from, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OriginText {
-    /// `main.mlp:41`; empty for a default without a place.
-    pub place: String,
-    /// The environment whose partial block set it.
-    pub environment: Option<String>,
-    /// How.
-    pub kind: OriginKind,
-}
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A field that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,14 +25,24 @@ pub struct FieldChange {
     pub after: Option<PlanValue>,
     /// What the change does.
     pub action: Action,
-    /// Why it does that.
+    /// What it comes from.
+    pub cause: Cause,
+    /// Why it does that, in the words of the kind.
     pub reason: Option<String>,
     /// Where the new value came from.
     pub origin: Option<OriginText>,
     /// Neither value is to be shown.
     pub sensitive: bool,
-    /// It was changed outside `mlp` and is put right.
-    pub drift: bool,
+}
+
+impl FieldChange {
+    /// Why, in one sentence: what the kind says of it and what it comes from.
+    pub fn why(&self) -> String {
+        match &self.reason {
+            Some(reason) => format!("{reason}; {}", self.cause.phrase()),
+            None => self.cause.phrase().to_owned(),
+        }
+    }
 }
 
 /// All of a [`Record`] but what only apply knows.
@@ -251,8 +153,83 @@ pub struct DriftItem {
     pub kind: String,
     /// It is gone altogether.
     pub gone: bool,
+    /// As it is remembered.
+    pub before: KnownValue,
+    /// As it was found; `None` when it is gone.
+    pub after: Option<KnownValue>,
     /// Fields: `before` as remembered, `after` as found.
     pub changes: Vec<FieldChange>,
+}
+
+/// Something that the running platform moved by itself since the last apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventItem {
+    /// What.
+    pub resource: ResourceId,
+    /// Native kind.
+    pub kind: String,
+    /// Fields and outputs: `before` as remembered, `after` as it is now.
+    pub changes: Vec<FieldChange>,
+}
+
+/// Something that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unchanged {
+    /// What.
+    pub resource: ResourceId,
+    /// Native kind.
+    pub kind: String,
+    /// Kind and name of the provider.
+    pub provider: String,
+    /// The name by which the target knows it.
+    pub identity: String,
+    /// As it is.
+    pub config: KnownValue,
+    /// What it needs.
+    pub depends_on: Vec<ResourceId>,
+    /// Where it is declared.
+    pub place: Option<String>,
+}
+
+/// A value of the specification that a person sees beside the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The value; null when it must not be shown.
+    pub value: KnownValue,
+    /// It must not be shown.
+    pub sensitive: bool,
+}
+
+/// What a plan has to carry so that it can be shown and judged with nothing beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// Kind and name of the provider, `local.here`.
+    pub provider: String,
+    /// Version of the provider that read and would act.
+    pub provider_version: String,
+    /// What was asked for on the command line.
+    pub options: PlanOptions,
+    /// Field tables of the kinds in the plan.
+    pub kinds: BTreeMap<String, ResourceKind>,
+    /// The values of the specification's variables.
+    pub variables: BTreeMap<String, Given>,
+    /// Lines of the specification by their place, `main.mlp:41`.
+    pub lines: BTreeMap<String, String>,
+    /// What a person should know, with the lines it speaks of.
+    pub notices: Vec<Notice>,
+}
+
+/// A warning as it was shown when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Stable code.
+    pub code: String,
+    /// One line.
+    pub headline: String,
+    /// All of it, for a person.
+    pub text: String,
+    /// All of it, for a program.
+    pub detail: serde_json::Value,
 }
 
 /// Something that waits.
@@ -297,6 +274,9 @@ pub struct Counts {
     pub moved: usize,
     /// Waiting.
     pub deferred: usize,
+    /// Only read: what is remembered changes.
+    #[serde(default)]
+    pub read: usize,
 }
 
 /// The whole decision.
@@ -324,66 +304,27 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// What changed outside `mlp`.
     pub drift: Vec<DriftItem>,
+    /// What the running platform moved by itself.
+    #[serde(default)]
+    pub events: Vec<EventItem>,
     /// What waits.
     pub deferred: Vec<DeferredItem>,
     /// What stays in the target and is forgotten.
     pub kept: Vec<Kept>,
-    /// How many stay as they are.
-    pub unchanged: usize,
+    /// What stays as it is.
+    #[serde(default)]
+    pub unchanged: Vec<Unchanged>,
     /// How many do not.
     pub counts: Counts,
     /// What each change leads to beyond this plan, by the specification's references.
     #[serde(default)]
-    pub consequences: std::collections::BTreeMap<ResourceId, Vec<String>>,
+    pub consequences: BTreeMap<ResourceId, Vec<String>>,
     /// What a person should know.
     pub warnings: Diagnostics,
-}
-
-impl Plan {
-    /// Whether there is nothing to do; what waits counts as nothing.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-
-    /// Hex BLAKE3 of all of it but what the target was asked for the list of removals.
-    pub fn digest(&self) -> String {
-        let mut plain = self.clone();
-        plain.steps.iter_mut().for_each(|step| step.removal = None);
-        // A plan is plain data whose keys are text, which JSON always holds; an impossible failure digests as nothing.
-        let json = serde_json::to_vec(&plain).unwrap_or_default();
-        blake3::hash(&json).to_hex().to_string()
-    }
-
-    /// Reads a plan.
-    ///
-    /// # Errors
-    /// It is no plan, or one of a newer version.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Head {
-            format_version: u32,
-        }
-        let head: Head = serde_json::from_str(text).map_err(|error| format!("this is no plan: {error}"))?;
-        if head.format_version != FORMAT_VERSION {
-            let found = head.format_version;
-            return Err(format!("the plan has format version {found}, and this mlp reads {FORMAT_VERSION}"));
-        }
-        serde_json::from_str(text).map_err(|error| format!("the plan cannot be read: {error}"))
-    }
-
-    pub(crate) fn count(&mut self) {
-        let mut counts = Counts { deferred: self.deferred.len(), ..Counts::default() };
-        for step in &self.steps {
-            counts.moved += usize::from(step.moved_from.is_some() && step.part != Some(Part::Old));
-            match (step.action, step.part) {
-                (Action::Create, _) | (Action::Replace, Some(Part::New)) => counts.add += 1,
-                (Action::Delete, _) | (Action::Replace, _) => counts.destroy += 1,
-                (Action::Resize | Action::Update | Action::NewVersion, _) => counts.change += 1,
-                (Action::Import, _) => counts.import += 1,
-                (Action::Forget, _) => counts.forget += 1,
-                _ => {}
-            }
-        }
-        self.counts = counts;
-    }
+    /// What it carries so that it can be shown with nothing beside it.
+    #[serde(default)]
+    pub context: Context,
+    /// Hex BLAKE3 of the rest, in a file; empty elsewhere.
+    #[serde(default)]
+    pub seal: String,
 }

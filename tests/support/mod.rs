@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
 
 pub mod http;
+pub mod plan;
 pub mod postgres;
 pub mod processes;
 pub mod scratch;

@@ -35,7 +35,8 @@ impl Native for Dataset {
                 mlp_provider::Change::Update,
                 "What the files hold.",
             )
-            .new_version("the data changed"),
+            .new_version("the data changed")
+            .advances(),
             Field::optional("outside", "What it is read from outside the project.")
                 .new_version("it is read from elsewhere"),
             Field::new(
@@ -44,14 +45,16 @@ impl Native for Dataset {
                 mlp_provider::Change::Update,
                 "A mark of what lies outside the project, as the plan saw it.",
             )
-            .new_version("the data changed"),
+            .new_version("the data changed")
+            .advances(),
             Field::new(
                 "upstream",
                 mlp_provider::Presence::ServerDefault,
                 mlp_provider::Change::Update,
                 "What decides the content of the datasets it is made from.",
             )
-            .new_version("what it is made from changed"),
+            .new_version("what it is made from changed")
+            .advances(),
             Field::optional("format", "The format of its versions.").new_version("the format changed"),
             Field::optional("schema", "Its columns.").new_version("the schema changed"),
             Field::optional("quality", "What is expected of every version."),

@@ -75,6 +75,10 @@ impl Handler for Model {
         let mut seen = seen(if there { "yes" } else { "the registry does not know it" });
         if there && let Some(latest) = registry.resolve(&name, "latest").map_err(failed)? {
             seen.outputs.insert("version", KnownValue::text(latest.number.to_string()));
+            let aliases = registry.aliases(&name).map_err(failed)?;
+            let named = aliases.iter().filter(|alias| alias.alias != "latest");
+            let numbers = named.map(|alias| (&alias.alias, KnownValue::text(alias.version.to_string())));
+            seen.outputs.insert("alias", KnownValue::object(numbers));
         }
         Ok(seen)
     }

@@ -308,6 +308,7 @@ fn variants(place: &Place, document: &Document, vault: &Vault) -> Fallible<Vec<V
                 .chain(secrets.clone())
                 .chain(visible(variant))
                 .collect(),
+            secret: secrets.keys().cloned().collect(),
             model: ModelLabel {
                 address: text(variant, "address").to_owned(),
                 version: u64::from(version.number),

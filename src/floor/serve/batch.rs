@@ -1,6 +1,6 @@
 //! Predictions for many rows at once, without a router.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::client::{CallError, Client, error_text};
+use super::hush::Secrets;
 use super::launch::Launch;
 use super::process::{Recipe, install_worker};
 use super::replica::{Replica, Settings, Surroundings};
@@ -26,6 +27,8 @@ pub struct BatchSpec {
     /// What is added to its clean environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Names of those whose values are secrets.
+    pub secret: BTreeSet<String>,
     /// How long it may take to become ready.
     pub start_timeout_ms: u64,
     /// How long one chunk may take.
@@ -68,6 +71,7 @@ impl BatchWorker {
             place: String::new(),
             launch: spec.launch.clone(),
             env: spec.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            secrets: Secrets::of(&spec.env, &spec.secret),
             worker,
             log: log.clone(),
             request_timeout: timeout,

@@ -72,8 +72,8 @@ async fn predictions(
     };
     let body = serde_json::to_vec(&BTreeMap::from([("rows", rows)]))
         .map_err(|error| Refusal::new(500, "bad_rows", error.to_string()))?;
-    let (_, ticket, outcome) = send(client, routing, variant, target, body.into()).await;
-    let outcome = read_predictions(outcome, rows.len());
+    let (variant, ticket, outcome) = send(client, routing, variant, target, body.into()).await;
+    let outcome = read_predictions(&variant.spec, outcome, rows.len());
     let status = outcome.as_ref().map_or_else(|refusal| refusal.status, |_| 200);
     ticket.answered(status, started.elapsed());
     outcome

@@ -12,6 +12,7 @@ mod compose;
 mod endpoint;
 mod graph;
 mod hold;
+mod hush;
 mod inference;
 mod keeper;
 mod keeping;

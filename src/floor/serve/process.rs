@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::task::JoinHandle;
 
+use super::hush::Secrets;
 use super::launch::Launch;
 use super::replica::unix_ms;
 use super::spec::VariantSpec;
@@ -27,6 +29,8 @@ const MAX_LOG: u64 = 16 * 1024 * 1024;
 /// The exit code by which the worker says that its port is taken.
 const EXIT_PORT_TAKEN: i32 = 4;
 const TAIL_LINES: usize = 20;
+/// How long the end of a log is waited for once its process ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a replica process is made of.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub(super) struct Recipe {
     pub(super) place: String,
     pub(super) launch: Launch,
     pub(super) env: Vec<(String, String)>,
+    /// Values of it that must not be shown.
+    pub(super) secrets: Secrets,
     pub(super) worker: PathBuf,
     pub(super) log: PathBuf,
     pub(super) request_timeout: Duration,
@@ -53,6 +59,8 @@ pub(super) struct Process {
     log_from: u64,
     /// The other end of its standard input: closed, however this process ends, it tells the worker to end.
     lifeline: Option<ChildStdin>,
+    /// Who writes its log.
+    pumps: Vec<JoinHandle<()>>,
 }
 
 /// Ports given to replicas of this process, so that two that start together never get the same.
@@ -124,6 +132,7 @@ impl Recipe {
             place: format!("variant.{}", variant.shown()),
             launch: variant.launch.clone(),
             env: variant.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            secrets: Secrets::of(&variant.env, &variant.secret),
             worker: worker.to_path_buf(),
             log: worker.with_file_name(format!("{name}.log")),
             request_timeout,
@@ -193,13 +202,29 @@ impl Recipe {
             .env("MLP_REPLICA", marker.trim_start_matches("MLP_REPLICA="))
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
             .kill_on_drop(true);
+        let hushed = !self.secrets.is_empty();
+        match hushed {
+            true => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+            false => command.stdout(log.try_clone()?).stderr(log.try_clone()?),
+        };
         let mut child = command.spawn()?;
+        let pumps = if hushed { self.pumps(&mut child, &log)? } else { Vec::new() };
         let pid = child.id().unwrap_or_default();
         let lifeline = child.stdin.take();
-        Ok(Process { child, pid, port, marker, log: self.log.clone(), log_from, lifeline })
+        Ok(Process { child, pid, port, marker, log: self.log.clone(), log_from, lifeline, pumps })
+    }
+
+    /// What it says goes to its log without the secrets it was given.
+    fn pumps(&self, child: &mut Child, log: &File) -> io::Result<Vec<JoinHandle<()>>> {
+        let mut pumps = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            pumps.push(tokio::spawn(self.secrets.clone().pump(stdout, log.try_clone()?)));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            pumps.push(tokio::spawn(self.secrets.clone().pump(stderr, log.try_clone()?)));
+        }
+        Ok(pumps)
     }
 }
 
@@ -220,10 +245,16 @@ impl Process {
 
     /// Waits until it ends by itself.
     pub(super) async fn ended(&mut self) -> String {
-        match self.child.wait().await {
+        let ended = match self.child.wait().await {
             Ok(status) => describe(status),
             Err(error) => format!("cannot be waited for: {error}"),
+        };
+        // Its last words are worth a moment; what it started itself may hold its streams open for ever.
+        for pump in &mut self.pumps {
+            let _ = tokio::time::timeout(LAST_WORDS, pump).await;
         }
+        self.pumps.clear();
+        ended
     }
 
     /// After its end: whether it ended because another process had its port.
@@ -312,6 +343,7 @@ mod tests {
                 model_dir: folder.into(),
             },
             env: vec![("GIVEN".into(), "yes".into())],
+            secrets: Secrets::default(),
             worker: folder.join("worker.py"),
             log: folder.join("v-0.log"),
             request_timeout: Duration::from_secs(1),

@@ -19,13 +19,14 @@ use super::capture::{Captured, Origin};
 use super::client::{CallError, Client, error_text};
 use super::compose::compose;
 use super::graph::GraphSpec;
+use super::hush::Secrets;
 use super::inference;
 use super::metrics::{Busy, Counts, exposition};
 use super::refusal::Refusal;
 use super::replica::unix_ms;
 use super::routing::{Routing, Target, Variant};
 use super::shadow::{Original, Shadows};
-use super::spec::{ModelLabel, Protocol};
+use super::spec::{ModelLabel, Protocol, VariantSpec};
 use super::window::{Ticket, Window};
 
 /// How much of a refused body is read.
@@ -246,7 +247,7 @@ impl Router {
         };
         let copies = self.shadows.copy(routing, &Original { serving: variant, body: &body, id });
         let (variant, ticket, outcome) = send(&self.client, routing, variant, target, body).await;
-        let outcome = read_predictions(outcome, rows.len());
+        let outcome = read_predictions(&variant.spec, outcome, rows.len());
         let asked = Asked { origin: Origin::Variant(&variant.spec), id, started };
         let status = asked.record(routing, rows, &outcome);
         variant.metrics.promised(&routing.spec.slo, status, started.elapsed());
@@ -349,6 +350,18 @@ fn read_rows(body: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
 
 /// The predictions of an answer, one for each row.
 pub(super) fn read_predictions(
+    variant: &VariantSpec,
+    outcome: Result<(u16, Bytes), CallError>,
+    rows: usize,
+) -> Result<Vec<Box<RawValue>>, Refusal> {
+    predictions_of(outcome, rows).map_err(|mut refusal| {
+        // Code that fails may tell with what.
+        refusal.message = Secrets::of(&variant.env, &variant.secret).clean(&refusal.message);
+        refusal
+    })
+}
+
+fn predictions_of(
     outcome: Result<(u16, Bytes), CallError>,
     rows: usize,
 ) -> Result<Vec<Box<RawValue>>, Refusal> {

@@ -103,7 +103,7 @@ impl Shadows {
         let outcome = self.client.predict(target.port, body.clone(), timeout).await;
         let latency = started.elapsed();
         let rows = serde_json::from_slice::<Rows<'_>>(&body).map(|rows| rows.rows).unwrap_or_default();
-        let predictions = read_predictions(outcome, rows.len());
+        let predictions = read_predictions(&variant.spec, outcome, rows.len());
         let counter =
             if predictions.is_ok() { &variant.metrics.shadowed } else { &variant.metrics.shadow_failed };
         counter.fetch_add(1, Ordering::Relaxed);

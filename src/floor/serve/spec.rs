@@ -96,6 +96,9 @@ pub struct VariantSpec {
     /// What is added to the clean environment of the replicas.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Names of those whose values are secrets: they come out neither in logs nor in messages.
+    #[serde(default)]
+    pub secret: BTreeSet<String>,
     /// The model that is served, as responses and metrics name it.
     pub model: ModelLabel,
     /// The digest of the model version: another digest is another process.
@@ -271,6 +274,7 @@ impl fmt::Debug for VariantSpec {
             .field("scale", &self.scale)
             .field("launch", &self.launch)
             .field("env", &self.env.keys())
+            .field("secret", &self.secret)
             .field("model", &self.model)
             .field("digest", &self.digest)
             .finish()

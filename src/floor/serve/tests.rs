@@ -100,6 +100,7 @@ impl Bench {
                 model_dir,
             },
             env: BTreeMap::new(),
+            secret: std::collections::BTreeSet::new(),
             model: ModelLabel { address: "model.churn".into(), version: value },
             digest: format!("digest-{value}"),
         }
@@ -480,6 +481,7 @@ async fn a_batch_is_predicted_in_chunks() {
         name: "scores".into(),
         launch: bench.variant("v", WHOLE, 3).launch,
         env: BTreeMap::new(),
+        secret: std::collections::BTreeSet::new(),
         start_timeout_ms: 60_000,
         request_timeout_ms: 60_000,
         log_dir: bench.path().join("logs"),

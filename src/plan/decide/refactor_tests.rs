@@ -5,6 +5,7 @@ use mlp_state::deposed;
 
 use super::tests::{World, known, seen};
 use super::*;
+use crate::{Import, Removed};
 
 fn id(name: &str) -> ResourceId {
     format!("model.{name}").parse().unwrap()

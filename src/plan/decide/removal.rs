@@ -6,6 +6,7 @@ use mlp_state::{Record, Status, successor};
 use mlp_value::ResourceId;
 
 use super::Decider;
+use crate::changes::Sides;
 use crate::{Action, Kept, Mode, Part, PlanStep, codes};
 
 impl Decider<'_, '_> {
@@ -63,12 +64,21 @@ impl Decider<'_, '_> {
             return;
         }
         if self.observed(&record.id) == Some(&Seen::Absent) {
+            // The old object of a replacement that is gone was meant to go, and what was never whole is not missed.
             let why = match &record.status {
                 Status::Tainted { reason } => reason,
-                Status::Ready => "deleted outside mlp",
+                Status::Ready => {
+                    if successor(&record.id).is_none() {
+                        self.gone_drift(record);
+                    }
+                    "deleted outside mlp"
+                }
             };
             self.forget(record, why);
             return;
+        }
+        if self.input.mode != Mode::Destroy && successor(&record.id).is_none() {
+            self.found_otherwise(record);
         }
         if self.input.mode == Mode::RefreshOnly {
             return;
@@ -99,6 +109,16 @@ impl Decider<'_, '_> {
         let mut step = self.ending(record, Action::Delete, &reason);
         step.calls = self.calls(&step, CallKind::Delete);
         self.drafts.insert((record.id.clone(), Part::Old), step);
+    }
+
+    /// Notes what was changed outside `mlp` of something that is not wanted any more.
+    fn found_otherwise(&mut self, record: &Record) {
+        let kind = (self.input.kinds)(&record.kind);
+        let (Some(kind), Some(Seen::Present(seen))) = (kind, self.observed(&record.id)) else { return };
+        let desired = record.applied.lift();
+        let sides = Sides { kind, desired: &desired, applied: &record.applied, observed: Some(&seen.config) };
+        let drift = sides.drift();
+        self.drifted(record, &drift, Some(&seen.config));
     }
 
     pub(super) fn protected(&mut self, id: &ResourceId, verb: &str, place: Option<String>) {

@@ -8,7 +8,7 @@ use mlp_state::{Record, deposed};
 use mlp_value::{KnownValue, Path, ResourceId};
 
 use super::Decider;
-use crate::{Action, FieldChange, Part, PlanStep, codes};
+use crate::{Action, Cause, FieldChange, Part, PlanStep, codes};
 
 impl Decider<'_, '_> {
     /// Changes less those that are to be ignored.
@@ -43,9 +43,9 @@ impl Decider<'_, '_> {
                     before: Some(before),
                     after: Some(after.lift()),
                     action: Action::Update,
-                    reason: Some("remembered only; the target is not touched".to_owned()),
+                    cause: Cause::Memory,
+                    reason: None,
                     sensitive: false,
-                    drift: false,
                 }
             })
             .collect()

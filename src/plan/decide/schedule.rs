@@ -31,8 +31,27 @@ impl Decider<'_, '_> {
             self.plan.steps.push(step);
         }
         self.plan.drift.sort_by(|a, b| a.resource.cmp(&b.resource));
+        self.plan.events.sort_by(|a, b| a.resource.cmp(&b.resource));
+        self.plan.unchanged.sort_by(|a, b| a.resource.cmp(&b.resource));
+        self.tables();
         self.plan.deferred.sort_by(|a, b| a.resource.cmp(&b.resource));
         self.plan.count();
+    }
+
+    /// Carries the field tables of every kind in the plan.
+    fn tables(&mut self) {
+        let plan = &self.plan;
+        let kinds: BTreeSet<&str> = plan
+            .steps
+            .iter()
+            .map(|step| step.kind.as_str())
+            .chain(plan.drift.iter().map(|item| item.kind.as_str()))
+            .chain(plan.events.iter().map(|item| item.kind.as_str()))
+            .chain(plan.unchanged.iter().map(|item| item.kind.as_str()))
+            .collect();
+        let tables =
+            kinds.into_iter().filter_map(|kind| Some((kind.to_owned(), (self.input.kinds)(kind)?.clone())));
+        self.plan.context.kinds = tables.collect();
     }
 
     fn edges(&self, by_id: &BTreeMap<ResourceId, usize>) -> (Edges, Edges) {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use mlp_eval::{Expr, Node, Traversal, TraversalStep, Unknown};
 use mlp_provider::{
-    Call, Deferral, ErrorClass, Field, Lifecycle, LowerInput, Lowered, Observed, ProviderError, Session,
-    Support, Target,
+    Call, Deferral, ErrorClass, Field, Lifecycle, LowerInput, Lowered, Observed, Provider, ProviderError,
+    Session, Support, Target,
 };
-use mlp_value::{Type, Value};
+use mlp_state::{State, Status};
+use mlp_value::{KnownValue, Type, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{OriginKind, RenderOptions, render_json, render_text};
+use crate::{OriginKind, OriginText, PlanOptions, Refactor, RenderOptions, render_json, render_text};
 
 struct Fake(Vec<ResourceKind>);
 
@@ -55,6 +56,7 @@ fn fake() -> Fake {
             Field::optional("pace", "Pace.").runtime(),
             Field::optional("text", "Text."),
             Field::computed("intact", "Whether it is whole."),
+            Field::optional("mark", "What it holds.").new_version("the data changed").advances(),
         ],
     )])
 }
@@ -128,11 +130,11 @@ fn state_of(desired: &[Desired]) -> State {
 }
 
 pub(super) struct World {
-    mode: Mode,
+    pub(super) mode: Mode,
     pub(super) desired: Vec<Desired>,
     pub(super) state: State,
     pub(super) observed: BTreeMap<ResourceId, Seen>,
-    options: PlanOptions,
+    pub(super) options: PlanOptions,
     pub(super) refactor: Refactor,
     /// Whether things hold data.
     stateful: bool,
@@ -269,7 +271,7 @@ fn what_is_there_against_what_was_applied() {
     let mut world = World::new("a size=1", "a size=1; b size=1");
     world.see("a", Seen::Absent);
     world.see("b", Seen::Absent);
-    world.check("create a; forget b; drift a");
+    world.check("create a; forget b; drift a; drift b");
     for (owner, wanted) in
         [(Owner::Mine, "import a"), (Owner::Foreign, "!MLP0520"), (Owner::CannotTell, "!MLP0520")]
     {
@@ -333,7 +335,7 @@ fn a_hole_is_filled_from_what_stays_and_left_where_something_moves() {
     moving.check("update a; update b <1");
     let options = RenderOptions { color: false, width: 80, verbose: false };
     let text = render_text(&moving.plan().0, options);
-    assert!(text.contains("text = \"http://a\" -> (known after model.a)"), "{text}");
+    assert!(text.contains("text = \"http://a\" -> (known after model.a is updated)"), "{text}");
     assert!(text.contains("leads to: model.b will be updated in place"), "{text}");
     assert_eq!(render_json(&moving.plan().0)["resource_changes"][1]["change"]["after_unknown"]["text"], true);
 }
@@ -348,7 +350,7 @@ fn people_see_what_changes_and_why_and_no_secret() {
             "  # model.a will be updated in place",
             "      ~ size = 8090 -> 8091   (environment.dev, main.mlp:21)",
             "      ~ token = (sensitive)",
-            "  # 2 resources will be updated in place: model.b, model.c",
+            "  # 2 resources will be updated in place, each in the same way",
             "  ? model.w: no version",
             "Plan: 0 to add, 3 to change, 0 to destroy, 1 deferred.",
         ] {
@@ -447,7 +449,7 @@ proptest! {
         for step in &plan.steps {
             prop_assert!(step.after.iter().all(|before| *before < step.number));
         }
-        let text = serde_json::to_string(&plan).unwrap();
+        let text = String::from_utf8(plan.to_file().unwrap()).unwrap();
         let back = Plan::from_json(&text).unwrap();
         prop_assert_eq!(&back, &plan);
         prop_assert_eq!(back.digest(), plan.digest());

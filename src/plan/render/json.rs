@@ -1,153 +1,306 @@
-//! The plan for programs, in the shape of Terraform's: `resource_changes` with `actions`, `before` and `after`.
+//! The plan for programs, in the shape of Terraform's `show -json`: `resource_changes` with `actions`, `before` and `after`.
+//! What Terraform has no word for stands beside it in our own: `action`, `reason`, `fields`, `events`.
+
+mod values;
+
+use std::collections::BTreeSet;
 
 use mlp_eval::{PlanValue, Unknown};
-use mlp_value::{KnownValue, ResourceId, Value, fingerprint_of, has_sealed};
+use mlp_value::{Key, KnownValue, ResourceId, Value};
 use serde_json::{Map, Value as Json, json};
 
-use crate::{Action, DriftItem, FieldChange, Part, Plan, PlanStep};
+use self::values::{Shown, masked, unknown_in};
+use super::values::{computed_from, waits_for};
+use super::view::new_first;
+use crate::words::{BY_REQUEST, TAINTED, TRIGGERED};
+use crate::{Action, DeferredItem, DriftItem, EventItem, FieldChange, Part, Plan, PlanStep, Unchanged};
+
+/// Version of the document, which is that of the shape it follows.
+const SHAPE: &str = "1.2";
+/// Version of the values in it.
+const VALUES: &str = "1.0";
 
 /// The plan as JSON.
 pub fn render_json(plan: &Plan) -> Json {
-    let shown = plan.steps.iter().filter(|step| step.part != Some(Part::Old));
+    let shown = Shown::of(plan);
+    let first = new_first(plan);
+    let steps: Vec<&PlanStep> = plan.steps.iter().filter(|step| step.part != Some(Part::Old)).collect();
+    let mut changes: Vec<Json> = steps.iter().map(|step| resource_change(step, &first, &shown)).collect();
+    changes.extend(plan.unchanged.iter().map(|one| unchanged(one, &shown)));
     json!({
-        "format_version": format!("{}.0", plan.format_version),
+        "format_version": SHAPE,
         "mlp_version": plan.mlp_version,
+        "plan_format_version": plan.format_version,
+        "plan_mode": plan.mode,
         "project": plan.project,
         "environment": plan.environment,
-        "mode": plan.mode,
         "lineage": plan.lineage,
         "serial": plan.serial,
         "state_digest": plan.state_digest,
         "spec_digest": plan.spec_digest,
-        "resource_changes": shown.map(|step| resource_change(plan, step)).collect::<Vec<_>>(),
-        "resource_drift": plan.drift.iter().map(drift).collect::<Vec<_>>(),
-        "deferred_changes": plan.deferred,
+        "variables": variables(plan),
+        "planned_values": { "root_module": { "resources": planned_values(plan, &steps, &shown) } },
+        "resource_changes": changes,
+        "resource_drift": plan.drift.iter().map(|item| drift(item, &shown)).collect::<Vec<_>>(),
+        "events": plan.events.iter().map(event).collect::<Vec<_>>(),
+        "deferred_changes": plan.deferred.iter().map(deferred).collect::<Vec<_>>(),
         "kept": plan.kept,
-        "unchanged": plan.unchanged,
+        "prior_state": { "format_version": VALUES, "values": { "root_module": { "resources": prior(plan, &shown) } } },
+        "configuration": configuration(plan, &steps),
+        "unchanged": plan.unchanged.len(),
         "summary": plan.counts,
-        "warnings": plan.warnings,
+        "options": plan.context.options,
+        "warnings": plan.context.notices.iter().map(|notice| &notice.detail).collect::<Vec<_>>(),
+        "applyable": !plan.is_empty(),
+        "complete": plan.deferred.is_empty(),
+        "errored": false,
     })
 }
 
+/// What says which resource is meant.
 fn address(id: &ResourceId, kind: &str) -> Map<String, Json> {
     let mut map = Map::new();
     map.insert("address".into(), json!(id));
     map.insert("mode".into(), json!("managed"));
     map.insert("type".into(), json!(kind));
+    map.insert("kind".into(), json!(id.address.kind.as_ref()));
     map.insert("name".into(), json!(id.address.name.as_ref()));
+    match &id.address.key {
+        Some(Key::Index(index)) => map.insert("index".into(), json!(index)),
+        Some(Key::Text(text)) => map.insert("index".into(), json!(text.as_ref())),
+        None => None,
+    };
+    if let Some(module) = id.address.enclosing().last() {
+        map.insert("module_address".into(), json!(module.to_string()));
+    }
     map
 }
 
-fn actions(plan: &Plan, step: &PlanStep) -> Json {
+/// Terraform's words for what is done.
+fn actions(step: &PlanStep, first: &BTreeSet<&ResourceId>) -> Json {
     match step.action {
-        Action::NoOp => json!(["no-op"]),
-        Action::Resize | Action::Update => json!(["update"]),
-        Action::NewVersion => json!(["new-version"]),
+        Action::NoOp | Action::Move | Action::Defer => json!(["no-op"]),
+        Action::Import if step.calls.is_empty() => json!(["no-op"]),
+        Action::Resize | Action::Update | Action::NewVersion | Action::Import => json!(["update"]),
         Action::Create => json!(["create"]),
         Action::Delete => json!(["delete"]),
         Action::Read => json!(["read"]),
         Action::Forget => json!(["forget"]),
-        Action::Move => json!(["move"]),
-        Action::Defer => json!(["defer"]),
-        Action::Import if step.calls.is_empty() => json!(["import"]),
-        Action::Import => json!(["import", "update"]),
-        Action::Replace => {
-            let old =
-                plan.steps.iter().find(|one| one.resource == step.resource && one.part == Some(Part::Old));
-            let new_first = old.is_some_and(|old| old.number > step.number);
-            if new_first { json!(["create", "delete"]) } else { json!(["delete", "create"]) }
-        }
+        Action::Replace if first.contains(&step.resource) => json!(["create", "delete"]),
+        Action::Replace => json!(["delete", "create"]),
     }
 }
 
-fn resource_change(plan: &Plan, step: &PlanStep) -> Json {
-    let mut map = address(&step.resource, &step.kind);
-    let hidden = |name: &str| step.secret.iter().any(|secret| secret == name);
-    let before = step
-        .before
-        .as_ref()
-        .map_or(Json::Null, |value| without(&masked(&value.lift()), &hidden, &mut |_| Json::Null));
-    let after = step
-        .config
-        .as_ref()
-        .map_or(Json::Null, |value| without(&masked(value), &hidden, &mut |_| Json::Null));
-    let unknown = step.config.as_ref().and_then(unknown_in).unwrap_or_else(|| json!({}));
-    let sealed = [step.before.as_ref().map(KnownValue::lift), step.config.clone()];
-    let sealed = sealed.iter().flatten().filter_map(Value::as_object).flatten();
-    let sealed = sealed.filter(|(_, value)| has_sealed(value)).map(|(name, _)| name.to_string());
-    let sensitive: Map<String, Json> =
-        step.secret.iter().cloned().chain(sealed).map(|name| (name, Json::Bool(true))).collect();
+/// Terraform's words for why, where it has one.
+fn action_reason(step: &PlanStep) -> Option<&'static str> {
+    let reason = step.reason.as_deref().unwrap_or_default();
+    match step.action {
+        Action::Delete => Some("delete_because_no_resource_config"),
+        Action::Replace if reason == BY_REQUEST => Some("replace_by_request"),
+        Action::Replace if reason.starts_with(TAINTED) => Some("replace_because_tainted"),
+        Action::Replace if reason.starts_with(TRIGGERED) => Some("replace_by_triggers"),
+        Action::Replace => Some("replace_because_cannot_update"),
+        _ => None,
+    }
+}
+
+fn resource_change(step: &PlanStep, first: &BTreeSet<&ResourceId>, shown: &Shown<'_>) -> Json {
+    let before = step.before.as_ref().map(KnownValue::lift);
     let replaced = step.changes.iter().filter(|change| change.action == Action::Replace);
+    let mut change = json!({
+        "actions": actions(step, first),
+        "before": before.as_ref().map_or(Json::Null, |value| shown.plain(&step.kind, value)),
+        "after": step.config.as_ref().map_or(Json::Null, |value| shown.plain(&step.kind, value)),
+        "after_unknown": step.config.as_ref().and_then(unknown_in).unwrap_or_else(|| json!({})),
+        "before_sensitive": shown.sensitive(&step.kind, before.as_ref()),
+        "after_sensitive": shown.sensitive(&step.kind, step.config.as_ref()),
+        "replace_paths": replaced.map(|change| steps_of(&change.path)).collect::<Vec<_>>(),
+    });
+    if step.action == Action::Import {
+        change["importing"] = json!({ "id": step.identity });
+    }
+    let mut map = address(&step.resource, &step.kind);
+    if let Some(from) = &step.moved_from {
+        map.insert("previous_address".into(), json!(from));
+    }
+    if let Some(reason) = action_reason(step) {
+        map.insert("action_reason".into(), json!(reason));
+    }
     map.insert("provider_name".into(), json!(step.provider));
     map.insert("identity".into(), json!(step.identity));
-    map.insert("previous_address".into(), json!(step.moved_from));
-    map.insert("action_reason".into(), json!(step.reason));
+    map.insert("action".into(), json!(step.action));
+    map.insert("reason".into(), json!(step.reason));
     map.insert("place".into(), json!(step.place));
     map.insert("stateful".into(), json!(step.stateful));
     map.insert("removal".into(), json!(step.removal));
-    map.insert(
-        "change".into(),
-        json!({
-            "actions": actions(plan, step),
-            "before": before,
-            "after": after,
-            "after_unknown": unknown,
-            "before_sensitive": sensitive,
-            "after_sensitive": sensitive,
-            "replace_paths": replaced.map(|change| change.path.to_string()).collect::<Vec<_>>(),
-        }),
-    );
+    map.insert("step".into(), json!({ "number": step.number, "after": step.after }));
+    map.insert("change".into(), change);
     map.insert("fields".into(), step.changes.iter().map(field).collect());
     Json::Object(map)
 }
 
+fn unchanged(one: &Unchanged, shown: &Shown<'_>) -> Json {
+    let value = one.config.lift();
+    let (plain, sensitive) = (shown.plain(&one.kind, &value), shown.sensitive(&one.kind, Some(&value)));
+    let mut map = address(&one.resource, &one.kind);
+    map.insert("provider_name".into(), json!(one.provider));
+    map.insert("identity".into(), json!(one.identity));
+    map.insert("action".into(), json!(Action::NoOp));
+    map.insert("reason".into(), Json::Null);
+    map.insert("place".into(), json!(one.place));
+    map.insert("stateful".into(), json!(shown.stateful(&one.kind)));
+    map.insert(
+        "change".into(),
+        json!({
+            "actions": ["no-op"], "before": plain, "after": plain, "after_unknown": {},
+            "before_sensitive": sensitive, "after_sensitive": sensitive, "replace_paths": [],
+        }),
+    );
+    map.insert("fields".into(), json!([]));
+    Json::Object(map)
+}
+
+/// A path as Terraform writes it: the steps in a list.
+fn steps_of(path: &mlp_value::Path) -> Json {
+    let steps = path.steps().iter().map(|step| match step {
+        mlp_value::Step::Field(name) => json!(name.as_ref()),
+        mlp_value::Step::Index(index) => json!(index),
+    });
+    steps.collect()
+}
+
 fn field(change: &FieldChange) -> Json {
+    let plain = |value: &PlanValue| masked(value).to_plain_json_with(&mut |_: &Unknown| Json::Null);
     json!({
-        "path": change.path, "action": change.action, "reason": change.reason, "origin": change.origin,
-        "drift": change.drift, "sensitive": change.sensitive,
-        "before": change.before.as_ref().map(KnownValue::to_plain_json),
-        "after": change.after.as_ref().map(|value| value.to_plain_json_with(&mut |_: &Unknown| Json::Null)),
+        "path": change.path, "action": change.action, "cause": change.cause, "reason": change.why(),
+        "origin": change.origin, "sensitive": change.sensitive,
+        "before": change.before.as_ref().map(|value| plain(&value.lift())),
+        "after": change.after.as_ref().map(plain),
         "after_unknown": change.after.as_ref().is_some_and(Value::has_holes),
+        "known_after": change.after.as_ref().map(waits_for).unwrap_or_default(),
+        "computed_from": change.after.as_ref().map(computed_from).unwrap_or_default(),
     })
 }
 
-fn drift(item: &DriftItem) -> Json {
+fn drift(item: &DriftItem, shown: &Shown<'_>) -> Json {
     let mut map = address(&item.resource, &item.kind);
-    let actions = if item.gone { json!(["delete"]) } else { json!(["update"]) };
-    map.insert("change".into(), json!({ "actions": actions }));
+    let (before, after) = (item.before.lift(), item.after.as_ref().map(KnownValue::lift));
+    map.insert(
+        "change".into(),
+        json!({
+            "actions": if item.gone { ["delete"] } else { ["update"] },
+            "before": shown.plain(&item.kind, &before),
+            "after": after.as_ref().map_or(Json::Null, |value| shown.plain(&item.kind, value)),
+            "after_unknown": {},
+            "before_sensitive": shown.sensitive(&item.kind, Some(&before)),
+            "after_sensitive": shown.sensitive(&item.kind, after.as_ref()),
+        }),
+    );
     map.insert("fields".into(), item.changes.iter().map(field).collect());
     Json::Object(map)
 }
 
-/// The value with a word instead of what must not be shown.
-fn masked(value: &PlanValue) -> PlanValue {
-    if fingerprint_of(value).is_some() {
-        return Value::text("(sensitive)");
-    }
-    match value {
-        Value::List(items) => Value::list(items.iter().map(masked)),
-        Value::Object(items) => Value::object(items.iter().map(|(name, item)| (name.as_ref(), masked(item)))),
-        other => other.clone(),
-    }
+fn event(item: &EventItem) -> Json {
+    let mut map = address(&item.resource, &item.kind);
+    map.insert("fields".into(), item.changes.iter().map(field).collect());
+    Json::Object(map)
 }
 
-/// Plain JSON less the fields that are never shown.
-fn without(value: &PlanValue, hidden: &dyn Fn(&str) -> bool, hole: &mut dyn FnMut(&Unknown) -> Json) -> Json {
-    let Some(items) = value.as_object() else { return value.to_plain_json_with(hole) };
-    let shown = items.iter().filter(|(name, _)| !hidden(name));
-    Json::Object(shown.map(|(name, item)| (name.to_string(), item.to_plain_json_with(hole))).collect())
+fn deferred(item: &DeferredItem) -> Json {
+    let mut change = address(&item.resource, &item.kind);
+    change.insert("change".into(), json!({ "actions": ["no-op"], "before": null, "after": null }));
+    json!({
+        "reason": if item.through.is_empty() { "absent_prereq" } else { "deferred_prereq" },
+        "resource_change": change,
+        "why": item.why, "filled_by": item.filled_by, "through": item.through,
+    })
 }
 
-/// `true` where the value is not known yet, in its shape; `None` where all of it is known.
-fn unknown_in(value: &PlanValue) -> Option<Json> {
-    match value {
-        Value::Hole(_) => Some(Json::Bool(true)),
-        Value::List(items) if value.has_holes() => {
-            Some(items.iter().map(|item| unknown_in(item).unwrap_or(Json::Bool(false))).collect())
-        }
-        Value::Object(items) if value.has_holes() => Some(Json::Object(
-            items.iter().filter_map(|(name, item)| Some((name.to_string(), unknown_in(item)?))).collect(),
-        )),
-        _ => None,
+fn variables(plan: &Plan) -> Json {
+    let given = plan.context.variables.iter().map(|(name, given)| {
+        let value = match given.sensitive {
+            false => json!({ "value": given.value.to_plain_json() }),
+            true => json!({ "value": null, "sensitive": true }),
+        };
+        (name.clone(), value)
+    });
+    Json::Object(given.collect())
+}
+
+/// A resource with all its values.
+fn valued(id: &ResourceId, kind: &str, provider: &str, value: &PlanValue, shown: &Shown<'_>) -> Json {
+    let mut map = address(id, kind);
+    map.insert("provider_name".into(), json!(provider));
+    map.insert("schema_version".into(), json!(shown.schema_version(kind)));
+    map.insert("values".into(), shown.plain(kind, value));
+    map.insert("sensitive_values".into(), shown.sensitive(kind, Some(value)));
+    Json::Object(map)
+}
+
+fn planned_values(plan: &Plan, steps: &[&PlanStep], shown: &Shown<'_>) -> Vec<Json> {
+    let of_steps = steps.iter().filter_map(|step| {
+        Some(valued(&step.resource, &step.kind, &step.provider, step.config.as_ref()?, shown))
+    });
+    of_steps.chain(stays(plan, shown)).collect()
+}
+
+fn prior(plan: &Plan, shown: &Shown<'_>) -> Vec<Json> {
+    let steps = plan.steps.iter().filter(|step| step.part != Some(Part::New));
+    let of_steps = steps.filter_map(|step| {
+        let before = step.before.as_ref()?.lift();
+        let id = step.moved_from.as_ref().unwrap_or(&step.resource);
+        Some(valued(id, &step.kind, &step.provider, &before, shown))
+    });
+    of_steps.chain(stays(plan, shown)).collect()
+}
+
+fn stays<'s>(plan: &'s Plan, shown: &'s Shown<'_>) -> impl Iterator<Item = Json> + 's {
+    plan.unchanged
+        .iter()
+        .map(|one| valued(&one.resource, &one.kind, &one.provider, &one.config.lift(), shown))
+}
+
+fn configuration(plan: &Plan, steps: &[&PlanStep]) -> Json {
+    let declared = steps.iter().filter(|step| step.config.is_some());
+    let of_steps = declared.map(|step| {
+        let needs = step.record.as_ref().map(|record| record.depends_on.as_slice()).unwrap_or_default();
+        configured(&step.resource, &step.kind, needs, step.place.as_deref(), &step.provider)
+    });
+    let stays = plan.unchanged.iter().map(|one| {
+        configured(&one.resource, &one.kind, &one.depends_on, one.place.as_deref(), &one.provider)
+    });
+    let (name, alias) = plan.context.provider.split_once('.').unwrap_or((&plan.context.provider, ""));
+    json!({
+        "provider_config": {
+            plan.context.provider.as_str(): {
+                "name": name, "full_name": plan.context.provider, "alias": alias,
+                "version_constraint": plan.context.provider_version,
+            }
+        },
+        "root_module": { "resources": of_steps.chain(stays).collect::<Vec<_>>() },
+    })
+}
+
+fn configured(
+    id: &ResourceId,
+    kind: &str,
+    needs: &[ResourceId],
+    place: Option<&str>,
+    provider: &str,
+) -> Json {
+    let mut map = address(id, kind);
+    map.insert("provider_config_key".into(), json!(provider));
+    map.insert("depends_on".into(), json!(needs));
+    map.insert("place".into(), json!(place));
+    Json::Object(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_list_of_steps() {
+        assert_eq!(steps_of(&"a.b[2].c".parse().unwrap()), json!(["a", "b", 2, "c"]));
     }
 }

@@ -1,13 +1,8 @@
-//! The plan for people.
+//! The plan for people, on a terminal.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use mlp_eval::PlanValue;
-use mlp_value::{KnownValue, Value, units};
-use similar::{ChangeTag, TextDiff};
-
-use super::values::{inline, lines};
-use crate::{Action, FieldChange, Mode, OriginKind, OriginText, Part, Plan, PlanStep};
+use super::diff::Extent;
+use super::view::{Group, Row, View};
+use crate::Plan;
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +17,9 @@ pub struct RenderOptions {
 
 /// Lines of a long value that are shown unless everything is asked for.
 const SHORT: usize = 16;
-/// Unchanged lines shown around a changed one.
-const CONTEXT: usize = 2;
 
-struct Page {
+struct Page<'v> {
+    view: &'v View<'v>,
     options: RenderOptions,
     text: String,
 }
@@ -33,53 +27,38 @@ struct Page {
 /// The plan as text.
 pub fn render_text(plan: &Plan, options: RenderOptions) -> String {
     let options = RenderOptions { width: options.width.max(40), ..options };
-    let mut page = Page { options, text: String::new() };
-    page.drift(plan);
-    page.steps(plan);
-    page.deferred(plan);
-    page.kept(plan);
-    let summary = summary(plan);
-    page.wrapped("", "", &summary, None);
+    let view = View::of(plan);
+    let mut page = Page { view: &view, options, text: String::new() };
+    page.found("Changed outside mlp:", &view.drift);
+    page.found("Since the last apply, the running platform moved by itself:", &view.events);
+    page.steps();
+    page.deferred();
+    page.kept();
+    page.wrapped("", "", &view.summary(), None);
     page.text
 }
 
-/// `Plan: 3 to add, 1 to change, 0 to destroy.`
-fn summary(plan: &Plan) -> String {
-    let counts = plan.counts;
-    let mut extra = String::new();
-    for (count, what) in [
-        (counts.import, "to take over"),
-        (counts.moved, "to move"),
-        (counts.forget, "to forget"),
-        (counts.deferred, "deferred"),
-    ] {
-        if count > 0 {
-            extra.push_str(&format!(", {count} {what}"));
-        }
-    }
-    if !plan.is_empty() {
-        let (add, change, destroy) = (counts.add, counts.change, counts.destroy);
-        return format!("Plan: {add} to add, {change} to change, {destroy} to destroy{extra}.");
-    }
-    let waits = extra.strip_prefix(", ").map(|extra| format!(" ({extra})")).unwrap_or_default();
-    match plan.mode {
-        Mode::Destroy => format!("No changes. There is nothing to destroy{waits}."),
-        Mode::RefreshOnly => format!("No changes. What is there is what is remembered{waits}."),
-        Mode::Apply => format!("No changes. What is there is what is written{waits}."),
-    }
+/// What changed outside `mlp` and what the running platform moved, as text; empty where nothing did.
+pub fn render_drift(plan: &Plan, options: RenderOptions) -> String {
+    let options = RenderOptions { width: options.width.max(40), ..options };
+    let view = View::of(plan);
+    let mut page = Page { view: &view, options, text: String::new() };
+    page.found("Changed outside mlp:", &view.drift);
+    page.found("Since the last apply, the running platform moved by itself:", &view.events);
+    page.text
 }
 
 fn color_of(symbol: &str) -> Option<&'static str> {
     match symbol {
         "+" | "<-" => Some("32"),
         "-" | "-/+" | "+/-" => Some("31"),
-        "~" | "+~" | "<=" => Some("33"),
-        "?" | "." | "->" => Some("36"),
+        "~" | "+~" | "<=" | "!" => Some("33"),
+        "?" | "." | "->" | "*" => Some("36"),
         _ => None,
     }
 }
 
-impl Page {
+impl Page<'_> {
     fn paint(&self, code: Option<&str>, text: &str) -> String {
         match code {
             Some(code) if self.options.color && !text.is_empty() => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
@@ -114,153 +93,85 @@ impl Page {
         self.line(&painted);
     }
 
-    fn drift(&mut self, plan: &Plan) {
-        if plan.drift.is_empty() {
+    /// What was found otherwise than it is remembered.
+    fn found(&mut self, title: &str, groups: &[Group<'_>]) {
+        if groups.is_empty() {
             return;
         }
-        self.wrapped("", "", "Changed outside mlp:", Some("1"));
+        self.wrapped("", "", title, Some("1"));
         self.line("");
-        for item in &plan.drift {
-            let what = if item.gone { "was deleted" } else { "was changed" };
-            self.wrapped("  # ", "  ", &format!("{} {what}", item.resource), Some("1"));
-            for change in &item.changes {
-                self.field(change);
+        for group in groups {
+            for member in &group.members {
+                self.wrapped("  # ", "  ", &format!("{} {}", member.resource, group.phrase), Some("1"));
             }
+            group.rows.iter().for_each(|row| self.field(row));
             self.line("");
         }
     }
 
-    fn steps(&mut self, plan: &Plan) {
-        let shown: Vec<&PlanStep> = plan.steps.iter().filter(|step| step.part != Some(Part::Old)).collect();
-        if shown.is_empty() {
+    fn steps(&mut self) {
+        let view = self.view;
+        if view.groups.is_empty() {
             return;
         }
         self.wrapped("", "", "What will be done:", Some("1"));
+        for (symbol, meaning) in view.legend() {
+            let sign = self.paint(color_of(symbol), &format!("{symbol:>3}"));
+            self.line(&format!("  {sign} {meaning}"));
+        }
         self.line("");
-        let new_first: BTreeSet<&mlp_value::ResourceId> = shown
-            .iter()
-            .filter(|new| {
-                let old = plan.steps.iter().find(|one| {
-                    new.part.is_some() && one.resource == new.resource && one.part == Some(Part::Old)
-                });
-                old.is_some_and(|old| old.number > new.number)
-            })
-            .map(|step| &step.resource)
-            .collect();
-        let leads = leads_to(plan);
-        // Steps that do the same to several resources are shown once.
-        let mut groups: Vec<(String, Vec<&PlanStep>)> = Vec::new();
-        let mut at: BTreeMap<String, usize> = BTreeMap::new();
-        for step in shown {
-            let symbol = if new_first.contains(&step.resource) { "+/-" } else { step.action.symbol() };
-            let body = self.body(step);
-            let key = format!("{symbol}\n{}\n{:?}\n{body}", step.kind, step.reason);
-            let alone = body.is_empty();
-            match at.get(&key).filter(|_| !alone) {
-                Some(group) => groups[*group].1.push(step),
-                None => {
-                    at.insert(key, groups.len());
-                    groups.push((symbol.to_owned(), vec![step]));
-                }
-            }
-        }
-        for (symbol, steps) in groups {
-            self.group(&symbol, &steps, &leads);
-        }
+        view.groups.iter().for_each(|group| self.group(group));
     }
 
-    fn group(&mut self, symbol: &str, steps: &[&PlanStep], leads: &BTreeMap<u32, BTreeSet<String>>) {
-        let Some(first) = steps.first() else { return };
-        let names: Vec<String> = steps.iter().map(|step| step.resource.to_string()).collect();
-        let title = match names.as_slice() {
-            [name] => format!("{name} {}", first.action.phrase()),
-            names => format!("{} resources {}: {}", names.len(), first.action.phrase(), names.join(", ")),
+    fn group(&mut self, group: &Group<'_>) {
+        let title = match group.members.as_slice() {
+            [one] => format!("{} {}", one.resource, group.phrase),
+            all => format!("{} resources {}, each in the same way", all.len(), group.phrase),
         };
         self.wrapped("  # ", "  ", &title, Some("1"));
-        if let Some(reason) = &first.reason {
+        if let Some(reason) = group.reason {
             self.wrapped("  # ", "  ", &format!("({reason})"), None);
         }
-        let head = self.paint(color_of(symbol), symbol);
-        let place = first.place.as_ref().map(|place| format!("   ({place})")).unwrap_or_default();
-        for step in steps {
-            let line = format!("  {head} {}  [{}]", step.resource, step.kind);
-            let fits = 3 + symbol.chars().count() + plain_length(step) + place.chars().count();
-            if steps.len() == 1 && fits <= self.options.width {
-                self.line(&format!("{line}{place}"));
+        let head = self.paint(color_of(group.symbol), group.symbol);
+        for member in &group.members {
+            let line = format!("{}  [{}]", member.resource, group.kind);
+            let place = member.place.map(|place| format!("   ({place})")).unwrap_or_default();
+            let long = 3 + group.symbol.chars().count() + line.chars().count() + place.chars().count();
+            let place = if long <= self.options.width { place } else { String::new() };
+            self.line(&format!("  {head} {line}{place}"));
+        }
+        let mut hidden = 0;
+        for row in &group.rows {
+            if row.default && !self.options.verbose {
+                hidden += 1;
             } else {
-                self.line(&line);
+                self.field(row);
             }
         }
-        let body = self.body(first);
-        self.text.push_str(&body);
-        for step in steps {
-            if let Some(removal) = &step.removal {
-                let size = if removal.bytes > 0 {
-                    format!(" ({} freed)", units::format_bytes(removal.bytes))
-                } else {
-                    String::new()
-                };
-                self.wrapped("      ", "  ", &format!("loses: {}{size}", removal.what), Some("31"));
-            }
+        if hidden > 0 {
+            self.line(&format!("        … {hidden} defaults (--verbose shows them)"));
         }
-        let follows: BTreeSet<&str> =
-            steps.iter().filter_map(|step| leads.get(&step.number)).flatten().map(String::as_str).collect();
-        if !follows.is_empty() {
-            let follows = follows.into_iter().collect::<Vec<_>>().join(", ");
-            self.wrapped("      ", "  ", &format!("leads to: {follows}"), None);
+        for loss in &group.loses {
+            self.wrapped("      ", "  ", &format!("loses: {loss}"), Some("31"));
+        }
+        if !group.leads.is_empty() {
+            let follows: Vec<&str> = group.leads.iter().map(String::as_str).collect();
+            self.wrapped("      ", "  ", &format!("leads to: {}", follows.join(", ")), None);
         }
         self.line("");
     }
 
-    /// The lines below a step's head.
-    fn body(&self, step: &PlanStep) -> String {
-        let mut page = Page { options: self.options, text: String::new() };
-        let plain = |change: &&FieldChange| self.options.verbose || !is_created_default(change);
-        for change in step.changes.iter().filter(plain) {
-            page.field(change);
-        }
-        let hidden = step.changes.iter().filter(|change| !plain(change)).count();
-        if hidden > 0 {
-            page.line(&format!("        … {hidden} defaults (--verbose shows them)"));
-        }
-        page.text
-    }
-
-    fn field(&mut self, change: &FieldChange) {
-        let symbol = match (change.action, &change.before, &change.after) {
-            _ if change.sensitive => "~",
-            (Action::Replace, ..) => "-/+",
-            (Action::NewVersion, ..) => "+~",
-            (_, None, _) => "+",
-            (_, _, None) => "-",
-            _ => "~",
-        };
-        let mut notes = Vec::new();
-        if change.action == Action::Replace {
-            notes.push("forces replacement".to_owned());
-        }
-        notes.extend(change.reason.clone());
-        if change.drift && change.action != Action::Read {
-            notes.push("changed outside mlp".to_owned());
-        }
-        notes.extend(change.origin.as_ref().and_then(origin));
-        let note = if notes.is_empty() { String::new() } else { format!("({})", notes.join("; ")) };
-        let head = format!("{} = ", change.path);
-        let before: Option<PlanValue> = change.before.as_ref().map(KnownValue::lift);
-        let value = match (&before, &change.after) {
-            _ if change.sensitive => "(sensitive)".to_owned(),
-            (Some(before), Some(after)) => format!("{} -> {}", inline(before), inline(after)),
-            (Some(before), None) => inline(before),
-            (None, Some(after)) => inline(after),
-            (None, None) => "null".to_owned(),
-        };
+    fn field(&mut self, row: &Row<'_>) {
+        let symbol = row.symbol;
+        let note = row.note();
+        let head = format!("{} = ", row.change.path);
+        let value = row.inline(&self.view.words);
         let start = 6 + symbol.chars().count() + 1 + head.chars().count();
         let sign = self.paint(color_of(symbol), symbol);
         let room = self.options.width;
-        let many = [before.as_ref(), change.after.as_ref()].into_iter().flatten().any(is_long_text);
-        if many || start + value.chars().count() > room {
+        if row.is_long() || start + value.chars().count() > room {
             self.line(&format!("      {sign} {head}"));
-            self.several(before.as_ref(), change.after.as_ref());
+            self.several(row);
             if !note.is_empty() {
                 self.wrapped("          ", "", &note, None);
             }
@@ -275,37 +186,13 @@ impl Page {
     }
 
     /// A value too long for a line, or two compared line by line.
-    fn several(&mut self, before: Option<&PlanValue>, after: Option<&PlanValue>) {
-        let width = self.options.width.saturating_sub(12);
-        // Both are laid out item by item, so that the comparison is one of items.
-        let layout = |value: Option<&PlanValue>, other: Option<&PlanValue>| {
-            let compared = other.is_some() && value.is_some_and(|value| matches!(value, Value::List(_)));
-            let all = value.map(|value| lines(value, if compared { width.min(40) } else { width }));
-            all.unwrap_or_default().into_iter().flat_map(|line| folded(&line, width)).collect::<Vec<_>>()
-        };
-        let (old, new) = (layout(before, after), layout(after, before));
-        let (old, new): (Vec<&str>, Vec<&str>) =
-            (old.iter().map(String::as_str).collect(), new.iter().map(String::as_str).collect());
-        let diff = TextDiff::from_slices(&old, &new);
-        let mut rows: Vec<(&str, String)> = Vec::new();
-        let groups = diff.grouped_ops(if self.options.verbose { usize::MAX / 4 } else { CONTEXT });
-        for (number, group) in groups.iter().enumerate() {
-            if number > 0 {
-                rows.push((" ", "…".to_owned()));
-            }
-            for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
-                let sign = match change.tag() {
-                    ChangeTag::Delete => "-",
-                    ChangeTag::Insert => "+",
-                    ChangeTag::Equal => " ",
-                };
-                rows.push((sign, change.value().to_owned()));
-            }
-        }
+    fn several(&mut self, row: &Row<'_>) {
+        let extent = Extent { width: self.options.width.saturating_sub(12), whole: self.options.verbose };
+        let rows = row.diff(extent, &self.view.words);
         let shown = if self.options.verbose || rows.len() <= SHORT { rows.len() } else { SHORT };
         let hidden = rows.len() - shown;
-        for (sign, row) in rows.into_iter().take(shown) {
-            let painted = self.paint(color_of(sign), &format!("{sign} {row}"));
+        for row in rows.into_iter().take(shown) {
+            let painted = self.paint(color_of(row.sign), &format!("{} {}", row.sign, row.text));
             self.line(&format!("          {painted}"));
         }
         if hidden > 0 {
@@ -313,7 +200,8 @@ impl Page {
         }
     }
 
-    fn deferred(&mut self, plan: &Plan) {
+    fn deferred(&mut self) {
+        let plan = self.view.plan;
         if plan.deferred.is_empty() {
             return;
         }
@@ -333,7 +221,8 @@ impl Page {
         self.line("");
     }
 
-    fn kept(&mut self, plan: &Plan) {
+    fn kept(&mut self) {
+        let plan = self.view.plan;
         if plan.kept.is_empty() {
             return;
         }
@@ -344,66 +233,4 @@ impl Page {
         }
         self.line("");
     }
-}
-
-fn plain_length(step: &PlanStep) -> usize {
-    step.resource.to_string().chars().count() + step.kind.chars().count() + 4
-}
-
-fn is_long_text(value: &PlanValue) -> bool {
-    value.as_text().is_some_and(|text| text.contains('\n'))
-}
-
-fn origin(origin: &OriginText) -> Option<String> {
-    match (origin.kind, &origin.environment) {
-        (OriginKind::Default, _) => Some("default".to_owned()),
-        (OriginKind::Environment, Some(name)) => Some(format!("environment.{name}, {}", origin.place)),
-        _ if origin.place.is_empty() => None,
-        _ => Some(origin.place.clone()),
-    }
-}
-
-/// A value nobody wrote, of something new.
-fn is_created_default(change: &FieldChange) -> bool {
-    let default = change.origin.as_ref().is_some_and(|origin| origin.kind == crate::OriginKind::Default);
-    default && change.before.is_none() && change.action == Action::Create
-}
-
-/// A line broken into pieces of that many characters.
-fn folded(line: &str, width: usize) -> Vec<String> {
-    let letters: Vec<char> = line.chars().collect();
-    if letters.is_empty() {
-        return vec![String::new()];
-    }
-    letters.chunks(width.max(20)).map(|piece| piece.iter().collect()).collect()
-}
-
-/// For each step, the resources whose steps come directly after it.
-fn leads_to(plan: &Plan) -> BTreeMap<u32, BTreeSet<String>> {
-    let by_number: BTreeMap<u32, &PlanStep> = plan.steps.iter().map(|step| (step.number, step)).collect();
-    // The old half of a replacement speaks through the new one, which is the one that is shown.
-    let shown: BTreeMap<_, u32> = plan
-        .steps
-        .iter()
-        .filter(|step| step.part != Some(Part::Old))
-        .map(|step| (&step.resource, step.number))
-        .collect();
-    let mut all: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
-    for (resource, later) in &plan.consequences {
-        if let Some(number) = shown.get(resource) {
-            all.entry(*number).or_default().extend(later.iter().cloned());
-        }
-    }
-    for step in &plan.steps {
-        for before in step.after.iter().filter_map(|number| by_number.get(number)) {
-            if before.resource != step.resource
-                && !matches!(before.action, Action::Delete | Action::Forget)
-                && let Some(number) = shown.get(&before.resource)
-            {
-                let word = format!("{} {}", step.resource, step.action.phrase());
-                all.entry(*number).or_default().insert(word);
-            }
-        }
-    }
-    all
 }
