@@ -18,6 +18,7 @@ mod scope;
 mod select;
 mod source;
 mod spread;
+mod together;
 mod typexpr;
 mod values;
 mod variables;
@@ -27,8 +28,11 @@ pub use codes::CODES;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
+pub use together::together;
 pub use variables::{Assignment, assignments};
 
+#[cfg(test)]
+mod looseness;
 #[cfg(test)]
 mod module_tests;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod codes;
 mod declaration;
+pub mod forms;
 #[cfg(test)]
 mod generated;
 mod json_schema;

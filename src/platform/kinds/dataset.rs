@@ -1,13 +1,13 @@
 //! `dataset`.
 
-use crate::phrases::{ENCRYPT, FORMAT, SAMPLE};
+use crate::phrases::{COLUMN_TYPE, ENCRYPT, FORMAT, SAMPLE};
 use crate::schema::{Attribute, Kind, Member, Output, Scope, Ty};
 
 /// One column.
 const COLUMN: &[Attribute] = &[
     Attribute::new(
         "type",
-        Ty::Enum(&["string", "number", "integer", "bool", "timestamp", "date", "any"]),
+        COLUMN_TYPE,
         "The type of its values.",
     )
     .required(),
@@ -90,7 +90,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("format", FORMAT, "The format its versions are kept in."),
     Attribute::new(
         "schema",
-        Ty::OneOf(&[Ty::Path, Ty::Map(&Ty::OneOf(&[Ty::Text, Ty::Object(COLUMN)]))]),
+        Ty::OneOf(&[Ty::Path, Ty::Map(&Ty::OneOf(&[COLUMN_TYPE, Ty::Object(COLUMN)]))]),
         "Its columns, in place or in a file: Avro, JSON Schema, or JSON as in place.",
     ),
     Attribute::new("classification", Ty::List(&Ty::Text), "What is sensitive about it."),
@@ -106,7 +106,7 @@ pub const KIND: Kind = Kind {
     labels: &["name"],
     attributes: ATTRIBUTES,
     open: false,
-    members: &[Member { word: "version", names_from: "", is: "dataset" }],
+    members: &[Member { word: "version", names_from: "", is: "dataset", facts: &[] }],
     outputs: &[
         Output { name: "version", ty: Ty::Text, doc: "The version that was made or found." },
         Output { name: "rows", ty: Ty::Number, doc: "How many rows that version has." },
