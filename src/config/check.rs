@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlp_diag::{Diagnostic, FileId, Span, one_of};
+use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{Expr as Ir, Node, Outcome, PlanValue, Quoted, Scope as _, TraversalStep, reference_of};
 use mlp_platform::schema::{Attribute, Known, Scope, Ty};
 use mlp_platform::{Edge, Origin, kinds};
@@ -69,11 +69,9 @@ impl<'a, 't> Checker<'a, 't> {
         if schema.default.is_empty() {
             return None;
         }
-        // A default is an expression of the language without names; the kinds' own test parses every one of them.
-        let expr = mlp_syntax::parse_expression(FileId(u32::MAX), schema.default).ok()?;
-        let outcome = mlp_eval::evaluate(&lower(&expr), &NameScope::root(self.evaluator)).ok()?;
+        let value = self.evaluator.default(schema.default)?;
         self.found.origins.insert(path.clone(), Origin::Default);
-        Some(outcome.value)
+        Some(value)
     }
 
     fn source(&mut self, source: &Source<'t>, schema: &'static Attribute, path: &Path) -> PlanValue {
@@ -178,6 +176,8 @@ impl<'a, 't> Checker<'a, 't> {
                     self.origin(&path, &entry.source);
                     values.push((attribute.name.to_owned(), self.typed(&entry.source, &attribute.ty, &path)));
                 }
+                // Most likely it is the one whose name is misspelt here, and that was said.
+                None if attribute.required && self.evaluator.has_misspelt(&[span]) => self.failed = true,
                 None if attribute.required => {
                     self.fail(missing(attribute, &path.to_string(), span));
                 }
@@ -311,7 +311,7 @@ impl<'a, 't> Checker<'a, 't> {
         let mut uses = false;
         ir.traversals(&mut |traversal, _| uses |= names.contains(&traversal.root.as_ref()));
         // A step's command and parameters without holes are plain values; a condition is always for later.
-        if !uses && (scope == Scope::Step || !only) {
+        if !uses && (!scope.is_condition() || !only) {
             return None;
         }
         let outer = NameScope::of(self.evaluator, self.owner, path.clone());
@@ -324,6 +324,7 @@ impl<'a, 't> Checker<'a, 't> {
             problems.into_iter().for_each(|problem| self.evaluator.report(problem));
             return Some(PlanValue::Null);
         }
+        self.evaluator.keep_quoted(&self.owner.address, path, scope, &ir);
         let text = (self.evaluator.text_of)(expr.span);
         let quoted = Quoted { text, scope: scope.name().to_owned(), expr: ir };
         Some(match quoted.to_value() {
@@ -384,7 +385,7 @@ fn close(
 }
 
 /// What a running endpoint is measured by; it is read when the expression is evaluated.
-const MEASURES: &[&str] =
+pub(crate) const MEASURES: &[&str] =
     &["p50_ms", "p90_ms", "p95_ms", "p99_ms", "p50", "p95", "p99", "error_rate", "requests", "availability"];
 
 /// Whether a traversal names a measure of an endpoint; that the endpoint is declared is checked here.
@@ -419,10 +420,14 @@ pub(crate) fn missing(attribute: &Attribute, path: &str, span: Span) -> Diagnost
 }
 
 /// Where an inner value of a literal list or object stands.
-fn inner_span(expr: &Expr, path: &Path) -> Option<Span> {
+pub(crate) fn inner_span(expr: &Expr, path: &Path) -> Option<Span> {
     let mut at = expr;
     for step in path.steps() {
         at = match (&at.kind, step) {
+            // The arguments of a call that stays one.
+            (mlp_syntax::ExprKind::Call { .. }, Step::Field(name)) if &**name == "args" => at,
+            (mlp_syntax::ExprKind::Call { arguments, .. }, Step::Index(index)) => arguments.get(*index)?,
+            (mlp_syntax::ExprKind::Parens(inner), _) => return inner_span(inner, path),
             (mlp_syntax::ExprKind::List(items), Step::Index(index)) => items.get(*index)?,
             (mlp_syntax::ExprKind::Object(items), Step::Field(name)) => {
                 let is_it = |key: &Expr| match &key.kind {

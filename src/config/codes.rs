@@ -25,6 +25,14 @@ pub const CODES: mlp_diag::CodeList = &[
     (MODULE, "a module that cannot be used so"),
     (LOOK_UP, "a look-up that finds nothing"),
     (OTHERS_OUTPUT, "an output of another project that cannot be used"),
+    (WIRING, "an artifact of another type"),
+    (COLUMN, "a column that the declared schema lacks"),
+    (SIGNATURE, "a signature that lacks what an endpoint's features give"),
+    (TRAFFIC, "traffic that does not sum"),
+    (METRIC, "a metric that is not among the declared names"),
+    (CONDITION, "what is no condition"),
+    (RESIDENCY, "a place where data may not be"),
+    (UNCHECKED, "what could not be checked"),
 ];
 
 pub(crate) const UNKNOWN_BLOCK: &str = "MLP0301";
@@ -50,3 +58,13 @@ pub(crate) const RESERVED: &str = "MLP0320";
 pub(crate) const MODULE: &str = "MLP0321";
 pub(crate) const LOOK_UP: &str = "MLP0322";
 pub(crate) const OTHERS_OUTPUT: &str = "MLP0323";
+/// The evaluator's own, for expressions that it does not see before a run.
+pub(crate) const UNKNOWN_FUNCTION: &str = "MLP0201";
+pub(crate) const WIRING: &str = "MLP0340";
+pub(crate) const COLUMN: &str = "MLP0341";
+pub(crate) const SIGNATURE: &str = "MLP0342";
+pub(crate) const TRAFFIC: &str = "MLP0343";
+pub(crate) const METRIC: &str = "MLP0344";
+pub(crate) const CONDITION: &str = "MLP0345";
+pub(crate) const RESIDENCY: &str = "MLP0346";
+pub(crate) const UNCHECKED: &str = "MLP0347";

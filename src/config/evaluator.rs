@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use mlp_diag::{Diagnostic, Diagnostics, Span};
+use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use mlp_eval::{Outcome, PlanValue, evaluate};
 use mlp_platform::schema::Attribute;
 use mlp_platform::{Edge, Origin};
@@ -17,9 +17,10 @@ use crate::codes;
 use crate::expression::lower;
 use crate::index::Declared;
 use crate::instances::Repeat;
+use crate::meaning::encloses;
 use crate::modules::Room;
 use crate::scope::NameScope;
-use crate::source::Source;
+use crate::source::{Entry, Source};
 use crate::values::plain_parts;
 
 /// A declaration's instance, merged for the environment.
@@ -61,6 +62,15 @@ pub(crate) struct Surroundings {
     pub(crate) root: String,
 }
 
+/// An expression that is kept for later, as it stands after what is known was put in.
+#[derive(Debug, Clone)]
+pub(crate) struct QuotedAt {
+    pub(crate) owner: Address,
+    pub(crate) at: Path,
+    pub(crate) scope: mlp_platform::schema::Scope,
+    pub(crate) expr: mlp_eval::Expr,
+}
+
 /// A plan value, null unless said.
 #[derive(Debug, Clone)]
 pub(crate) struct PlanValueOrNull(pub(crate) PlanValue);
@@ -90,6 +100,17 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) text_of: &'t dyn Fn(Span) -> String,
     pub(crate) needs: RefCell<Needs>,
     pub(crate) diagnostics: RefCell<Diagnostics>,
+    /// What nothing is declared to check by.
+    pub(crate) unchecked: RefCell<Diagnostics>,
+    /// Expressions kept for later, with the places of what they name.
+    pub(crate) quoted: RefCell<Vec<QuotedAt>>,
+    /// Names of attributes that nothing is known of, and labels of blocks that could not be read.
+    pub(crate) misspelt: Vec<Span>,
+    pub(crate) unread: BTreeSet<String>,
+    /// What the environment sets `variables` to.
+    pub(crate) given_variables: Option<Entry<'t>>,
+    /// The values of defaults, by their text.
+    defaults: RefCell<BTreeMap<&'static str, Option<PlanValue>>>,
     attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
     local_values: Values,
     inputs: Values,
@@ -129,6 +150,12 @@ impl<'t> Evaluator<'t> {
             text_of,
             needs: RefCell::default(),
             diagnostics: RefCell::default(),
+            unchecked: RefCell::default(),
+            quoted: RefCell::default(),
+            misspelt: Vec::new(),
+            unread: BTreeSet::new(),
+            given_variables: None,
+            defaults: RefCell::default(),
             attributes: RefCell::default(),
             local_values: RefCell::default(),
             inputs: RefCell::default(),
@@ -141,6 +168,35 @@ impl<'t> Evaluator<'t> {
         if !all.contains(&diagnostic) {
             all.push(diagnostic);
         }
+    }
+
+    /// Keeps a quoted expression for the checks that need the whole.
+    pub(crate) fn keep_quoted(
+        &self,
+        owner: &Address,
+        at: &Path,
+        scope: mlp_platform::schema::Scope,
+        expr: &mlp_eval::Expr,
+    ) {
+        let one = QuotedAt { owner: owner.clone(), at: at.clone(), scope, expr: expr.clone() };
+        self.quoted.borrow_mut().push(one);
+    }
+
+    /// Whether an attribute is misspelt within one of these.
+    pub(crate) fn has_misspelt(&self, within: &[Span]) -> bool {
+        self.misspelt.iter().any(|name| within.iter().any(|whole| encloses(*whole, *name)))
+    }
+
+    /// The value of an attribute's default: an expression without names, the same wherever it stands.
+    pub(crate) fn default(&self, text: &'static str) -> Option<PlanValue> {
+        if let Some(known) = self.defaults.borrow().get(text) {
+            return known.clone();
+        }
+        // The kinds' own test parses every one of them.
+        let expr = mlp_syntax::parse_expression(FileId(u32::MAX), text).ok()?;
+        let value = evaluate(&lower(&expr), &NameScope::root(self)).ok().map(|outcome| outcome.value);
+        self.defaults.borrow_mut().insert(text, value.clone());
+        value
     }
 
     /// Computes an expression for an instance; `None` after reporting what is wrong.

@@ -1,6 +1,6 @@
 //! What is declared: every block under its address, before anything is evaluated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_platform::kinds::{self, KINDS};
@@ -21,6 +21,8 @@ pub(crate) struct Declared<'t> {
     pub(crate) kind: &'static Kind,
     pub(crate) header: Span,
     pub(crate) parts: Parts<'t>,
+    /// The whole block, and the partial blocks that are merged into it.
+    pub(crate) spans: Vec<Span>,
 }
 
 /// An environment and what stands in it.
@@ -38,6 +40,8 @@ pub struct Index<'t> {
     pub(crate) declared: BTreeMap<Address, Declared<'t>>,
     pub(crate) environments: BTreeMap<String, EnvironmentBlock<'t>>,
     pub(crate) locals: BTreeMap<String, (&'t Ident, &'t Expr)>,
+    /// Labels of blocks that could not be read: what refers to them is not to blame.
+    pub(crate) unread: BTreeSet<String>,
 }
 
 /// The names of the environments that the trees declare.
@@ -80,7 +84,10 @@ impl<'t> Index<'t> {
             "environment" => self.environment(block, diagnostics),
             _ => {
                 let number = self.declared.len();
-                let Some(declared) = read_block(block, None, number, diagnostics) else { return };
+                let Some(declared) = read_block(block, None, number, diagnostics) else {
+                    self.unread.extend(block.labels.iter().map(|label| label.name.clone()));
+                    return;
+                };
                 if let Some(first) = self.declared.get(&declared.address) {
                     diagnostics.push(twice(&declared.address.to_string(), declared.header, first.header));
                     return;
@@ -112,7 +119,10 @@ impl<'t> Index<'t> {
         let Some(kind) = kinds::kind("environment") else { return };
         let (own, blocks): (Vec<&Block>, Vec<&Block>) =
             block.body.blocks.iter().partition(|inner| kind.attribute(&inner.kind.name).is_some());
-        let Some(address) = address_of(block, kind, 0, diagnostics) else { return };
+        let Some(address) = address_of(block, kind, 0, diagnostics) else {
+            self.unread.extend(block.labels.iter().map(|label| label.name.clone()));
+            return;
+        };
         let name = address.name.to_string();
         let mut reader = BodyReader { tag: None, diagnostics };
         let mut parts = reader.attributes(&block.body.attributes, &Expected::of(kind));
@@ -123,7 +133,7 @@ impl<'t> Index<'t> {
             diagnostics.push(twice(&address.to_string(), block.header, first.declared.header));
             return;
         }
-        let declared = Declared { address, kind, header: block.header, parts };
+        let declared = Declared { address, kind, header: block.header, parts, spans: vec![block.span] };
         let tag = block.labels.first().map(|label| label.name.as_str());
         self.environments.insert(name, EnvironmentBlock { declared, blocks, tag });
     }
@@ -158,7 +168,7 @@ pub(crate) fn read_block<'t>(
     } else {
         BodyReader { tag, diagnostics }.body(&block.body, &Expected::of(kind))
     };
-    Some(Declared { address, kind, header: block.header, parts })
+    Some(Declared { address, kind, header: block.header, parts, spans: vec![block.span] })
 }
 
 fn address_of(

@@ -3,6 +3,7 @@
 //! Pure: what it needs of the world it asks for. It knows no cloud and no prior state.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod calls;
 mod check;
 mod codes;
 mod evaluator;
@@ -11,8 +12,8 @@ mod fit;
 mod index;
 mod instances;
 mod look;
+mod meaning;
 mod modules;
-mod references;
 mod resolve;
 mod scope;
 mod select;

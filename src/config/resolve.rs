@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span, one_of};
+use mlp_diag::{Diagnostic, Diagnostics, Severity, SourceMap, Span, one_of};
 use mlp_eval::{PlanValue, reference_of};
 use mlp_platform::kinds;
 use mlp_platform::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
@@ -21,7 +21,7 @@ use crate::source::{Entry, Source, merge};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::Assignment;
-use crate::{references, select};
+use crate::{meaning, select};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,8 @@ pub struct Resolution {
     pub platform: Option<Platform>,
     /// What is wrong.
     pub diagnostics: Diagnostics,
+    /// What nothing is declared to check by: no mistakes, but worth knowing for who wants everything checked.
+    pub unchecked: Diagnostics,
     /// Open questions; with any open, the result is not final.
     pub needs: Needs,
 }
@@ -75,9 +77,16 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
         root: inputs.root.to_owned(),
     };
     let mut evaluator = Evaluator::new(surroundings, &index.locals, facts, &text_of);
+    let unknown = diagnostics.iter().filter(|one| one.code == codes::UNKNOWN_ATTRIBUTE);
+    evaluator.misspelt = unknown.filter_map(Diagnostic::place).collect();
+    evaluator.unread = index.unread.clone();
+    for inner in indexes.values() {
+        evaluator.unread.extend(inner.unread.iter().cloned());
+    }
     evaluator.diagnostics.replace(diagnostics);
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
+    evaluator.given_variables = environment.declared.parts.get("variables").cloned();
     variables(&mut evaluator, &declared, environment, inputs.assignments);
     Opener::new(&mut evaluator, &indexes).run(declared);
     let platform = build(&mut evaluator, environment, inputs.environment);
@@ -86,7 +95,8 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
     }
-    Resolution { platform, diagnostics, needs: evaluator.needs.into_inner() }
+    let unchecked = evaluator.unchecked.into_inner();
+    Resolution { platform, diagnostics, unchecked, needs: evaluator.needs.into_inner() }
 }
 
 fn unknown_environment(name: &str, index: &Index<'_>) -> Diagnostic {
@@ -140,6 +150,7 @@ fn merged<'t>(
                         base.parts.remove(&name);
                     }
                     let kind = base.kind;
+                    base.spans.extend(partial.spans);
                     merge(&mut base.parts, partial.parts, &|name| {
                         kind.attribute(name).map(|found| found.merge)
                     });
@@ -202,6 +213,10 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
     for schema in kind.all_attributes().filter(|schema| !CONSUMED.contains(&schema.name)) {
         let given = instance.declared.parts.contains_key(schema.name);
         if schema.required && !given {
+            // Most likely it is the one whose name is misspelt, and that was said.
+            if evaluator.has_misspelt(&instance.declared.spans) {
+                continue;
+            }
             evaluator.report(missing(schema, schema.name, instance.declared.header));
             continue;
         }
@@ -304,17 +319,23 @@ fn build<'t>(
             std::sync::Arc::make_mut(items).insert("value".into(), outcome.value);
         }
     }
+    // The environment is one of them while they are looked at together.
+    let here = environment.address.clone();
+    evaluator.instances.insert(here.clone(), own);
+    declarations.insert(here.clone(), environment);
     let mut diagnostics = Diagnostics::new();
-    references::check(&declarations, &mut diagnostics);
+    meaning::check(evaluator, &declarations, &mut diagnostics);
+    let environment = declarations.remove(&here)?;
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
     let Some((address, project)) = declarations
         .iter()
         .find(|(address, _)| &*address.kind == "project")
         .map(|(a, p)| (a.clone(), p.clone()))
     else {
+        let severity = if evaluator.unread.is_empty() { Severity::Error } else { Severity::Note };
         evaluator.report(
-            Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
-                .help("add `project \"name\" { mlp_version = \"~> 0.1\" }`"),
+            Diagnostic { severity, ..Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
+                .help("add `project \"name\" { mlp_version = \"~> 0.1\" }`") },
         );
         return None;
     };

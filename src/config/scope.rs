@@ -62,7 +62,7 @@ impl<'a, 't> NameScope<'a, 't> {
         let Some(kind) = kinds::kind(root).or_else(native) else { return Err(self.unknown_root(root, span)) };
         let (address, used) = self.address(kind, traversal, span)?;
         if kind.name == "environment" {
-            return Ok(reference(address, &[], used));
+            return self.environment(address, used, traversal, span);
         }
         let rest = &traversal.steps[used..];
         match (kind.name, rest.first().map(|step| word(step))) {
@@ -70,6 +70,28 @@ impl<'a, 't> NameScope<'a, 't> {
             _ => self.part_of(&address, kind, rest, span),
         }
         .map(|found| Resolved { consumed: used + found.consumed, ..found })
+    }
+
+    fn environment(&self, address: Address, used: usize, traversal: &Traversal, span: Option<Span>) -> Found {
+        let known = &self.evaluator.environments;
+        if !known.contains(&*address.name) {
+            if self.evaluator.unread.contains(&*address.name) {
+                return Err(followup(format!("`{address}` could not be read"), span));
+            }
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
+                .at_opt(span, "not declared")
+                .help(one_of(&address.name, names.iter().copied())));
+        }
+        if let Some(step) = traversal.steps.get(used) {
+            return Err(Diagnostic::error(
+                codes::UNKNOWN_NAME,
+                format!("`environment` has nothing called `{}`", text(step)),
+            )
+            .at_opt(span, "")
+            .help(format!("write `{address}`; what holds in the one that is compiled is in `target`")));
+        }
+        Ok(reference(address, &[], used))
     }
 
     /// What a module gives, and what stands behind that where it is a reference; `rest` stands behind the name.
@@ -229,6 +251,9 @@ impl<'a, 't> NameScope<'a, 't> {
             .at_opt(span, "referred to here")
             .note(why.clone())
             .help("include it here, or give this attribute another value in the environment");
+        }
+        if address.name.split('.').any(|name| self.evaluator.unread.contains(name)) {
+            return followup(format!("`{address}` could not be read"), span);
         }
         let of_kind = self
             .evaluator

@@ -71,6 +71,8 @@ fn variable_value<'t>(
             return plain_parts(evaluator, entry, variable, &scope);
         };
         (evaluator.expression(expr, &scope)?, expr.span, "its default".to_owned())
+    } else if evaluator.has_misspelt(&variable.spans) {
+        return None;
     } else {
         evaluator.report(
             Diagnostic::error(codes::VARIABLE, format!("variable `{name}` has no value"))
