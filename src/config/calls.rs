@@ -19,8 +19,6 @@ pub(crate) enum Gives {
     A(&'static str),
     /// True or false.
     Truth,
-    /// A value.
-    Value,
 }
 
 /// One of these functions.
@@ -121,7 +119,6 @@ pub(crate) fn fit_call(value: &PlanValue, wanted: &[&str]) -> Result<(), Misfit>
         },
         Gives::A(kind) => kind.to_owned(),
         Gives::Truth => "a truth value".to_owned(),
-        Gives::Value => "a value".to_owned(),
     };
     if wanted.is_empty() || wanted.contains(&gives.as_str()) {
         return Ok(());

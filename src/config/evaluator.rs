@@ -62,6 +62,11 @@ pub(crate) struct Surroundings {
     pub(crate) root: String,
 }
 
+thread_local! {
+    /// The values of attributes' defaults by their text: each is a constant of the language, and reading it takes longer than all else.
+    static DEFAULTS: RefCell<BTreeMap<&'static str, Option<PlanValue>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 /// An expression that is kept for later, as it stands after what is known was put in.
 #[derive(Debug, Clone)]
 pub(crate) struct QuotedAt {
@@ -109,8 +114,6 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) unread: BTreeSet<String>,
     /// What the environment sets `variables` to.
     pub(crate) given_variables: Option<Entry<'t>>,
-    /// The values of defaults, by their text.
-    defaults: RefCell<BTreeMap<&'static str, Option<PlanValue>>>,
     attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
     local_values: Values,
     inputs: Values,
@@ -155,7 +158,6 @@ impl<'t> Evaluator<'t> {
             misspelt: Vec::new(),
             unread: BTreeSet::new(),
             given_variables: None,
-            defaults: RefCell::default(),
             attributes: RefCell::default(),
             local_values: RefCell::default(),
             inputs: RefCell::default(),
@@ -189,13 +191,13 @@ impl<'t> Evaluator<'t> {
 
     /// The value of an attribute's default: an expression without names, the same wherever it stands.
     pub(crate) fn default(&self, text: &'static str) -> Option<PlanValue> {
-        if let Some(known) = self.defaults.borrow().get(text) {
-            return known.clone();
+        if let Some(known) = DEFAULTS.with_borrow(|all| all.get(text).cloned()) {
+            return known;
         }
         // The kinds' own test parses every one of them.
         let expr = mlp_syntax::parse_expression(FileId(u32::MAX), text).ok()?;
         let value = evaluate(&lower(&expr), &NameScope::root(self)).ok().map(|outcome| outcome.value);
-        self.defaults.borrow_mut().insert(text, value.clone());
+        DEFAULTS.with_borrow_mut(|all| all.insert(text, value.clone()));
         value
     }
 

@@ -9,7 +9,7 @@ use mlp_value::KnownValue;
 
 /// Functions of this language whose result is a fact about another object, decided where that object is known: they stay
 /// calls, as values.
-const DEFERRED_CALLS: &[&str] =
+pub(crate) const DEFERRED_CALLS: &[&str] =
     &["at", "version", "healthy", "deployed", "active", "offers", "price", "trained_on", "optional"];
 
 /// The key that marks such a call in a value.

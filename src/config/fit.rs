@@ -68,7 +68,11 @@ pub(crate) fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfi
             )),
             None => Err(mismatch(value, ty)),
         },
-        Ty::Text | Ty::Path | Ty::TypeExpr | Ty::Address => match value {
+        Ty::Address => match value.as_text().map(str::parse::<mlp_value::Address>) {
+            Some(Ok(_)) => Ok(value.clone()),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Text | Ty::Path | Ty::TypeExpr => match value {
             Value::Text(_) => Ok(value.clone()),
             Value::Number(number) => Ok(PlanValue::text(number.to_string())),
             Value::Bool(truth) => Ok(PlanValue::text(truth.to_string())),
@@ -277,7 +281,7 @@ pub(crate) fn describe(ty: &Ty) -> String {
         Ty::TypeExpr => "a type such as `list(string)`".into(),
         Ty::Ref([]) => "a reference to a declaration".into(),
         Ty::Ref(kinds) => format!("a reference to a {}", kinds.join(" or a ")),
-        Ty::Address => "an address".into(),
+        Ty::Address => "an address such as `endpoint.churn`".into(),
         Ty::KindName => "a kind of block".into(),
         Ty::List(item) => format!("a list of {}", describe(item)),
         Ty::Map(_) => "a map".into(),

@@ -14,6 +14,7 @@ mod instances;
 mod look;
 mod meaning;
 mod modules;
+mod partial;
 mod resolve;
 mod scope;
 mod select;

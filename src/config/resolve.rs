@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use mlp_diag::{Diagnostic, Diagnostics, Severity, SourceMap, Span, one_of};
 use mlp_eval::{PlanValue, reference_of};
-use mlp_platform::kinds;
 use mlp_platform::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
 use mlp_syntax::{ExprKind, Tree};
 use mlp_value::facts::{Facts, Needs};
@@ -14,10 +13,11 @@ use mlp_value::{Address, Path, Value};
 use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
-use crate::index::{Declared, EnvironmentBlock, Index, read_block};
+use crate::index::{EnvironmentBlock, Index};
 use crate::instances::Repeat;
 use crate::modules::{Module, Opener};
-use crate::source::{Entry, Source, merge};
+use crate::partial::merged;
+use crate::source::{Entry, Source};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::Assignment;
@@ -114,91 +114,6 @@ pub(crate) fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
         Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Text(text), .. }, _)) => Some(text.clone()),
         _ => None,
     }
-}
-
-pub(crate) type Merged<'t> = BTreeMap<Address, Declared<'t>>;
-
-/// The declarations with the environment's partial blocks in them, and those that stand in other environments only.
-fn merged<'t>(
-    index: &Index<'t>,
-    environment: &EnvironmentBlock<'t>,
-    diagnostics: &mut Diagnostics,
-) -> (Merged<'t>, BTreeMap<Address, String>) {
-    let mut declared = index.declared.clone();
-    let mut elsewhere = BTreeMap::new();
-    for (name, other) in &index.environments {
-        let here = std::ptr::eq(other, environment);
-        for (number, block) in other.blocks.iter().enumerate() {
-            let mut own = Diagnostics::new();
-            let found = read_partial(block, other.tag, number, &mut own);
-            if here {
-                diagnostics.append(&mut own);
-            }
-            let Some((partial, remove)) = found else { continue };
-            if !here {
-                if !index.declared.contains_key(&partial.address) {
-                    elsewhere.insert(partial.address, format!("it is declared in environment `{name}` only"));
-                }
-                continue;
-            }
-            match declared.get_mut(&partial.address) {
-                None => {
-                    declared.insert(partial.address.clone(), partial);
-                }
-                Some(base) => {
-                    for name in remove {
-                        base.parts.remove(&name);
-                    }
-                    let kind = base.kind;
-                    base.spans.extend(partial.spans);
-                    merge(&mut base.parts, partial.parts, &|name| {
-                        kind.attribute(name).map(|found| found.merge)
-                    });
-                }
-            }
-        }
-    }
-    (declared, elsewhere)
-}
-
-fn read_partial<'t>(
-    block: &'t mlp_syntax::Block,
-    tag: Option<&'t str>,
-    number: usize,
-    diagnostics: &mut Diagnostics,
-) -> Option<(Declared<'t>, Vec<String>)> {
-    if kinds::kind(&block.kind.name).is_some_and(|kind| !kind.partial) {
-        diagnostics.push(
-            Diagnostic::error(
-                codes::PARTIAL,
-                format!("a `{}` cannot stand in an environment", block.kind.name),
-            )
-            .at(block.header, "here")
-            .help("declare it at the top level"),
-        );
-        return None;
-    }
-    // `remove` is a word of partial blocks alone: it is taken out before the body meets its schema.
-    let mut before = Diagnostics::new();
-    let declared = read_block(block, tag, number, &mut before);
-    let removal = block.body.attributes.iter().find(|attribute| attribute.name.name == "remove");
-    let mut remove = Vec::new();
-    if let Some(attribute) = removal {
-        before.retain(|diagnostic| diagnostic.place() != Some(attribute.name.span));
-        match &attribute.expr.kind {
-            ExprKind::List(items) => remove.extend(items.iter().filter_map(|item| match &item.kind {
-                ExprKind::Text(name) => Some(name.clone()),
-                _ => None,
-            })),
-            _ => before.push(
-                Diagnostic::error(codes::PARTIAL, "`remove` takes a list of names")
-                    .at(attribute.expr.span, "")
-                    .help("write `remove = [\"queue\"]`"),
-            ),
-        }
-    }
-    diagnostics.append(&mut before);
-    declared.map(|declared| (declared, remove))
 }
 
 /// Attributes that are used up while loading.

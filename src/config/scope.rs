@@ -243,6 +243,9 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
+        if address.name.split('.').any(|name| self.evaluator.unread.contains(name)) {
+            return followup(format!("`{address}` could not be read"), span);
+        }
         if let Some(why) = self.evaluator.elsewhere.get(&address.without_key()) {
             return Diagnostic::error(
                 codes::UNKNOWN_NAME,
@@ -251,9 +254,6 @@ impl<'a, 't> NameScope<'a, 't> {
             .at_opt(span, "referred to here")
             .note(why.clone())
             .help("include it here, or give this attribute another value in the environment");
-        }
-        if address.name.split('.').any(|name| self.evaluator.unread.contains(name)) {
-            return followup(format!("`{address}` could not be read"), span);
         }
         let of_kind = self
             .evaluator

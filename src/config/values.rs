@@ -9,7 +9,8 @@ use mlp_value::Value;
 
 use crate::evaluator::Evaluator;
 use crate::index::{Declared, EnvironmentBlock};
-use crate::resolve::{Merged, literal_text};
+use crate::partial::Merged;
+use crate::resolve::literal_text;
 use crate::scope::NameScope;
 use crate::source::{Entry, Source};
 use crate::variables::Assignment;

@@ -135,7 +135,7 @@ fn check(reference: &Reference, used: &mut BTreeSet<usize>) -> (usize, String) {
         halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
     });
     for (mutant, found) in all.iter().zip(found) {
-        let exempt = EXEMPT.iter().position(|(way, path, _)| *way == mutant.way && mutant.is_at(path));
+        let exempt = EXEMPT.iter().position(|(way, path, _)| *way == mutant.way && mutant.is_at(reference.name, path));
         match (found, exempt) {
             (None, _) => {}
             (Some(_), Some(index)) => {

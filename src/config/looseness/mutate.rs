@@ -36,8 +36,13 @@ pub(super) struct Mutant {
 }
 
 impl Mutant {
-    /// Whether it is where a pattern says.
-    pub(super) fn is_at(&self, pattern: &str) -> bool {
+    /// Whether it is where a pattern says: `path`, `file:path`, and `path=word` for one word of a reference.
+    pub(super) fn is_at(&self, file: &str, pattern: &str) -> bool {
+        let (of, pattern) = pattern.split_once(':').unwrap_or((file, pattern));
+        let (pattern, word) = pattern.split_once('=').map_or((pattern, None), |(at, word)| (at, Some(word)));
+        if of != file || word.is_some_and(|word| !self.what.ends_with(&format!(": {word}"))) {
+            return false;
+        }
         let mut words = self.path.split('.');
         for wanted in pattern.split('.') {
             match (wanted, words.next()) {
@@ -82,7 +87,7 @@ impl Mutant {
                 let word = words.swap_remove(self.word);
                 *word = misspelt(word);
             }
-            Place::Function(name) => name.name = misspelt(&name.name),
+            Place::Function(name, _) => name.name = misspelt(&name.name),
         }
     }
 }
@@ -93,7 +98,7 @@ enum Place<'p> {
     Key(&'p mut Expr),
     Value(&'p mut Expr),
     Reference(&'p mut Expr),
-    Function(&'p mut Ident),
+    Function(&'p mut Ident, Span),
 }
 
 /// A word with a letter missing, or one too many where it is short.
@@ -149,9 +154,8 @@ pub(super) fn mutants(tree: &Tree, stranger: &str) -> Vec<Mutant> {
             all.push(Mutant { way, place: at, word, path: path.to_owned(), span, what });
         };
         match place {
-            Place::Name(name) | Place::Function(name) if name.name.is_empty() => {}
             Place::Name(name) => add(Way::Name, 0, name.span, name.name.clone()),
-            Place::Function(name) => add(Way::Word, 0, name.span, name.name.clone()),
+            Place::Function(name, call) => add(Way::Word, 0, call, name.name.clone()),
             Place::Key(key) => add(Way::Name, 0, key.span, text_of(key)),
             Place::Value(expr) => {
                 for way in [Way::List, Way::Text, Way::Object] {
@@ -209,6 +213,7 @@ fn under(path: &str, name: &str) -> String {
 }
 
 fn walk_expr(expr: &mut Expr, path: &str, visit: &mut Visit<'_>) {
+    let span = expr.span;
     match &mut expr.kind {
         ExprKind::Name(_) | ExprKind::Attr(..) => visit(path, Place::Reference(expr)),
         ExprKind::Index(..) => visit(path, Place::Reference(expr)),
@@ -223,7 +228,7 @@ fn walk_expr(expr: &mut Expr, path: &str, visit: &mut Visit<'_>) {
         ExprKind::Template(parts) => parts.iter_mut().for_each(|part| walk_part(part, path, visit)),
         ExprKind::List(items) => items.iter_mut().for_each(|item| walk_expr(item, path, visit)),
         ExprKind::Call { function, arguments, .. } => {
-            visit(path, Place::Function(function));
+            visit(path, Place::Function(function, span));
             arguments.iter_mut().for_each(|argument| walk_expr(argument, path, visit));
         }
         ExprKind::Parens(inner) | ExprKind::Unary(_, inner) => walk_expr(inner, path, visit),

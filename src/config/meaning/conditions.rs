@@ -95,7 +95,8 @@ fn tells_truth(value: &KnownValue) -> bool {
     let Some(reference) = reference_of(value) else { return false };
     let [word, _, fact] = reference.path.as_slice() else { return false };
     let members = kinds::kind(&reference.address.kind).map_or(&[][..], |kind| kind.members);
-    members.iter().any(|member| member.word == word && member.facts.contains(&fact.as_str()))
+    // Whether it tells this very fact is a question of its members.
+    !fact.is_empty() && members.iter().any(|member| member.word == word && !member.facts.is_empty())
 }
 
 /// A call that stays one: its name and arguments.
@@ -126,8 +127,8 @@ fn walk(whole: &Whole<'_, '_>, expr: &Expr, scope: Scope, free: bool) {
             );
         }
         Node::Call { function, arguments, .. } => {
-            known(whole, function, expr.span);
-            arguments.iter().for_each(|argument| walk(whole, argument, scope, false));
+            let known = known(whole, function, expr.span);
+            arguments.iter().for_each(|argument| walk(whole, argument, scope, !known));
         }
         Node::Conditional { condition, then, otherwise } => {
             walk(whole, condition, scope, false);
@@ -142,16 +143,19 @@ fn walk(whole: &Whole<'_, '_>, expr: &Expr, scope: Scope, free: bool) {
     }
 }
 
-fn known(whole: &Whole<'_, '_>, function: &str, span: Option<Span>) {
+/// Whether there is such a function; says so where there is none.
+fn known(whole: &Whole<'_, '_>, function: &str, span: Option<Span>) -> bool {
     let names = || functions().iter().map(|one| one.name);
     if names().any(|name| name == function) {
-        return;
+        return true;
     }
+    let all = names().chain(crate::expression::DEFERRED_CALLS.iter().copied());
     whole.report(
         Diagnostic::error(codes::UNKNOWN_FUNCTION, format!("there is no function `{function}`"))
             .at_opt(span, "")
-            .help(one_of(function, names().collect::<Vec<_>>().iter().copied())),
+            .help(one_of(function, all.collect::<Vec<_>>().iter().copied())),
     );
+    false
 }
 
 /// What a call that stays one is given, as far as it is known.

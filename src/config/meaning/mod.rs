@@ -9,6 +9,7 @@ mod conditions;
 mod gates;
 mod members;
 mod names;
+mod params;
 mod schema_file;
 mod scopes;
 mod settings;

@@ -6,6 +6,7 @@ use mlp_platform::Declaration;
 use mlp_value::{Path, Value};
 
 use super::members::outputs;
+use super::params;
 use super::{Whole, names_of};
 use crate::calls::call_of;
 use crate::codes;
@@ -19,14 +20,19 @@ struct Artifact {
 /// Checks every step of every pipeline.
 pub(super) fn check(whole: &Whole<'_, '_>) {
     for pipeline in whole.of_kind("pipeline") {
+        params::defaults(whole, pipeline);
         for name in names_of(pipeline.body.field("step")) {
             let at = Path::of(&["step", name]);
             let Some(body) = pipeline.body.get(&at) else { continue };
             let step = Step { whole, pipeline, name, at, body };
             step.component();
+            params::of_step(whole, pipeline, name);
             step.wanted("from", "register", "model");
             step.wanted("evidence", "register", "metrics");
         }
+    }
+    for component in whole.of_kind("component") {
+        params::defaults(whole, component);
     }
     for experiment in whole.of_kind("experiment") {
         searched(whole, experiment);
@@ -69,7 +75,10 @@ impl Step<'_, '_, '_> {
     }
 
     fn inputs(&self, component: &Declaration) {
-        self.named("inputs", "input", component);
+        // A name that is not known is most likely the one that is missing.
+        if !self.named("inputs", "input", component) {
+            return;
+        }
         let declared = component.body.field("inputs").and_then(Value::as_object);
         for (input, wanted) in declared.into_iter().flat_map(|inputs| inputs.iter()) {
             let at = self.at.field("inputs").field(input);
@@ -115,15 +124,17 @@ impl Step<'_, '_, '_> {
     }
 
     /// Names that a step uses and its component declares.
-    fn named(&self, word: &str, one: &str, component: &Declaration) {
+    fn named(&self, word: &str, one: &str, component: &Declaration) -> bool {
         let known = names_of(component.body.field(word));
         if component.body.field(word).is_none() && word == "outputs" {
-            return;
+            return true;
         }
+        let mut all = true;
         for name in names_of(self.body.field(word)) {
             if known.contains(&name) {
                 continue;
             }
+            all = false;
             let place = self.whole.name_place(&self.pipeline.address, &self.at.field(word).field(name));
             let declared = self.whole.name_place(&component.address, &Path::of(&[word]));
             self.whole.report(
@@ -133,6 +144,7 @@ impl Step<'_, '_, '_> {
                     .help(one_of(name, known.iter().copied())),
             );
         }
+        all
     }
 
     /// An attribute that wants an artifact of one type.

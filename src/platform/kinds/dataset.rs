@@ -1,5 +1,6 @@
 //! `dataset`.
 
+use crate::forms;
 use crate::phrases::{COLUMN_TYPE, ENCRYPT, FORMAT, SAMPLE};
 use crate::schema::{Attribute, Kind, Member, Output, Scope, Ty};
 
@@ -77,7 +78,10 @@ const QUALITY: &[Attribute] = &[
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::new(
         "from",
-        Ty::List(&Ty::OneOf(&[Ty::Ref(&["source", "dataset", "features", "artifact"]), Ty::Text])),
+        Ty::List(&Ty::OneOf(&[
+            Ty::Ref(&["source", "dataset", "features", "artifact"]),
+            Ty::Form(&forms::LOCATION),
+        ])),
         "What it is read from: sources, datasets, paths or addresses.",
     ),
     Attribute::new("storage", Ty::Ref(&["storage"]), "Where its versions are kept."),

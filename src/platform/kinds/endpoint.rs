@@ -212,7 +212,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("graph", Ty::Object(GRAPH), "Several models that answer together."),
     Attribute::new(
         "input",
-        Ty::OneOf(&[Ty::Ref(&["dataset", "features", "storage"]), Ty::Text]),
+        Ty::OneOf(&[Ty::Ref(&["dataset", "features", "storage"]), Ty::Form(&forms::LOCATION)]),
         "What a batch reads.",
     ),
     Attribute::new("output", Ty::Object(BATCH_OUTPUT), "Where a batch writes."),
