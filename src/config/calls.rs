@@ -90,8 +90,7 @@ impl Signature {
             return Ok(());
         }
         let most = self.takes.len();
-        let wanted =
-            if self.least == most { most.to_string() } else { format!("{} to {most}", self.least) };
+        let wanted = if self.least == most { most.to_string() } else { format!("{} to {most}", self.least) };
         Err(format!("`{}` takes {wanted} arguments, and {given} are given", self.name))
     }
 }
@@ -124,8 +123,10 @@ pub(crate) fn fit_call(value: &PlanValue, wanted: &[&str]) -> Result<(), Misfit>
         return Ok(());
     }
     let wanted = wanted.join(" or a ");
-    let mut misfit =
-        misfit(format!("`{name}` gives a {gives} here, and a {wanted} is expected"), &format!("refer to a {wanted}"));
+    let mut misfit = misfit(
+        format!("`{name}` gives a {gives} here, and a {wanted} is expected"),
+        &format!("refer to a {wanted}"),
+    );
     misfit.code = codes::WRONG_KIND;
     Err(misfit)
 }

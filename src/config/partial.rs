@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Diagnostics, one_of};
 use mlp_platform::kinds;
-use mlp_platform::schema::Merge;
-use mlp_syntax::{Attribute, Block, Expr, ExprKind};
+use mlp_platform::schema::{Attribute, Kind, Merge, Ty};
+use mlp_syntax::{Block, Expr, ExprKind};
 use mlp_value::Address;
 
 use crate::codes;
 use crate::index::{Declared, EnvironmentBlock, Index, read_block};
-use crate::source::{Entry, Parts, Source};
+use crate::meaning::encloses;
+use crate::source::{Entry, Parts, Source, alternatives};
 
 /// The declarations of an environment by address.
 pub(crate) type Merged<'t> = BTreeMap<Address, Declared<'t>>;
@@ -49,6 +50,9 @@ pub(crate) fn merged<'t>(
                 continue;
             }
             match declared.get_mut(address) {
+                None if address.name.split('.').any(|name| index.unread.contains(name)) => {
+                    declared.insert(address.clone(), partial.declared);
+                }
                 None => whole(partial, &mut declared, diagnostics),
                 Some(base) => put_over(base, partial, diagnostics),
             }
@@ -75,8 +79,16 @@ fn whole<'t>(partial: Partial<'t>, declared: &mut Merged<'t>, diagnostics: &mut 
 /// Puts a partial block over the declaration of the same address.
 fn put_over<'t>(base: &mut Declared<'t>, partial: Partial<'t>, diagnostics: &mut Diagnostics) {
     base.spans.extend(partial.declared.spans);
+    // What is misspelt there may be what is removed here.
+    let misspelt = |one: &Diagnostic| {
+        let within = |place| base.spans.iter().any(|whole| encloses(*whole, place));
+        one.code == codes::UNKNOWN_ATTRIBUTE && one.place().is_some_and(within)
+    };
+    let spoilt = diagnostics.iter().any(misspelt);
     for (path, place) in partial.remove {
-        if let Err(problem) = remove(&mut base.parts, path) {
+        if let Err(problem) = remove(&mut base.parts, path)
+            && !spoilt
+        {
             let problem = problem.at(place, "nothing of that name").see(base.header, "declared here");
             diagnostics.push(problem);
         }
@@ -85,12 +97,7 @@ fn put_over<'t>(base: &mut Declared<'t>, partial: Partial<'t>, diagnostics: &mut
     if let (Some(old), Some(new)) = (base.parts.get("params"), partial.declared.parts.get("params")) {
         parameters(old, new, diagnostics);
     }
-    merge(
-        &mut base.parts,
-        partial.declared.parts,
-        &|name| kind.attribute(name).map(|found| found.merge),
-        diagnostics,
-    );
+    merge(&mut base.parts, partial.declared.parts, &Shape::Kind(kind), diagnostics);
 }
 
 /// Takes an attribute or a block away; `step.judge` is a labelled one.
@@ -112,24 +119,32 @@ fn remove(parts: &mut Parts<'_>, path: &str) -> Result<(), Diagnostic> {
 
 /// An environment gives parameters other values; it brings no new ones and does not change their types.
 fn parameters(old: &Entry<'_>, new: &Entry<'_>, diagnostics: &mut Diagnostics) {
-    let (Source::Parts(old_parts, ..), Source::Parts(new_parts, ..)) = (&old.source, &new.source) else { return };
+    let (Source::Parts(old_parts, ..), Source::Parts(new_parts, ..)) = (&old.source, &new.source) else {
+        return;
+    };
     for (name, given) in new_parts {
         let Some(declared) = old_parts.get(name) else {
             diagnostics.push(
-                Diagnostic::error(codes::PARTIAL, format!("there is no parameter `{name}` to give another value"))
-                    .at(given.name, "not declared")
-                    .see(old.name, "the parameters that there are")
-                    .help(one_of(name, old_parts.keys().map(String::as_str))),
+                Diagnostic::error(
+                    codes::PARTIAL,
+                    format!("there is no parameter `{name}` to give another value"),
+                )
+                .at(given.name, "not declared")
+                .see(old.name, "the parameters that there are")
+                .help(one_of(name, old_parts.keys().map(String::as_str))),
             );
             continue;
         };
         let (Some(was), Some(is)) = (literal(&declared.source), literal(&given.source)) else { continue };
         if was != is {
             diagnostics.push(
-                Diagnostic::error(codes::WRONG_TYPE, format!("the parameter `{name}` is a {was}, and this is a {is}"))
-                    .at(given.source.span(), format!("a {is}"))
-                    .see(declared.source.span(), format!("declared as a {was}"))
-                    .help(format!("give it a {was}")),
+                Diagnostic::error(
+                    codes::WRONG_TYPE,
+                    format!("the parameter `{name}` is a {was}, and this is a {is}"),
+                )
+                .at(given.source.span(), format!("a {is}"))
+                .see(declared.source.span(), format!("declared as a {was}"))
+                .help(format!("give it a {was}")),
             );
         }
     }
@@ -179,7 +194,10 @@ fn read<'t>(
 }
 
 /// The names in `remove`.
-fn removals<'t>(attribute: &'t Attribute, diagnostics: &mut Diagnostics) -> Vec<(&'t str, mlp_diag::Span)> {
+fn removals<'t>(
+    attribute: &'t mlp_syntax::Attribute,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(&'t str, mlp_diag::Span)> {
     let wrong = |expr: &Expr| {
         Diagnostic::error(codes::PARTIAL, "`remove` takes a list of names")
             .at(expr.span, "")
@@ -206,15 +224,56 @@ fn is_null(source: &Source<'_>) -> bool {
 /// The words that tell one variety of a thing from another: a change of them replaces the whole.
 const DISCRIMINANTS: &[&str] = &["kind", "engine"];
 
+/// What the parts of something are, and so how each of them is merged.
+enum Shape {
+    /// The attributes of a block.
+    Kind(&'static Kind),
+    /// Named attributes.
+    Attributes(&'static [Attribute]),
+    /// Blocks by label, each with these attributes.
+    Labels(&'static [Attribute]),
+    /// Values of one type by free keys.
+    Keys(&'static Ty),
+    /// Attributes that nothing is known of.
+    Unknown,
+}
+
+impl Shape {
+    fn of(ty: &'static Ty) -> Self {
+        let shapes = alternatives(ty).into_iter().find_map(|option| match option {
+            Ty::Object(attributes) | Ty::Open(attributes) => Some(Self::Attributes(attributes)),
+            Ty::Labelled(attributes) | Ty::MaybeLabelled(attributes) => Some(Self::Labels(attributes)),
+            Ty::Map(item) => Some(Self::Keys(item)),
+            _ => None,
+        });
+        shapes.unwrap_or(Self::Unknown)
+    }
+
+    /// How a part of that name is merged, and what its own parts are.
+    fn part(&self, name: &str) -> (Merge, Self) {
+        let attribute = |found: Option<&'static Attribute>| match found {
+            Some(found) => (found.merge, Self::of(&found.ty)),
+            None => (Merge::Whole, Self::Unknown),
+        };
+        match self {
+            Self::Kind(kind) => attribute(kind.attribute(name)),
+            Self::Attributes(all) => attribute(all.iter().find(|attribute| attribute.name == name)),
+            Self::Labels(attributes) => (Merge::Fields, Self::Attributes(attributes)),
+            Self::Keys(item) => {
+                let merge =
+                    if matches!(item, Ty::Object(_) | Ty::Map(_)) { Merge::Fields } else { Merge::Whole };
+                (merge, Self::of(item))
+            }
+            Self::Unknown => (Merge::Fields, Self::Unknown),
+        }
+    }
+}
+
 /// Merges a partial block into the parts of the declaration of the same address.
-fn merge<'t>(
-    base: &mut Parts<'t>,
-    partial: Parts<'t>,
-    find: &dyn Fn(&str) -> Option<Merge>,
-    diagnostics: &mut Diagnostics,
-) {
+fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, shape: &Shape, diagnostics: &mut Diagnostics) {
     for (name, entry) in partial {
-        let fields = find(&name) == Some(Merge::Fields);
+        let (how, inner) = shape.part(&name);
+        let fields = how == Merge::Fields;
         if is_null(&entry.source) {
             base.remove(&name);
             continue;
@@ -224,7 +283,7 @@ fn merge<'t>(
                 Some(Entry { source: Source::Parts(old, ..), .. }),
                 Entry { source: Source::Parts(new, ..), .. },
             ) if fields && !changes_discriminant(old, &new) => {
-                merge(old, new, &|_| Some(Merge::Fields), diagnostics);
+                merge(old, new, &inner, diagnostics);
             }
             // Only what is written as an object has fields to merge by: the two would replace each other unseen.
             (Some(old), new) if fields && is_computed(&old.source) != is_computed(&new.source) => {
@@ -237,7 +296,8 @@ fn merge<'t>(
                 );
             }
             // What is no object at all is refused where it stands, in every environment alike.
-            (Some(old), Entry { source: Source::Parts(..), .. }) if fields && literal(&old.source).is_some() => {}
+            (Some(old), Entry { source: Source::Parts(..), .. })
+                if fields && literal(&old.source).is_some() => {}
             (_, entry) => {
                 base.insert(name, entry);
             }

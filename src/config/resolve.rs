@@ -248,10 +248,11 @@ fn build<'t>(
         .map(|(a, p)| (a.clone(), p.clone()))
     else {
         let severity = if evaluator.unread.is_empty() { Severity::Error } else { Severity::Note };
-        evaluator.report(
-            Diagnostic { severity, ..Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
-                .help("add `project \"name\" { mlp_version = \"~> 0.1\" }`") },
-        );
+        evaluator.report(Diagnostic {
+            severity,
+            ..Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
+                .help("add `project \"name\" { mlp_version = \"~> 0.1\" }`")
+        });
         return None;
     };
     version(evaluator, &project);

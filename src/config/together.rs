@@ -4,7 +4,8 @@ use mlp_diag::{Diagnostic, Diagnostics, Label};
 
 /// What makes two diagnostics one mistake: what is wrong, and where.
 fn same(one: &Diagnostic, other: &Diagnostic) -> bool {
-    let place = |diagnostic: &Diagnostic| diagnostic.labels.iter().find(|label| label.primary).map(Label::clone);
+    let place =
+        |diagnostic: &Diagnostic| diagnostic.labels.iter().find(|label| label.primary).map(Label::clone);
     one.code == other.code && one.headline == other.headline && place(one) == place(other)
 }
 

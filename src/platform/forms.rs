@@ -41,8 +41,12 @@ pub const PRINCIPAL: Form =
     Form { name: "principal", what: "a principal", example: "service:checkout", check: principal };
 
 /// `env:NAME`, `vault:kv/risk#password`.
-pub const SECRET_PLACE: Form =
-    Form { name: "place of a secret", what: "the place of a secret", example: "env:TOKEN", check: secret_place };
+pub const SECRET_PLACE: Form = Form {
+    name: "place of a secret",
+    what: "the place of a secret",
+    example: "env:TOKEN",
+    check: secret_place,
+};
 
 /// `https://…`
 pub const URL: Form = Form { name: "URL", what: "a URL", example: "https://models.acme.io/v1", check: url };
@@ -69,7 +73,18 @@ pub const TOPOLOGY: Form =
 
 /// Every form.
 pub const FORMS: &[Form] = &[
-    CRON, TIMEZONE, DAY, VERSION, IMAGE, PRINCIPAL, SECRET_PLACE, URL, LOCATION, RECIPIENT, WINDOW, TOPOLOGY,
+    CRON,
+    TIMEZONE,
+    DAY,
+    VERSION,
+    IMAGE,
+    PRINCIPAL,
+    SECRET_PLACE,
+    URL,
+    LOCATION,
+    RECIPIENT,
+    WINDOW,
+    TOPOLOGY,
 ];
 
 fn require(holds: bool, why: &str) -> Result<(), String> {
@@ -109,7 +124,8 @@ fn day(text: &str) -> Result<(), String> {
 
 fn version(text: &str) -> Result<(), String> {
     let one = |demand: &str| {
-        let number = demand.trim().trim_start_matches(['~', '>', '<', '=', '!', '^', ' ']).trim_start_matches('v');
+        let number =
+            demand.trim().trim_start_matches(['~', '>', '<', '=', '!', '^', ' ']).trim_start_matches('v');
         let plain = |letter: char| letter.is_ascii_alphanumeric() || ".-+_*".contains(letter);
         number.starts_with(|letter: char| letter.is_ascii_digit()) && number.chars().all(plain)
     };
@@ -119,7 +135,10 @@ fn version(text: &str) -> Result<(), String> {
 fn image(text: &str) -> Result<(), String> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "./:@_-".contains(letter);
     let starts = text.starts_with(|letter: char| letter.is_ascii_alphanumeric());
-    require(starts && text.chars().all(plain), "an image is written `registry/name:tag@digest`, without spaces")
+    require(
+        starts && text.chars().all(plain),
+        "an image is written `registry/name:tag@digest`, without spaces",
+    )
 }
 
 fn principal(text: &str) -> Result<(), String> {
@@ -142,7 +161,10 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
 }
 
 fn url(text: &str) -> Result<(), String> {
-    require(matches!(scheme(text), Some(("http" | "https", _))), "it does not start with `https://` or `http://`")
+    require(
+        matches!(scheme(text), Some(("http" | "https", _))),
+        "it does not start with `https://` or `http://`",
+    )
 }
 
 fn location(text: &str) -> Result<(), String> {

@@ -130,7 +130,11 @@ pub const ACCELERATOR: &[Attribute] = &[
         "Nominal memory of one device, exact or as a lower bound (`>=80GiB`).",
     ),
     Attribute::new("form", Ty::Enum(&["sxm", "nvl", "pcie"]), "The form of the device."),
-    Attribute::new("topology", Ty::Form(&forms::TOPOLOGY), "The topology of a slice of pods; its hosts are derived."),
+    Attribute::new(
+        "topology",
+        Ty::Form(&forms::TOPOLOGY),
+        "The topology of a slice of pods; its hosts are derived.",
+    ),
 ];
 
 /// The accelerator phrase, the same wherever hardware is asked for.
@@ -196,7 +200,11 @@ pub const COMPUTE: Ty = Ty::OneOf(&[Ty::Ref(&["compute"]), Ty::Object(COMPUTE_AT
 /// What describes a runtime, whether declared or anonymous.
 pub const RUNTIME_ATTRIBUTES: &[Attribute] = &[
     Attribute::new("language", Ty::Text, "The programming language: `python`, `r`, `scala` and others."),
-    Attribute::new("version", Ty::Form(&forms::VERSION), "The version of the language or engine, or a constraint on it."),
+    Attribute::new(
+        "version",
+        Ty::Form(&forms::VERSION),
+        "The version of the language or engine, or a constraint on it.",
+    ),
     Attribute::new(
         "lock",
         Ty::Path,
@@ -236,7 +244,8 @@ pub const CACHE: &[Attribute] = &[
 /// What starts a run.
 pub const TRIGGER: &[Attribute] = &[
     Attribute::new("cron", Ty::Form(&forms::CRON), "A schedule in the five fields of cron."),
-    Attribute::new("timezone", Ty::Form(&forms::TIMEZONE), "The time zone of the schedule.").default("\"UTC\""),
+    Attribute::new("timezone", Ty::Form(&forms::TIMEZONE), "The time zone of the schedule.")
+        .default("\"UTC\""),
     Attribute::new(
         "catch_up",
         Ty::Enum(&["none", "last", "all"]),

@@ -135,7 +135,8 @@ fn check(reference: &Reference, used: &mut BTreeSet<usize>) -> (usize, String) {
         halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
     });
     for (mutant, found) in all.iter().zip(found) {
-        let exempt = EXEMPT.iter().position(|(way, path, _)| *way == mutant.way && mutant.is_at(reference.name, path));
+        let exempt =
+            EXEMPT.iter().position(|(way, path, _)| *way == mutant.way && mutant.is_at(reference.name, path));
         match (found, exempt) {
             (None, _) => {}
             (Some(_), Some(index)) => {
@@ -157,10 +158,7 @@ fn check(reference: &Reference, used: &mut BTreeSet<usize>) -> (usize, String) {
 
 #[test]
 fn nothing_is_accepted_by_looseness() {
-    let references = [
-        ("fraud", "experiment.fraud_tuning"),
-        ("support-llm", "budget.support_llm"),
-    ];
+    let references = [("fraud", "experiment.fraud_tuning"), ("support-llm", "budget.support_llm")];
     let mut used = BTreeSet::new();
     let mut failures = String::new();
     let mut count = 0;

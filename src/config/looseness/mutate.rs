@@ -199,7 +199,8 @@ fn walk_body(body: &mut Body, path: &str, visit: &mut Visit<'_>) {
     }
     for block in &mut body.blocks {
         // A partial block is a block of its kind.
-        let whole = mlp_platform::kinds::kind(&block.kind.name).is_some_and(|_| path.is_empty() || path == "environment");
+        let whole = mlp_platform::kinds::kind(&block.kind.name)
+            .is_some_and(|_| path.is_empty() || path == "environment");
         let own = path == "environment" && block.kind.name == "state";
         let inner = if whole && !own { block.kind.name.clone() } else { under(path, &block.kind.name) };
         visit(&inner, Place::Name(&mut block.kind));
@@ -232,7 +233,9 @@ fn walk_expr(expr: &mut Expr, path: &str, visit: &mut Visit<'_>) {
             arguments.iter_mut().for_each(|argument| walk_expr(argument, path, visit));
         }
         ExprKind::Parens(inner) | ExprKind::Unary(_, inner) => walk_expr(inner, path, visit),
-        ExprKind::Binary(_, left, right) => [left, right].into_iter().for_each(|one| walk_expr(one, path, visit)),
+        ExprKind::Binary(_, left, right) => {
+            [left, right].into_iter().for_each(|one| walk_expr(one, path, visit))
+        }
         ExprKind::Conditional(one, two, three) => {
             [one, two, three].into_iter().for_each(|one| walk_expr(one, path, visit));
         }

@@ -38,14 +38,18 @@ fn own(whole: &Whole<'_, '_>, dataset: &Declaration) {
     let mut named: Vec<(String, Option<Span>)> = Vec::new();
     let mut add = |at: Path| {
         let place = |path: &Path| whole.place(&dataset.address, path);
-        named.extend(texts(&dataset.body, &at).into_iter().map(|(path, name)| (name.to_owned(), place(&path))));
+        named.extend(
+            texts(&dataset.body, &at).into_iter().map(|(path, name)| (name.to_owned(), place(&path))),
+        );
     };
     add(Path::of(&["protection", "mask"]));
     for expectation in names_of(dataset.body.get(&Path::of(&["quality", "expect"]))) {
         add(Path::of(&["quality", "expect", expectation, "column"]));
         add(Path::of(&["quality", "expect", expectation, "columns"]));
     }
-    for (_, quoted) in whole.quoted().filter(|(_, one)| one.scope == Scope::Row && one.owner == dataset.address) {
+    for (_, quoted) in
+        whole.quoted().filter(|(_, one)| one.scope == Scope::Row && one.owner == dataset.address)
+    {
         each(&quoted.expr, Scope::Row.roots(), &mut |traversal, span| {
             let name = words(traversal).first().copied().unwrap_or_default().to_owned();
             named.push((name, span));
@@ -80,7 +84,8 @@ fn joined(whole: &Whole<'_, '_>, monitor: &Declaration) {
 
 /// The key of an entity is among the columns of what its features are computed from.
 fn keyed(whole: &Whole<'_, '_>, features: &Declaration) {
-    let Some((entity, reference)) = features.body.field("entity").and_then(|value| whole.behind(value)) else {
+    let Some((entity, reference)) = features.body.field("entity").and_then(|value| whole.behind(value))
+    else {
         return;
     };
     if !reference.path.is_empty() {
@@ -88,7 +93,9 @@ fn keyed(whole: &Whole<'_, '_>, features: &Declaration) {
     }
     let from = features.body.field("from").and_then(Value::as_list).unwrap_or_default();
     for (index, item) in from.iter().enumerate() {
-        let Some((dataset, _)) = whole.behind(item).filter(|(one, _)| one.kind == "dataset") else { continue };
+        let Some((dataset, _)) = whole.behind(item).filter(|(one, _)| one.kind == "dataset") else {
+            continue;
+        };
         let Some(known) = columns(whole, dataset) else { continue };
         for (path, key) in texts(&entity.body, &Path::of(&["key"])) {
             if known.has(key) {

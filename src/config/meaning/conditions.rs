@@ -55,7 +55,9 @@ fn top(whole: &Whole<'_, '_>, expr: &Expr, scope: Scope) {
 /// Why an expression can never come to true or false; `None` where it can.
 fn not_truth(expr: &Expr) -> Option<String> {
     match &expr.node {
-        Node::Literal { value: Value::Bool(_) | Value::Null } | Node::Traverse { .. } | Node::Index { .. } => None,
+        Node::Literal { value: Value::Bool(_) | Value::Null }
+        | Node::Traverse { .. }
+        | Node::Index { .. } => None,
         Node::Literal { value } => match reference_of(value) {
             Some(reference) if tells_truth(value) => {
                 debug_assert!(!reference.path.is_empty());
@@ -121,9 +123,12 @@ fn walk(whole: &Whole<'_, '_>, expr: &Expr, scope: Scope, free: bool) {
         Node::Literal { value } if !free && reference_of(value).is_some() && !tells_truth(value) => {
             let name = reference_of(value).map(|found| found.to_string()).unwrap_or_default();
             whole.report(
-                Diagnostic::error(codes::WRONG_KIND, format!("`{name}` is a declaration, and a value is expected"))
-                    .at_opt(expr.span, "")
-                    .help(format!("name one of its attributes, or something of {}", scope.roots().join(", "))),
+                Diagnostic::error(
+                    codes::WRONG_KIND,
+                    format!("`{name}` is a declaration, and a value is expected"),
+                )
+                .at_opt(expr.span, "")
+                .help(format!("name one of its attributes, or something of {}", scope.roots().join(", "))),
             );
         }
         Node::Call { function, arguments, .. } => {
@@ -174,9 +179,12 @@ fn arguments_of(whole: &Whole<'_, '_>, expr: &Expr, name: &str, arguments: &[Exp
         let value: PlanValue = value.lift();
         if let Err(misfit) = fit(&value, ty) {
             whole.report(
-                Diagnostic::error(misfit.code, format!("argument {} of `{name}` has the wrong type", index + 1))
-                    .at_opt(argument.span.or(expr.span), misfit.why)
-                    .help(misfit.help),
+                Diagnostic::error(
+                    misfit.code,
+                    format!("argument {} of `{name}` has the wrong type", index + 1),
+                )
+                .at_opt(argument.span.or(expr.span), misfit.why)
+                .help(misfit.help),
             );
         }
     }

@@ -88,10 +88,16 @@ fn declared(
 
 fn compared(whole: &Whole<'_, '_>, model: &Declaration) {
     let known = kept(whole, model);
-    for (_, quoted) in whole.quoted().filter(|(_, one)| one.scope == Scope::Gate && one.owner == model.address) {
+    for (_, quoted) in
+        whole.quoted().filter(|(_, one)| one.scope == Scope::Gate && one.owner == model.address)
+    {
         if known.open {
             let what = format!("the metrics that a gate of `{}` compares", model.address);
-            whole.unchecked(quoted.expr.span, what, "declare the `names` of the metrics that are its evidence");
+            whole.unchecked(
+                quoted.expr.span,
+                what,
+                "declare the `names` of the metrics that are its evidence",
+            );
             continue;
         }
         each(&quoted.expr, Scope::Gate.roots(), &mut |traversal, span| {

@@ -74,10 +74,10 @@ pub(crate) fn check(
             places.iter().any(|place| spans.iter().any(|whole| encloses(*whole, *place)))
         })
     };
-    let spoilt = if places.is_empty() { BTreeSet::new() } else { declarations.keys().filter(wrong).collect() };
+    let spoilt =
+        if places.is_empty() { BTreeSet::new() } else { declarations.keys().filter(wrong).collect() };
     let quoted = evaluator.quoted.take();
-    let whole =
-        Whole { evaluator, all: declarations, spoilt, quoted, found: RefCell::default() };
+    let whole = Whole { evaluator, all: declarations, spoilt, quoted, found: RefCell::default() };
     RULES.iter().for_each(|rule| rule(&whole));
     diagnostics.append(&mut whole.found.into_inner());
 }

@@ -32,13 +32,20 @@ fn kind_of(value: &PlanValue) -> Option<&'static str> {
 fn fits(value: &PlanValue, ty: &str) -> bool {
     match (kind_of(value), ty) {
         (None, _) | (_, "any") => true,
-        (Some("number"), "integer") => value.as_number().is_some_and(|number| Number::to_i64(number).is_some()),
+        (Some("number"), "integer") => {
+            value.as_number().is_some_and(|number| Number::to_i64(number).is_some())
+        }
         (Some(kind), ty) => kind == ty,
     }
 }
 
 /// `0.1`, or `{ type = "number", default = 0.1 }`.
-fn typed<'v>(whole: &Whole<'_, '_>, owner: &Declaration, at: &Path, value: &'v PlanValue) -> Option<Typed<'v>> {
+fn typed<'v>(
+    whole: &Whole<'_, '_>,
+    owner: &Declaration,
+    at: &Path,
+    value: &'v PlanValue,
+) -> Option<Typed<'v>> {
     if let Some(ty) = value.field("type").and_then(Value::as_text) {
         return Some(Typed { ty, said: whole.place(&owner.address, &at.field("type")) });
     }

@@ -144,8 +144,10 @@ impl Named<'_, '_, '_> {
             Some(Value::Text(name)) => vec![name.to_string()],
             other => names_of(other).into_iter().map(str::to_owned).collect(),
         };
-        let about: Vec<_> =
-            KINDS.iter().filter(|kind| kinds.is_empty() || kinds.iter().any(|name| name == kind.name)).collect();
+        let about: Vec<_> = KINDS
+            .iter()
+            .filter(|kind| kinds.is_empty() || kinds.iter().any(|name| name == kind.name))
+            .collect();
         let words = words(self.traversal);
         if words.is_empty() || about.iter().any(|kind| kind.open) {
             return;
@@ -197,7 +199,8 @@ fn within(ty: &'static Ty, words: &[&str]) -> Result<(), (usize, Vec<&'static st
             Ty::Object(attributes) => leads(&attributes.iter().collect::<Vec<_>>(), words),
             Ty::Labelled(attributes) | Ty::MaybeLabelled(attributes) => {
                 let rest = &words[1..];
-                leads(&attributes.iter().collect::<Vec<_>>(), rest).map_err(|(depth, known)| (depth + 1, known))
+                leads(&attributes.iter().collect::<Vec<_>>(), rest)
+                    .map_err(|(depth, known)| (depth + 1, known))
             }
             Ty::Map(inner) => within(inner, &words[1..]).map_err(|(depth, known)| (depth + 1, known)),
             // What is anything may hold anything; a list has its own words.

@@ -26,7 +26,8 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
             ),
         }
     }
-    for declaration in whole.sound().filter(|one| matches!(one.kind, "project" | "environment" | "reference")) {
+    for declaration in whole.sound().filter(|one| matches!(one.kind, "project" | "environment" | "reference"))
+    {
         state(whole, declaration);
     }
 }
@@ -40,7 +41,13 @@ fn state(whole: &Whole<'_, '_>, declaration: &Declaration) {
     all(whole, declaration, &at, &format!("a state in `{backend}`"), &[settings, BACKEND]);
 }
 
-fn all(whole: &Whole<'_, '_>, declaration: &Declaration, at: &Path, what: &str, known: &[&'static [Attribute]]) {
+fn all(
+    whole: &Whole<'_, '_>,
+    declaration: &Declaration,
+    at: &Path,
+    what: &str,
+    known: &[&'static [Attribute]],
+) {
     let body = if at.is_root() { Some(&declaration.body) } else { declaration.body.get(at) };
     let attributes = || known.iter().copied().flatten();
     for name in names_of(body) {

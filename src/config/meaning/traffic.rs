@@ -58,7 +58,8 @@ fn one(whole: &Whole<'_, '_>, endpoint: &Declaration, variants: &[&str]) {
     let mut problem = Diagnostic::error(codes::TRAFFIC, headline).help(way_out);
     if rest.len() > 1 {
         for (index, span) in rest.iter().enumerate() {
-            problem = if index == 0 { problem.at(*span, "this one") } else { problem.see(*span, "and this one") };
+            problem =
+                if index == 0 { problem.at(*span, "this one") } else { problem.see(*span, "and this one") };
         }
     } else {
         for (index, (place, share)) in shares.iter().enumerate() {

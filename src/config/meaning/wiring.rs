@@ -92,10 +92,16 @@ impl Step<'_, '_, '_> {
                     self.whole.report(
                         Diagnostic::error(
                             codes::WIRING,
-                            format!("step `{}` does not give `{input}` to `{}`", self.name, component.address),
+                            format!(
+                                "step `{}` does not give `{input}` to `{}`",
+                                self.name, component.address
+                            ),
                         )
                         .at_opt(place, "not among these")
-                        .see(self.whole.place(&component.address, &there).unwrap_or(component.header), "taken here")
+                        .see(
+                            self.whole.place(&component.address, &there).unwrap_or(component.header),
+                            "taken here",
+                        )
                         .help(format!("add `{input} = …`, or declare it `optional({ty:?})`")),
                     );
                 }
@@ -111,9 +117,11 @@ impl Step<'_, '_, '_> {
             return;
         }
         let Some(mlp_value::Step::Field(name)) = at.steps().last() else { return };
-        let mut problem =
-            Diagnostic::error(codes::WIRING, format!("`{name}` takes a {wanted}, and this is a {}", artifact.ty))
-                .at_opt(self.place(at), format!("a {}", artifact.ty));
+        let mut problem = Diagnostic::error(
+            codes::WIRING,
+            format!("`{name}` takes a {wanted}, and this is a {}", artifact.ty),
+        )
+        .at_opt(self.place(at), format!("a {}", artifact.ty));
         if let Some(span) = self.whole.place(&component.address, there) {
             problem = problem.see(span, format!("a {wanted} is taken here"));
         }
@@ -208,10 +216,7 @@ fn artifact(whole: &Whole<'_, '_>, pipeline: &Declaration, value: &PlanValue) ->
                 },
             };
             let output = declared.field(name)?;
-            Some(Artifact {
-                ty: type_of(output).0,
-                said: whole.place(&owner.address, &at.field(name)),
-            })
+            Some(Artifact { ty: type_of(output).0, said: whole.place(&owner.address, &at.field(name)) })
         }
         _ => None,
     }

@@ -6,12 +6,7 @@ use crate::schema::{Attribute, Kind, Member, Output, Scope, Ty};
 
 /// One column.
 const COLUMN: &[Attribute] = &[
-    Attribute::new(
-        "type",
-        COLUMN_TYPE,
-        "The type of its values.",
-    )
-    .required(),
+    Attribute::new("type", COLUMN_TYPE, "The type of its values.").required(),
     Attribute::new("nullable", Ty::Bool, "Whether values may be missing.").default("false"),
     Attribute::new("allowed", Ty::List(&Ty::Any), "The only values it may have."),
     Attribute::new("min", Ty::Number, "The smallest value."),

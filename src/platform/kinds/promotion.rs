@@ -21,7 +21,11 @@ const ROLLBACK: &[Attribute] = &[
 const GATE: &[Attribute] = &[
     Attribute::new("require", Ty::List(&Ty::Quoted(Scope::Gate)), "Conditions that must all hold."),
     Attribute::new("approve", Ty::Object(APPROVE), "Who must approve."),
-    Attribute::new("window", Ty::Form(&forms::WINDOW), "When it may be entered: days, hours and a time zone."),
+    Attribute::new(
+        "window",
+        Ty::Form(&forms::WINDOW),
+        "When it may be entered: days, hours and a time zone.",
+    ),
     Attribute::new("rollback", Ty::Object(ROLLBACK), "When a crossing is undone."),
 ];
 
