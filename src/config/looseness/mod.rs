@@ -68,9 +68,12 @@ impl Reference {
 
     /// What is said of a tree, in all its environments.
     fn said(&self, tree: &Tree) -> Vec<Diagnostic> {
-        let trees = [tree];
         // A mutant may misspell an environment away.
-        let environments = crate::environments(&trees);
+        self.said_in(tree, crate::environments(&[tree]))
+    }
+
+    fn said_in(&self, tree: &Tree, environments: Vec<String>) -> Vec<Diagnostic> {
+        let trees = [tree];
         let each = environments.iter().map(|environment| {
             let mut facts = std::borrow::Cow::Borrowed(&self.facts);
             loop {
@@ -88,13 +91,25 @@ impl Reference {
 }
 
 /// What is wrong with what is said of a mutant; nothing when it is as it should be.
+///
+/// What is told just so in one environment is told so in the others too; only `MLP_EVERY_ENVIRONMENT` looks at all of them always.
 fn verdict(reference: &Reference, mutant: &Mutant, tree: &Tree) -> Option<String> {
-    let said = reference.said(tree);
+    let mut environments = crate::environments(&[tree]);
+    if std::env::var_os("MLP_EVERY_ENVIRONMENT").is_none() && !environments.is_empty() {
+        let one = environments.swap_remove(mutant.span.start as usize % environments.len());
+        if judged(reference, mutant, &reference.said_in(tree, vec![one])).is_none() {
+            return None;
+        }
+    }
+    judged(reference, mutant, &reference.said(tree))
+}
+
+fn judged(reference: &Reference, mutant: &Mutant, said: &[Diagnostic]) -> Option<String> {
     let place = |diagnostic: &Diagnostic| diagnostic.place();
     let inside = |span: Span| {
         span.file == mutant.span.file && span.start >= mutant.span.start && span.end <= mutant.span.end
     };
-    match said.as_slice() {
+    match said {
         [one] if place(one).is_some_and(inside) => None,
         [] => Some("accepted".to_owned()),
         [one] => Some(format!("elsewhere: {}", line(reference, one))),
