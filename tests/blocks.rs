@@ -276,7 +276,7 @@ fn what_exists_is_taken_over() {
         &project,
         &("storage \"a\" {}\nstorage \"lake\" {}\n".to_owned() + &import("storage.y", "storage/a")),
     );
-    plan(&project).ended(1).says("storage.y is not declared");
+    plan(&project).ended(1).says("there is no `storage.y`");
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn conditions_triggers_and_what_cannot_be_served() {
         ("storage \"x\" {\n  override \"local\" { reason = \"r\" }\n}", "`override.local.set` is missing"),
         (
             "storage \"x\" {\n  override \"locl\" {\n    reason = \"r\"\n    set = {}\n  }\n}",
-            "no provider kind `locl`",
+            "there is no kind of provider `locl`",
         ),
     ] {
         write(&project, block);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mlp_config::{Assignment, Inputs, Module, assignments, environments, resolve};
+use mlp_config::{Assignment, Inputs, Module, Resolution, assignments, environments, resolve};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_platform::Platform;
 use mlp_provider::Provider;
@@ -155,6 +155,12 @@ impl Project {
 
     /// Resolves it for an environment: the platform where there is one, and what is wrong.
     pub fn resolve(&self, environment: &str) -> (Option<Platform>, Diagnostics) {
+        let found = self.resolution(environment);
+        (found.platform, found.diagnostics)
+    }
+
+    /// Everything that comes of resolving it for an environment.
+    pub fn resolution(&self, environment: &str) -> Resolution {
         let trees: Vec<&Tree> = self.trees.iter().collect();
         let modules: Vec<Module<'_>> = self
             .modules
@@ -180,7 +186,7 @@ impl Project {
             }
             resolution = resolve(&inputs, &known);
         }
-        (resolution.platform, resolution.diagnostics)
+        resolution
     }
 
     /// Answers a question of an environment's resolution.

@@ -17,6 +17,7 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
     }
     for monitor in whole.of_kind("monitor") {
         joined(whole, monitor);
+        watched(whole, monitor);
     }
     for features in whole.of_kind("features") {
         keyed(whole, features);
@@ -78,6 +79,19 @@ fn joined(whole: &Whole<'_, '_>, monitor: &Declaration) {
         None => {
             let what = format!("whether `{}` has the column `{name}`", dataset.address);
             whole.unchecked(place, what, "declare its `schema`");
+        }
+    }
+}
+
+/// What signals watch is told by requests and answers, of which no names are declared.
+fn watched(whole: &Whole<'_, '_>, monitor: &Declaration) {
+    for signal in names_of(monitor.body.field("signal")) {
+        for word in ["metric", "on", "by"] {
+            let at = Path::of(&["signal", signal, word]);
+            if monitor.body.get(&at).is_some() {
+                let what = format!("what signal `{signal}` of `{}` names as its `{word}`", monitor.address);
+                whole.unchecked(whole.place(&monitor.address, &at), what, "it is known once there are answers");
+            }
         }
     }
 }

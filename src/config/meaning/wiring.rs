@@ -26,6 +26,7 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
             let Some(body) = pipeline.body.get(&at) else { continue };
             let step = Step { whole, pipeline, name, at, body };
             step.component();
+            step.sliced();
             params::of_step(whole, pipeline, name);
             step.wanted("from", "register", "model");
             step.wanted("evidence", "register", "metrics");
@@ -56,18 +57,11 @@ impl Step<'_, '_, '_> {
     /// What it gives the component it uses, against what that declares.
     fn component(&self) {
         let Some(used) = self.body.field("use") else { return };
-        let Some((component, reference)) = self.whole.behind(used) else {
-            if reference_of(used).is_some_and(|used| !used.path.is_empty()) {
-                self.whole.unchecked(
-                    self.place(&self.at.field("use")),
-                    format!("what step `{}` gives and takes", self.name),
-                    "what it uses is not declared here",
-                );
-            }
-            return;
-        };
+        let Some((component, reference)) = self.whole.behind(used) else { return };
         if !reference.path.is_empty() {
-            return;
+            let what = format!("what step `{}` gives to `{reference}` and takes from it", self.name);
+            let place = self.place(&self.at.field("use"));
+            return self.whole.unchecked(place, what, "use a component that is declared in the project");
         }
         self.inputs(component);
         self.named("params", "parameter", component);
@@ -129,6 +123,15 @@ impl Step<'_, '_, '_> {
             problem = problem.see(said, format!("a {} is handed on here", artifact.ty));
         }
         self.whole.report(problem.help(format!("give it a {wanted}")));
+    }
+
+    /// Columns that metrics are computed by: which table they are of, only the code of the step knows.
+    fn sliced(&self) {
+        let at = self.at.field("slices");
+        if self.body.field("slices").is_some() {
+            let what = format!("the columns by which step `{}` slices its metrics", self.name);
+            self.whole.unchecked(self.place(&at), what, "the step itself says which table they are of");
+        }
     }
 
     /// Names that a step uses and its component declares.
