@@ -33,6 +33,7 @@ pub const CODES: mlp_diag::CodeList = &[
     (CONDITION, "what is no condition"),
     (RESIDENCY, "a place where data may not be"),
     (UNCHECKED, "what could not be checked"),
+    (BROUGHT, "what comes along with `only`"),
 ];
 
 pub(crate) const UNKNOWN_BLOCK: &str = "MLP0301";
@@ -68,3 +69,4 @@ pub(crate) const METRIC: &str = "MLP0344";
 pub(crate) const CONDITION: &str = "MLP0345";
 pub(crate) const RESIDENCY: &str = "MLP0346";
 pub(crate) const UNCHECKED: &str = "MLP0347";
+pub(crate) const BROUGHT: &str = "MLP0348";

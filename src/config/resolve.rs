@@ -256,7 +256,9 @@ fn build<'t>(
         return None;
     };
     version(evaluator, &project);
-    select::select(name, &environment.body, &mut declarations);
+    let places = |address: &Address, path: &Path| meaning::place(evaluator, address, path);
+    let selected = select::select(&environment, &mut declarations, &places);
+    selected.problems.into_iter().for_each(|problem| evaluator.report(problem));
     spread(&mut declarations);
     let provider = environment.body.field("provider").and_then(reference_of)?;
     let provider_body =
@@ -276,6 +278,7 @@ fn build<'t>(
             provider_body,
             body: environment.body,
             header: environment.header,
+            notes: selected.notes,
         },
         declarations,
     })

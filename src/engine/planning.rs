@@ -213,7 +213,7 @@ pub async fn make_plan(
         refactor: &refactor,
     });
     placed(diagnostics, platform, sources)?;
-    plan.warnings.splice(0..0, warnings);
+    plan.warnings.splice(0..0, platform.environment.notes.iter().cloned().chain(warnings));
     fill_removals(&*session, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);

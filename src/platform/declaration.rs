@@ -125,6 +125,8 @@ pub struct Environment {
     pub body: PlanValue,
     /// Where it is declared.
     pub header: Span,
+    /// What is to be said of what it has, beside mistakes.
+    pub notes: mlp_diag::Diagnostics,
 }
 
 /// What the specification says of itself.

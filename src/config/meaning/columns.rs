@@ -90,7 +90,11 @@ fn watched(whole: &Whole<'_, '_>, monitor: &Declaration) {
             let at = Path::of(&["signal", signal, word]);
             if monitor.body.get(&at).is_some() {
                 let what = format!("what signal `{signal}` of `{}` names as its `{word}`", monitor.address);
-                whole.unchecked(whole.place(&monitor.address, &at), what, "it is known once there are answers");
+                whole.unchecked(
+                    whole.place(&monitor.address, &at),
+                    what,
+                    "it is known once there are answers",
+                );
             }
         }
     }

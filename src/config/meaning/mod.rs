@@ -14,6 +14,8 @@ mod schema_file;
 mod scopes;
 mod settings;
 mod signature;
+#[cfg(test)]
+mod tests;
 mod traffic;
 mod wiring;
 
@@ -123,16 +125,12 @@ impl<'a, 't> Whole<'a, 't> {
 
     /// Where a value of a declaration stands, as near as its text tells.
     fn place(&self, address: &Address, path: &Path) -> Option<Span> {
-        let (entry, rest) = self.entry(address, path)?;
-        Some(match &entry.source {
-            Source::Expr(expr, _) => inner_span(expr, &rest).unwrap_or(expr.span),
-            other => other.span(),
-        })
+        place(self.evaluator, address, path)
     }
 
     /// Where the name of an attribute, of a key or of a block stands; else its value.
     fn name_place(&self, address: &Address, path: &Path) -> Option<Span> {
-        let (entry, rest) = self.entry(address, path)?;
+        let (entry, rest) = entry(self.evaluator, address, path)?;
         if rest.is_root() {
             return Some(entry.name);
         }
@@ -141,26 +139,39 @@ impl<'a, 't> Whole<'a, 't> {
             other => Some(other.span()),
         }
     }
+}
 
-    /// The innermost entry that a path leads to, and what is left of the path in its expression.
-    fn entry(&self, address: &Address, path: &Path) -> Option<(&Entry<'t>, Path)> {
-        let instance = self.evaluator.instances.get(address)?;
-        let mut steps = path.steps().iter();
-        let Some(Step::Field(first)) = steps.next() else { return None };
-        let mut entry = instance.declared.parts.get(&**first)?;
-        let mut rest = Path::default();
-        for step in steps {
-            match (&entry.source, step) {
-                (Source::Parts(parts, ..), Step::Field(name)) if rest.is_root() => match parts.get(&**name) {
-                    Some(inner) => entry = inner,
-                    None => break,
-                },
-                (Source::Expr(..), step) => rest.push(step.clone()),
-                _ => break,
-            }
+/// Where a value of a declaration stands, as near as its text tells.
+pub(crate) fn place(evaluator: &Evaluator<'_>, address: &Address, path: &Path) -> Option<Span> {
+    let (entry, rest) = entry(evaluator, address, path)?;
+    Some(match &entry.source {
+        Source::Expr(expr, _) => inner_span(expr, &rest).unwrap_or(expr.span),
+        other => other.span(),
+    })
+}
+
+/// The innermost entry that a path leads to, and what is left of the path in its expression.
+fn entry<'e, 't>(
+    evaluator: &'e Evaluator<'t>,
+    address: &Address,
+    path: &Path,
+) -> Option<(&'e Entry<'t>, Path)> {
+    let instance = evaluator.instances.get(address)?;
+    let mut steps = path.steps().iter();
+    let Some(Step::Field(first)) = steps.next() else { return None };
+    let mut entry = instance.declared.parts.get(&**first)?;
+    let mut rest = Path::default();
+    for step in steps {
+        match (&entry.source, step) {
+            (Source::Parts(parts, ..), Step::Field(name)) if rest.is_root() => match parts.get(&**name) {
+                Some(inner) => entry = inner,
+                None => break,
+            },
+            (Source::Expr(..), step) => rest.push(step.clone()),
+            _ => break,
         }
-        Some((entry, rest))
     }
+    Some((entry, rest))
 }
 
 /// Where a key of a literal object stands.
