@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{Expr as Ir, Node, Outcome, PlanValue, Quoted, Scope as _, TraversalStep, reference_of};
 use mlp_platform::schema::{Attribute, Known, Scope, Ty};
-use mlp_platform::{Edge, Origin, kinds};
+use mlp_platform::{Because, Edge, Origin, kinds};
 use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{KnownValue, Path, Step, Value};
 
@@ -19,6 +19,9 @@ use crate::source::{Parts, Source, alternatives, object_form_of};
 
 /// The part of `lifecycle` that is looked at after the apply.
 pub(crate) const AFTER: &str = "postcondition";
+
+/// Items of one list whose places are kept; further ones have the list's.
+const MOST_ORIGINS: usize = 64;
 
 /// Evaluates the attributes of one declaration.
 pub(crate) struct Checker<'a, 't> {
@@ -35,6 +38,7 @@ impl<'a, 't> Checker<'a, 't> {
             sensitive: Vec::new(),
             origins: BTreeMap::new(),
             edges: Vec::new(),
+            because: BTreeMap::new(),
         };
         Self { evaluator, owner, found, failed: false }
     }
@@ -225,7 +229,10 @@ impl<'a, 't> Checker<'a, 't> {
             return PlanValue::Null;
         };
         match fit(&outcome.value, ty) {
-            Ok(value) => self.rebase(value, &options),
+            Ok(value) => {
+                self.origins_of_items(expr, path);
+                self.rebase(value, &options)
+            }
             Err(misfit) => {
                 let (at, mut why) = (misfit.at, misfit.why);
                 if outcome.sensitive {
@@ -245,6 +252,25 @@ impl<'a, 't> Checker<'a, 't> {
         }
     }
 
+    /// Where the items of a list stand that is written down: a target that refuses one says so there.
+    fn origins_of_items(&mut self, expr: &Expr, path: &Path) {
+        let Some(origin @ (Origin::Written { .. } | Origin::Environment { .. })) =
+            self.found.origins.get(path).cloned()
+        else {
+            return;
+        };
+        let ExprKind::List(items) = &expr.kind else { return };
+        for (index, item) in items.iter().enumerate().take(MOST_ORIGINS) {
+            let origin = match &origin {
+                Origin::Environment { name, .. } => {
+                    Origin::Environment { name: name.clone(), span: item.span }
+                }
+                _ => Origin::Written { span: item.span },
+            };
+            self.found.origins.insert(path.index(index), origin);
+        }
+    }
+
     /// Paths in a module are relative to it.
     fn rebase(&self, value: PlanValue, options: &[&'static Ty]) -> PlanValue {
         let room = self.evaluator.rooms.get(self.owner.room);
@@ -259,6 +285,9 @@ impl<'a, 't> Checker<'a, 't> {
     fn evaluate(&mut self, expr: &'t Expr, path: &Path) -> Option<Outcome> {
         let scope = NameScope::of(self.evaluator, self.owner, path.clone());
         let outcome = self.evaluator.expression(expr, &scope)?;
+        if is_condition(path) {
+            self.found.because.insert(path.clone(), named(&lower(expr), &scope));
+        }
         self.found.edges.extend(scope.edges.into_inner());
         if outcome.sensitive {
             self.found.sensitive.push(path.clone());
@@ -300,7 +329,9 @@ impl<'a, 't> Checker<'a, 't> {
             _ => None,
         })?;
         let each = items.iter().enumerate().map(|(at, one)| self.expression(one, item, &path.index(at)));
-        Some(PlanValue::list(each.collect::<Vec<_>>()))
+        let items = each.collect::<Vec<_>>();
+        self.origins_of_items(expr, path);
+        Some(PlanValue::list(items))
     }
 
     /// An expression kept for later, closed over what is known; `None` when it does not name anything of the scope and
@@ -332,6 +363,30 @@ impl<'a, 't> Checker<'a, 't> {
             Err(why) => self.fail(Diagnostic::error(codes::SCOPE, why).at(expr.span, "")),
         })
     }
+}
+
+/// Whether a path is that of a condition of `lifecycle`.
+fn is_condition(path: &Path) -> bool {
+    let field = |step: Option<&Step>, word: &str| matches!(step, Some(Step::Field(name)) if &**name == word);
+    field(path.steps().first(), "lifecycle") && field(path.steps().last(), "condition")
+}
+
+/// The names of an expression with their values, each once; references and names bound inside it tell nothing.
+fn named(expr: &Ir, scope: &NameScope<'_, '_>) -> Vec<Because> {
+    let mut found: Vec<Because> = Vec::new();
+    expr.traversals(&mut |traversal, span| {
+        let name = traversal.to_string();
+        if found.iter().any(|one| one.name == name) {
+            return;
+        }
+        let whole = Ir::new(Node::Traverse { traversal: traversal.clone() }, span);
+        if let Ok(Outcome { value, sensitive }) = mlp_eval::evaluate(&whole, scope)
+            && reference_of(&value).is_none()
+        {
+            found.push(Because { name, value, sensitive });
+        }
+    });
+    found
 }
 
 /// Replaces every name that is not of the quoted scope by its value now.

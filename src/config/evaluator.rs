@@ -7,7 +7,7 @@ use std::rc::Rc;
 use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use mlp_eval::{Outcome, PlanValue, evaluate};
 use mlp_platform::schema::Attribute;
-use mlp_platform::{Edge, Origin};
+use mlp_platform::{Because, Edge, Origin};
 use mlp_syntax::{Expr, Ident};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path};
@@ -40,6 +40,8 @@ pub(crate) struct Evaluated {
     pub(crate) sensitive: Vec<Path>,
     pub(crate) origins: BTreeMap<Path, Origin>,
     pub(crate) edges: Vec<Edge>,
+    /// What conditions name.
+    pub(crate) because: BTreeMap<Path, Vec<Because>>,
 }
 
 /// An attribute that was computed: `None` when it is not set, or wrong.

@@ -125,6 +125,7 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
     let mut sensitive = Vec::new();
     let mut origins = BTreeMap::from([(Path::default(), Origin::Written { span: instance.declared.header })]);
     let mut edges = Vec::new();
+    let mut because = BTreeMap::new();
     for schema in kind.all_attributes().filter(|schema| !CONSUMED.contains(&schema.name)) {
         let given = instance.declared.parts.contains_key(schema.name);
         if schema.required && !given {
@@ -144,6 +145,7 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
                 edges.extend(found.edges.iter().cloned());
                 sensitive.extend(found.sensitive.iter().cloned());
                 origins.extend(found.origins.clone());
+                because.extend(found.because.clone());
                 body.push((schema.name.to_owned(), found.value.clone()));
             }
         }
@@ -175,6 +177,7 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
         origins: Origins(origins),
         edges,
         header: instance.declared.header,
+        because,
     }
 }
 
