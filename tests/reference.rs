@@ -5,15 +5,16 @@ mod support;
 
 use std::collections::BTreeSet;
 
-/// What a machine decides, and so differs from one to the next: the version of its interpreter, its accelerators.
-const OF_THE_MACHINE: &[&str] = &["MLP0761", "MLP0805"];
+/// What a machine decides, and so differs from one to the next: the version of its interpreter, its accelerators, whom it reaches.
+const OF_THE_MACHINE: &[&str] = &["MLP0720", "MLP0761", "MLP0805"];
 
 /// What was said, without what only this machine says.
 fn steady(text: &str) -> String {
     let mut kept = String::new();
     for block in text.split("\n\n") {
         let code = block.trim_start().split(['[', ']']).nth(1).unwrap_or_default();
-        let counted = block.trim_end().ends_with(" errors") || block.trim_end().ends_with(" error");
+        let words: Vec<&str> = block.split_whitespace().collect();
+        let counted = matches!(words.as_slice(), [count, word, ..] if count.parse::<u32>().is_ok() && word.starts_with("error"));
         if !OF_THE_MACHINE.contains(&code) && !counted {
             kept.push_str(block.trim_end());
             kept.push_str("\n\n");

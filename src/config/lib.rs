@@ -10,6 +10,7 @@ mod evaluator;
 mod expression;
 mod fit;
 mod index;
+mod inherit;
 mod instances;
 mod look;
 mod meaning;
@@ -37,5 +38,7 @@ pub use variables::{Assignment, assignments};
 mod looseness;
 #[cfg(test)]
 mod module_tests;
+#[cfg(test)]
+mod select_tests;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
 use crate::index::{EnvironmentBlock, Index};
+use crate::inherit::inherit;
 use crate::instances::Repeat;
 use crate::modules::{Module, Opener};
 use crate::partial::merged;
@@ -263,6 +264,7 @@ fn build<'t>(
     let selected = select::select(&environment, &mut declarations, &places);
     selected.problems.into_iter().for_each(|problem| evaluator.report(problem));
     spread(&mut declarations);
+    inherit(&mut declarations, &project, &environment);
     let provider = environment.body.field("provider").and_then(reference_of)?;
     let provider_body =
         declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());

@@ -10,6 +10,7 @@ mod gates;
 mod members;
 mod names;
 mod params;
+mod residency;
 mod schema_file;
 mod scopes;
 mod settings;
@@ -46,6 +47,7 @@ const RULES: &[Rule] = &[
     signature::check,
     gates::check,
     traffic::check,
+    residency::check,
 ];
 
 /// Whether one place lies in another.

@@ -232,6 +232,26 @@ fn calls_about_other_objects_take_what_they_need() {
 }
 
 #[test]
+fn data_stays_where_it_may_be() {
+    let text = |region: &str, residency: &str| {
+        format!(
+            "project \"p\" {{}}\nprovider \"aws\" \"a\" {{ region = \"{region}\" }}\nenvironment \"local\" {{\n  provider = provider.aws.a\n  residency = [\"{residency}\"]\n}}\n"
+        )
+    };
+    assert_eq!(resolved(&text("eu-west-1", "eu")).diagnostics, []);
+    let text = text("us-east-1", "eu");
+    let found = resolved(&text).diagnostics;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].code, "MLP0346");
+    let places: Vec<&str> = found[0]
+        .labels
+        .iter()
+        .map(|label| &text[label.span.start as usize..label.span.end as usize])
+        .collect();
+    assert_eq!(places, ["\"us-east-1\"", "provider.aws.a", "[\"eu\"]"]);
+}
+
+#[test]
 fn settings_of_providers_and_states_are_known() {
     refuse("provider \"aws\" \"a\" { regoin = \"eu\" }\n", "MLP0304", "regoin", &[]);
     refuse("provider \"kubernetes\" \"a\" { queue = \"quue\" }\n", "MLP0306", "\"quue\"", &[]);

@@ -24,6 +24,7 @@ pub const SETTINGS: &[(&str, &[Attribute])] = &[
             Attribute::new("context", Ty::Text, "The context of the cluster."),
             Attribute::new("kubeconfig", Ty::Path, "The file that the context is read from."),
             Attribute::new("namespace", Ty::Text, "The namespace of what is made."),
+            Attribute::new("location", Ty::Text, "Where the cluster stands, for `residency`."),
             Attribute::new("queue", Ty::Enum(&["kueue", "volcano", "none"]), "What queues jobs there."),
             Attribute::new("prices", Ty::Path, "The table of what a GPU-hour costs there."),
         ],
