@@ -2,7 +2,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod cli;
+mod codes;
 mod engine;
+mod explain;
+mod graph;
 mod host;
 mod talk;
 

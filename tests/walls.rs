@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mlp-syntax", &["mlp-diag"]),
     ("mlp-platform", &["mlp-eval"]),
     ("mlp-config", &["mlp-syntax", "mlp-platform"]),
+    ("mlp-lsp", &["mlp-config"]),
     ("mlp-floor", &["mlp-value"]),
     ("mlp-provider", &["mlp-platform"]),
     ("mlp-provider-testkit", &["mlp-provider"]),

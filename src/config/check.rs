@@ -380,10 +380,10 @@ fn named(expr: &Ir, scope: &NameScope<'_, '_>) -> Vec<Because> {
             return;
         }
         let whole = Ir::new(Node::Traverse { traversal: traversal.clone() }, span);
-        if let Ok(Outcome { value, sensitive }) = mlp_eval::evaluate(&whole, scope)
+        if let Ok(Outcome { value, sensitive, ephemeral, .. }) = mlp_eval::evaluate(&whole, scope)
             && reference_of(&value).is_none()
         {
-            found.push(Because { name, value, sensitive });
+            found.push(Because { name, value, sensitive: sensitive || ephemeral });
         }
     });
     found

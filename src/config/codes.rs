@@ -21,13 +21,13 @@ pub const CODES: mlp_diag::CodeList = &[
     (MEMBER, "a name that the declaration does not own"),
     (SCOPE, "a name that is not in scope"),
     (VERSION, "written for another version of mlp"),
-    (RESERVED, "a reserved attribute name"),
     (MODULE, "a module that cannot be used so"),
     (LOOK_UP, "a look-up that finds nothing"),
     (OTHERS_OUTPUT, "an output of another project that cannot be used"),
+    (ELSEWHERE, "a declaration that this environment does not have"),
     (WIRING, "an artifact of another type"),
     (COLUMN, "a column that the declared schema lacks"),
-    (SIGNATURE, "a signature that lacks what an endpoint's features give"),
+    (SIGNATURE, "a signature that lacks what the features of an endpoint give"),
     (TRAFFIC, "traffic that does not sum"),
     (METRIC, "a metric that is not among the declared names"),
     (CONDITION, "what is no condition"),
@@ -55,10 +55,10 @@ pub(crate) const PARTIAL: &str = "MLP0316";
 pub(crate) const MEMBER: &str = "MLP0317";
 pub(crate) const SCOPE: &str = "MLP0318";
 pub(crate) const VERSION: &str = "MLP0319";
-pub(crate) const RESERVED: &str = "MLP0320";
 pub(crate) const MODULE: &str = "MLP0321";
 pub(crate) const LOOK_UP: &str = "MLP0322";
 pub(crate) const OTHERS_OUTPUT: &str = "MLP0323";
+pub(crate) const ELSEWHERE: &str = "MLP0330";
 /// The evaluator's own, for expressions that it does not see before a run.
 pub(crate) const UNKNOWN_FUNCTION: &str = "MLP0201";
 pub(crate) const WIRING: &str = "MLP0340";

@@ -3,8 +3,10 @@
 //! Pure: what it needs of the world it asks for. It knows no cloud and no prior state.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod broken;
 mod calls;
 mod check;
+mod circles;
 mod codes;
 mod evaluator;
 mod expression;
@@ -19,6 +21,7 @@ mod partial;
 mod resolve;
 mod scope;
 mod select;
+mod slips;
 mod source;
 mod spread;
 mod together;
@@ -26,8 +29,10 @@ mod typexpr;
 mod values;
 mod variables;
 mod versions;
+mod words;
 
 pub use codes::CODES;
+pub use expression::lower;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use mlp_diag::{Diagnostic, Diagnostics, one_of};
+use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_platform::kinds;
 use mlp_platform::schema::{Attribute, Kind, Merge, Ty};
 use mlp_syntax::{Block, Expr, ExprKind};
 use mlp_value::Address;
 
 use crate::codes;
-use crate::index::{Declared, EnvironmentBlock, Index, read_block};
+use crate::index::{Declared, EnvironmentBlock, Index, read_block, twice};
 use crate::meaning::encloses;
 use crate::source::{Entry, Parts, Source, alternatives};
 
@@ -32,6 +32,7 @@ pub(crate) fn merged<'t>(
 ) -> (Merged<'t>, BTreeMap<Address, String>) {
     let mut declared = index.declared.clone();
     let mut elsewhere = BTreeMap::new();
+    let mut seen: BTreeMap<Address, Span> = BTreeMap::new();
     for (name, other) in &index.environments {
         let here = std::ptr::eq(other, environment);
         for (number, block) in other.blocks.iter().enumerate() {
@@ -47,6 +48,10 @@ pub(crate) fn merged<'t>(
                     let why = format!("it is declared in environment `{name}` only");
                     elsewhere.insert(address.clone(), why);
                 }
+                continue;
+            }
+            if let Some(first) = seen.insert(address.clone(), partial.declared.header) {
+                diagnostics.push(twice(&address.to_string(), partial.declared.header, first));
                 continue;
             }
             match declared.get_mut(address) {

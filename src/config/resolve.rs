@@ -10,6 +10,7 @@ use mlp_syntax::{ExprKind, Tree};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path, Value};
 
+use crate::broken;
 use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
@@ -22,7 +23,7 @@ use crate::source::{Entry, Source};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::Assignment;
-use crate::{meaning, select};
+use crate::{circles, meaning, select};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +65,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     }
     let Some(environment) = index.environments.get(inputs.environment) else {
         diagnostics.push(unknown_environment(inputs.environment, &index));
+        broken::drop_consequences(inputs, &mut diagnostics);
         return Resolution { diagnostics, ..Resolution::default() };
     };
     let (declared, elsewhere) = merged(&index, environment, &mut diagnostics);
@@ -88,10 +90,14 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
     evaluator.given_variables = environment.declared.parts.get("variables").cloned();
+    let all = indexes.values().chain([&index]);
+    evaluator.nameless = all.flat_map(|index| index.nameless.iter().cloned()).collect();
     variables(&mut evaluator, &declared, environment, inputs.assignments);
     Opener::new(&mut evaluator, &indexes).run(declared);
     let platform = build(&mut evaluator, environment, inputs.environment);
+    broken::unused(&evaluator);
     let mut diagnostics = evaluator.diagnostics.into_inner();
+    broken::drop_consequences(inputs, &mut diagnostics);
     // What only follows from a mistake already reported is not reported again.
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
@@ -244,6 +250,7 @@ fn build<'t>(
     declarations.insert(here.clone(), environment);
     let mut diagnostics = Diagnostics::new();
     meaning::check(evaluator, &declarations, &mut diagnostics);
+    circles::check(&declarations, &mut diagnostics);
     let environment = declarations.remove(&here)?;
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
     let Some((address, project)) = declarations

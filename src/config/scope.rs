@@ -15,6 +15,7 @@ use mlp_value::{Address, Key, Path, Type};
 use crate::check::AFTER;
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
+use crate::expression::BROKEN;
 use crate::instances::Repeat;
 use crate::modules::rebased;
 
@@ -116,7 +117,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 ..resolved
             });
         }
-        Ok(Resolved { value, consumed: 1, sensitive })
+        Ok(Resolved::plain(value, 1, sensitive))
     }
 
     /// What the words behind an address name, and how many of them.
@@ -151,7 +152,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 at: self.at.clone(),
             });
         };
-        let plain = |value: PlanValue| Ok(Resolved { value, consumed: 1, sensitive: false });
+        let plain = |value: PlanValue| Ok(Resolved::plain(value, 1, false));
         if kind.name == "reference" {
             return plain(self.evaluator.others_output(instance, word, span)?);
         }
@@ -162,7 +163,7 @@ impl<'a, 't> NameScope<'a, 't> {
         if instance.declared.parts.contains_key(word) && kind.open && kind.attribute(word).is_none() {
             value_edge();
             return match self.evaluator.open_attribute(instance, word, span)? {
-                Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+                Some(found) => Ok(Resolved::of(found, 1)),
                 None => Err(followup(format!("`{address}.{word}` has no valid value"), span)),
             };
         }
@@ -173,7 +174,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 Some(found) => (found.value.clone(), !found.sensitive.is_empty()),
                 None => (PlanValue::Null, false),
             };
-            return Ok(Resolved { value, consumed: 1, sensitive });
+            return Ok(Resolved::plain(value, 1, sensitive));
         }
         if kind.name == "data" {
             return plain(self.evaluator.looked_up(instance, word, span)?);
@@ -187,7 +188,7 @@ impl<'a, 't> NameScope<'a, 't> {
         let outputs = kind.outputs.iter().map(|output| output.name);
         let names: Vec<&str> = kind.attribute_names().chain(members).chain(outputs).collect();
         Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{}` has nothing called `{word}`", kind.name))
-            .at_opt(span, "")
+            .at_opt(self.word_at(span, word), "not known here")
             .help(one_of(word, names.iter().copied())))
     }
 
@@ -248,23 +249,37 @@ impl<'a, 't> NameScope<'a, 't> {
         }
         if let Some(why) = self.evaluator.elsewhere.get(&address.without_key()) {
             return Diagnostic::error(
-                codes::UNKNOWN_NAME,
+                codes::ELSEWHERE,
                 format!("`{address}` is not part of this environment"),
             )
             .at_opt(span, "referred to here")
             .note(why.clone())
             .help("include it here, or give this attribute another value in the environment");
         }
+        if self.evaluator.nameless.contains(kind.name) {
+            return followup(format!("`{address}` may be the block without a name"), span);
+        }
+        if self.evaluator.repeated.contains(&address.without_key()) {
+            let keys = self.keys(&address.without_key());
+            return Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
+                .at_opt(span, "no such instance")
+                .help(match keys.as_slice() {
+                    [] => format!("`{}` has no instances here", address.without_key()),
+                    _ => format!("there is {}", keys.join(", ")),
+                });
+        }
         let of_kind = self
             .evaluator
             .instances
             .keys()
             .filter(|known| known.kind == address.kind && known.module == address.module);
-        let names: Vec<String> = of_kind.map(|known| known.name.to_string()).collect();
-        let help = if names.is_empty() {
-            format!("declare it: `{} \"{}\" {{ … }}`", kind.name, address.name)
+        let shown: Vec<(String, String)> =
+            of_kind.map(|known| (known.name.to_string(), format!("{}.{}", known.kind, known.name))).collect();
+        let help = if shown.is_empty() {
+            let labels: String = address.name.split('.').map(|label| format!(" \"{label}\"")).collect();
+            format!("declare it: `{}{labels} {{ … }}`", kind.name)
         } else {
-            one_of(&address.name, names.iter().map(String::as_str))
+            one_of_shown(&address.name, &shown)
         };
         Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
             .at_opt(span, "not declared")
@@ -272,12 +287,41 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     fn unknown_root(&self, root: &str, span: Option<Span>) -> Diagnostic {
-        let words = ["var", "local", "each", "count", "path", "target", "self"];
-        let all = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name));
-        let all: Vec<&str> = all.collect();
-        Diagnostic::error(codes::UNKNOWN_NAME, format!("`{root}` means nothing here"))
-            .at_opt(span, "")
-            .help(one_of(root, all.iter().copied()))
+        let problem = Diagnostic::error(codes::UNKNOWN_NAME, format!("`{root}` means nothing here"))
+            .at_opt(self.word_at(span, root), "not a name");
+        if root == "self" {
+            return problem.help("`self` can be used in a `postcondition` and in conditions over metrics");
+        }
+        let here = |known: &&Address| &*known.name == root && known.module == self.module();
+        if let Some(meant) = self.evaluator.instances.keys().find(here) {
+            return problem.help(format!("write `{meant}`: a declaration is named with its kind"));
+        }
+        let words = ["var", "local", "each", "count", "path", "target"];
+        let all: Vec<&str> = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name)).collect();
+        problem.help(match mlp_diag::did_you_mean(root, all) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "a name begins with `var`, `local`, `each`, `count`, `path`, `target` or the kind of a block, \
+                     as in `dataset.orders`; text stands in double quotes"
+                .to_owned(),
+        })
+    }
+
+    /// The place of one word of a traversal.
+    fn word_at(&self, span: Option<Span>, word: &str) -> Option<Span> {
+        let whole = span?;
+        let text = (self.evaluator.text_of)(whole);
+        let ends = |at: usize| {
+            let edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == '-'));
+            edge(text[..at].chars().next_back()) && edge(text[at + word.len()..].chars().next())
+        };
+        let mut found = text.match_indices(word).map(|(at, _)| at).filter(|at| ends(*at));
+        match (found.next(), found.next()) {
+            (Some(at), None) => {
+                let start = whole.start as usize + at;
+                Some(Span::new(whole.file, start, start + word.len()))
+            }
+            _ => span,
+        }
     }
 
     fn named<'n>(
@@ -287,15 +331,24 @@ impl<'a, 't> NameScope<'a, 't> {
         names: &[&str],
         span: Option<Span>,
     ) -> Result<&'n str, Diagnostic> {
+        let shown: Vec<(String, String)> =
+            names.iter().map(|name| ((*name).to_owned(), format!("{what}.{name}"))).collect();
         match traversal.steps.first().and_then(word) {
             Some(name) if names.contains(&name) => Ok(name),
-            Some(name) => Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
-                .at_opt(span, "")
-                .help(one_of(name, names.iter().copied()))),
+            Some(name) => {
+                let help = match (names, what) {
+                    ([], "var") => format!("declare it: `variable \"{name}\" {{ … }}`"),
+                    ([], "local") => format!("declare it: `locals {{ {name} = … }}`"),
+                    _ => one_of_shown(name, &shown),
+                };
+                Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
+                    .at_opt(self.word_at(span, name), "not declared")
+                    .help(help))
+            }
             None => {
                 Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
-                    .at_opt(span, "")
-                    .help(one_of("", names.iter().copied())))
+                    .at_opt(span, "names nothing")
+                    .help(one_of_shown("", &shown)))
             }
         }
     }
@@ -307,7 +360,7 @@ impl<'a, 't> NameScope<'a, 't> {
         };
         let name = self.named("var", traversal, &names, span)?;
         match self.evaluator.variable(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             // What is wrong with it was reported at the variable.
             _ => Err(followup(format!("`var.{name}` has no valid value"), span)),
         }
@@ -319,7 +372,7 @@ impl<'a, 't> NameScope<'a, 't> {
             room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
         let name = self.named("local", traversal, &names, span)?;
         match self.evaluator.local(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             None => Err(followup(format!("`local.{name}` has no valid value"), span)),
         }
     }
@@ -341,11 +394,11 @@ impl<'a, 't> NameScope<'a, 't> {
                     "key" => PlanValue::text(key),
                     _ => value.clone(),
                 };
-                Ok(Resolved { value, consumed: 1, sensitive: false })
+                Ok(Resolved::plain(value, 1, false))
             }
             (Some(Repeat::Count(index)), "count") => {
                 self.named("count", traversal, &["index"], span)?;
-                Ok(Resolved { value: PlanValue::Number((*index).into()), consumed: 1, sensitive: false })
+                Ok(Resolved::plain(PlanValue::Number((*index).into()), 1, false))
             }
             (_, root) => {
                 let attribute = if root == "each" { "for_each" } else { "count" };
@@ -373,7 +426,19 @@ impl<'a, 't> NameScope<'a, 't> {
                 _ => around.residency.0.clone(),
             }
         };
-        Ok(Resolved { value, consumed: 1, sensitive: false })
+        Ok(Resolved::plain(value, 1, false))
+    }
+}
+
+impl NameScope<'_, '_> {
+    /// What the host tells of a path; `None` until it was asked.
+    fn told(&self, need: Need, path: &str, what: &str) -> Result<Option<String>, String> {
+        match self.evaluator.facts.ask(need, &mut self.evaluator.needs.borrow_mut()) {
+            None => Ok(None),
+            Some(Fact::Text(text)) => Ok(Some(text.clone())),
+            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
+            Some(_) => Err(format!("there is no {what} `{path}`")),
+        }
     }
 }
 
@@ -384,6 +449,7 @@ impl Scope for NameScope<'_, '_> {
             "local" => self.local(traversal, span),
             "each" | "count" => self.each(traversal, span),
             "path" | "target" => self.surroundings(traversal, span),
+            BROKEN => Err(followup("what could not be read has no value".to_owned(), span)),
             "self" if self.is_after() => {
                 let Some(owner) = self.owner else { return Err(self.unknown_root("self", span)) };
                 self.part_of(&owner.address, owner.declared.kind, &traversal.steps, span)
@@ -402,15 +468,27 @@ impl Scope for NameScope<'_, '_> {
         }
     }
 
+    fn is_mistake(&self, problem: &Diagnostic) -> bool {
+        [codes::UNKNOWN_NAME, codes::SCOPE, codes::CYCLE, codes::VARIABLE].contains(&problem.code.as_str())
+    }
+
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {
-        let mut needs = self.evaluator.needs.borrow_mut();
-        let path = &rebased(self.directory(), path);
-        match self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs) {
-            None => Ok(None),
-            Some(Fact::Text(text)) => Ok(Some(text.clone())),
-            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
-            Some(_) => Err(format!("there is no file `{path}`")),
-        }
+        let path = rebased(self.directory(), path);
+        self.told(Need::Text(path.clone()), &path, "file")
+    }
+
+    fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Bytes(path.clone()), &path, "file")? else { return Ok(None) };
+        let pairs = text.as_bytes().chunks(2);
+        let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        bytes.collect::<Option<Vec<u8>>>().map(Some).ok_or_else(|| format!("`{path}` cannot be read"))
+    }
+
+    fn list_files(&self, path: &str) -> Result<Option<Vec<String>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Files(path.clone()), &path, "directory")? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| format!("`{path}` cannot be listed: {error}"))
     }
 
     fn file_exists(&self, path: &str) -> Result<Option<bool>, String> {
@@ -418,6 +496,16 @@ impl Scope for NameScope<'_, '_> {
         let path = rebased(self.directory(), path);
         let fact = self.evaluator.facts.ask(Need::Text(path), &mut needs);
         Ok(fact.map(|fact| !matches!(fact, Fact::Missing)))
+    }
+}
+
+/// `one_of` by names, showing what would be written.
+fn one_of_shown(written: &str, names: &[(String, String)]) -> String {
+    let plain = names.iter().map(|(name, _)| name.as_str());
+    match mlp_diag::did_you_mean(written, plain).and_then(|near| names.iter().find(|(name, _)| name == near))
+    {
+        Some((_, shown)) => format!("did you mean `{shown}`?"),
+        None => one_of("", names.iter().map(|(_, shown)| shown.as_str())),
     }
 }
 
@@ -442,7 +530,7 @@ fn text(step: &TraversalStep) -> String {
 
 fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     let value = Reference { address, path: words.to_vec() }.to_value();
-    Resolved { value, consumed, sensitive: false }
+    Resolved::plain(value, consumed, false)
 }
 
 fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {

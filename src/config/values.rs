@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Span, one_of};
-use mlp_eval::{Outcome, PlanValue, convert};
+use mlp_eval::{Outcome, PlanValue};
 use mlp_syntax::ExprKind;
 use mlp_value::Value;
 
@@ -110,12 +110,12 @@ pub(crate) fn converted<'t>(
         }
     };
     let sensitive = outcome.sensitive || is("sensitive", true);
-    let converted = convert(&outcome.value, &ty).and_then(|value| {
-        let refused = value.is_null() && is("nullable", false);
+    let converted = outcome.convert(&ty).and_then(|value| {
+        let refused = value.value.is_null() && is("nullable", false);
         if refused { Err("it is null, and `nullable` is false".to_owned()) } else { Ok(value) }
     });
     match converted {
-        Ok(value) => Some(Outcome { value, sensitive }),
+        Ok(value) => Some(Outcome { sensitive, ..value }),
         Err(why) => {
             // Neither the value nor the line it stands on is shown.
             let (span, why) =
@@ -170,7 +170,7 @@ pub(crate) fn plain_parts<'t>(
         Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::Bool(true), .. }, _))
     );
     let value = value(evaluator, &entry.source, scope, &mut sensitive)?;
-    Some(Outcome { value, sensitive })
+    Some(Outcome { sensitive, ..Outcome::plain(value) })
 }
 
 pub(crate) fn validate<'t>(evaluator: &Evaluator<'t>, room: usize, variable: &Declared<'t>) {

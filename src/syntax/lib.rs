@@ -3,15 +3,19 @@
 
 mod codes;
 mod convert;
+mod editing;
 mod explain;
 mod format;
 mod lex;
 mod parse;
+mod recover;
 mod split;
 mod template;
 mod tree;
 
 pub use codes::CODES;
+pub use editing::{Token, TokenKind, shift, shift_diagnostic, tokens};
 pub use format::format;
 pub use parse::{parse, parse_expression};
+pub use split::chunks;
 pub use tree::*;

@@ -154,11 +154,11 @@ fn known(whole: &Whole<'_, '_>, function: &str, span: Option<Span>) -> bool {
     if names().any(|name| name == function) {
         return true;
     }
-    let all = names().chain(crate::expression::DEFERRED_CALLS.iter().copied());
+
     whole.report(
         Diagnostic::error(codes::UNKNOWN_FUNCTION, format!("there is no function `{function}`"))
             .at_opt(span, "")
-            .help(one_of(function, all.collect::<Vec<_>>().iter().copied())),
+            .help(one_of(function, names().collect::<Vec<_>>().iter().copied())),
     );
     false
 }
