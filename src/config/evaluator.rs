@@ -1,7 +1,7 @@
 //! Evaluation on demand: the unit is one attribute of one declaration, computed once, when something first asks for it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
@@ -17,7 +17,7 @@ use crate::codes;
 use crate::expression::lower;
 use crate::index::Declared;
 use crate::instances::Repeat;
-use crate::meaning::encloses;
+use crate::meaning::any_within;
 use crate::modules::Room;
 use crate::scope::NameScope;
 use crate::source::{Entry, Source};
@@ -113,11 +113,13 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) unchecked: RefCell<Diagnostics>,
     /// Expressions kept for later, with the places of what they name.
     pub(crate) quoted: RefCell<Vec<QuotedAt>>,
-    /// Names of attributes that nothing is known of, and labels of blocks that could not be read.
+    /// Names of attributes that nothing is known of, in the order of the text, and labels of blocks that could not be read.
     pub(crate) misspelt: Vec<Span>,
     pub(crate) unread: BTreeSet<String>,
     /// What the environment sets `variables` to.
     pub(crate) given_variables: Option<Entry<'t>>,
+    /// What was reported already.
+    reported: RefCell<HashSet<Diagnostic>>,
     attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
     local_values: Values,
     inputs: Values,
@@ -163,6 +165,7 @@ impl<'t> Evaluator<'t> {
             misspelt: Vec::new(),
             unread: BTreeSet::new(),
             given_variables: None,
+            reported: RefCell::default(),
             attributes: RefCell::default(),
             local_values: RefCell::default(),
             inputs: RefCell::default(),
@@ -171,9 +174,8 @@ impl<'t> Evaluator<'t> {
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
-        let mut all = self.diagnostics.borrow_mut();
-        if !all.contains(&diagnostic) {
-            all.push(diagnostic);
+        if self.reported.borrow_mut().insert(diagnostic.clone()) {
+            self.diagnostics.borrow_mut().push(diagnostic);
         }
     }
 
@@ -191,7 +193,7 @@ impl<'t> Evaluator<'t> {
 
     /// Whether an attribute is misspelt within one of these.
     pub(crate) fn has_misspelt(&self, within: &[Span]) -> bool {
-        self.misspelt.iter().any(|name| within.iter().any(|whole| encloses(*whole, *name)))
+        within.iter().any(|whole| any_within(&self.misspelt, *whole))
     }
 
     /// The value of an attribute's default: an expression without names, the same wherever it stands.

@@ -82,6 +82,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     let mut evaluator = Evaluator::new(surroundings, &index.locals, facts, &text_of);
     let unknown = diagnostics.iter().filter(|one| one.code == codes::UNKNOWN_ATTRIBUTE);
     evaluator.misspelt = unknown.filter_map(Diagnostic::place).collect();
+    evaluator.misspelt.sort_by_key(|span| (span.file, span.start));
     evaluator.unread = index.unread.clone();
     for inner in indexes.values() {
         evaluator.unread.extend(inner.unread.iter().cloned());

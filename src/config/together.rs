@@ -1,21 +1,24 @@
 //! What is said of one specification in several environments, told once.
 
+use std::collections::HashMap;
+
 use mlp_diag::{Diagnostic, Diagnostics, Label};
 
 /// What makes two diagnostics one mistake: what is wrong, and where.
-fn same(one: &Diagnostic, other: &Diagnostic) -> bool {
-    let place =
-        |diagnostic: &Diagnostic| diagnostic.labels.iter().find(|label| label.primary).map(Label::clone);
-    one.code == other.code && one.headline == other.headline && place(one) == place(other)
+fn mistake(one: &Diagnostic) -> (String, String, Option<Label>) {
+    let place = one.labels.iter().find(|label| label.primary).cloned();
+    (one.code.clone(), one.headline.clone(), place)
 }
 
 /// Joins what was found in each environment, in their order: a mistake that several have is told once, and where only some
 /// of them have it, it names them.
 pub fn together(environments: &[String], found: Vec<Diagnostics>) -> Diagnostics {
     let mut all: Vec<(Diagnostic, Vec<usize>)> = Vec::new();
+    let mut known: HashMap<_, usize> = HashMap::new();
     for (index, diagnostics) in found.into_iter().enumerate() {
         for diagnostic in diagnostics {
-            match all.iter_mut().find(|(known, _)| same(known, &diagnostic)) {
+            let at = *known.entry(mistake(&diagnostic)).or_insert(all.len());
+            match all.get_mut(at) {
                 Some((_, of)) if of.last() == Some(&index) => {}
                 Some((_, of)) => of.push(index),
                 None => all.push((diagnostic, vec![index])),

@@ -48,9 +48,7 @@ fn own(whole: &Whole<'_, '_>, dataset: &Declaration) {
         add(Path::of(&["quality", "expect", expectation, "column"]));
         add(Path::of(&["quality", "expect", expectation, "columns"]));
     }
-    for (_, quoted) in
-        whole.quoted().filter(|(_, one)| one.scope == Scope::Row && one.owner == dataset.address)
-    {
+    for quoted in whole.quoted_of(dataset).iter().filter(|one| one.scope == Scope::Row) {
         each(&quoted.expr, Scope::Row.roots(), &mut |traversal, span| {
             let name = words(traversal).first().copied().unwrap_or_default().to_owned();
             named.push((name, span));

@@ -1,10 +1,12 @@
 //! A gate moves a version between aliases of its model, and compares metrics that a step keeps with every version.
 
+use std::collections::BTreeMap;
+
 use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::reference_of;
 use mlp_platform::Declaration;
 use mlp_platform::schema::Scope;
-use mlp_value::{Path, Value};
+use mlp_value::{Address, Path, Value};
 
 use super::members::outputs;
 use super::names::alias_of;
@@ -14,6 +16,8 @@ use crate::codes;
 
 /// Checks every gate of every model.
 pub(super) fn check(whole: &Whole<'_, '_>) {
+    let kept = kept(whole);
+    let spoilt = whole.spoilt.iter().any(|address| &*address.kind == "pipeline");
     for model in whole.of_kind("model") {
         let gates = names_of(model.body.field("gate"));
         if gates.is_empty() {
@@ -27,7 +31,19 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
                 }
             }
         }
-        compared(whole, model);
+        // A pipeline that is wrong in itself may be the one that registers versions.
+        match kept.get(&model.address).filter(|known| !known.open && !spoilt) {
+            Some(known) => compared(whole, model, known),
+            None => unknown(whole, model),
+        }
+    }
+}
+
+/// Gates whose metrics nothing declares.
+fn unknown(whole: &Whole<'_, '_>, model: &Declaration) {
+    for quoted in whole.quoted_of(model).iter().filter(|one| one.scope == Scope::Gate) {
+        let what = format!("the metrics that a gate of `{}` compares", model.address);
+        whole.unchecked(quoted.expr.span, what, "declare the `names` of the metrics that are its evidence");
     }
 }
 
@@ -36,37 +52,27 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
 struct Kept {
     names: Vec<String>,
     at: Vec<Span>,
-    /// A step keeps metrics that it does not declare, or nothing registers versions here.
+    /// A step keeps metrics that it does not declare.
     open: bool,
 }
 
-fn kept(whole: &Whole<'_, '_>, model: &Declaration) -> Kept {
-    let mut found = Kept { open: true, ..Kept::default() };
-    let mut closed = false;
-    // One that is wrong in itself may be the one that keeps them.
-    let sound = |one: &&Declaration| !whole.spoilt.contains(&one.address);
-    let all = whole.all.values().filter(|one| one.kind == "pipeline");
-    if all.clone().count() != all.filter(sound).count() {
-        return found;
-    }
+/// The metrics that are kept with versions of each model that a step registers.
+fn kept(whole: &Whole<'_, '_>) -> BTreeMap<Address, Kept> {
+    let mut found: BTreeMap<Address, Kept> = BTreeMap::new();
     for pipeline in whole.of_kind("pipeline") {
         for step in names_of(pipeline.body.field("step")) {
             let Some(body) = pipeline.body.get(&Path::of(&["step", step])) else { continue };
-            let registers = body.field("register").and_then(reference_of);
-            if registers.is_none_or(|registers| registers.address != model.address) {
-                continue;
-            }
+            let Some(registers) = body.field("register").and_then(reference_of) else { continue };
+            let one = found.entry(registers.address).or_default();
             match declared(whole, body.field("evidence")) {
                 Some((names, at)) => {
-                    closed = true;
-                    found.names.extend(names);
-                    found.at.extend(at);
+                    one.names.extend(names);
+                    one.at.extend(at);
                 }
-                None => return found,
+                None => one.open = true,
             }
         }
     }
-    found.open = !closed;
     found
 }
 
@@ -86,20 +92,8 @@ fn declared(
     Some((names, whole.place(&owner.address, &at.field(output).field("names"))))
 }
 
-fn compared(whole: &Whole<'_, '_>, model: &Declaration) {
-    let known = kept(whole, model);
-    for (_, quoted) in
-        whole.quoted().filter(|(_, one)| one.scope == Scope::Gate && one.owner == model.address)
-    {
-        if known.open {
-            let what = format!("the metrics that a gate of `{}` compares", model.address);
-            whole.unchecked(
-                quoted.expr.span,
-                what,
-                "declare the `names` of the metrics that are its evidence",
-            );
-            continue;
-        }
+fn compared(whole: &Whole<'_, '_>, model: &Declaration, known: &Kept) {
+    for quoted in whole.quoted_of(model).iter().filter(|one| one.scope == Scope::Gate) {
         each(&quoted.expr, Scope::Gate.roots(), &mut |traversal, span| {
             let words = words(traversal);
             let Some(name) = words.first() else { return };

@@ -55,13 +55,23 @@ pub(crate) fn encloses(whole: Span, inner: Span) -> bool {
     whole.file == inner.file && whole.start <= inner.start && inner.end <= whole.end
 }
 
+/// Whether any of these places, in the order of the text, lies in another.
+pub(crate) fn any_within(sorted: &[Span], whole: Span) -> bool {
+    let first = sorted.partition_point(|place| (place.file, place.start) < (whole.file, whole.start));
+    sorted[first..]
+        .iter()
+        .take_while(|place| place.file == whole.file && place.start < whole.end)
+        .any(|place| encloses(whole, *place))
+}
+
 /// All declarations of an environment, and where everything in them stands.
 pub(crate) struct Whole<'a, 't> {
     evaluator: &'a Evaluator<'t>,
     all: &'a BTreeMap<Address, Declaration>,
     /// Those in which something is wrong by itself.
     spoilt: BTreeSet<&'a Address>,
-    quoted: Vec<QuotedAt>,
+    /// Expressions kept for later, by whose they are.
+    quoted: BTreeMap<Address, Vec<QuotedAt>>,
     found: RefCell<Diagnostics>,
 }
 
@@ -71,16 +81,19 @@ pub(crate) fn check(
     declarations: &BTreeMap<Address, Declaration>,
     diagnostics: &mut Diagnostics,
 ) {
-    let places: Vec<Span> = evaluator.diagnostics.borrow().iter().filter_map(Diagnostic::place).collect();
+    let mut places: Vec<Span> =
+        evaluator.diagnostics.borrow().iter().filter_map(Diagnostic::place).collect();
+    places.sort_by_key(|place| (place.file, place.start));
     let wrong = |address: &&Address| {
         let spans = evaluator.instances.get(address).map(|one| one.declared.spans.as_slice());
-        spans.is_some_and(|spans| {
-            places.iter().any(|place| spans.iter().any(|whole| encloses(*whole, *place)))
-        })
+        spans.is_some_and(|spans| spans.iter().any(|whole| any_within(&places, *whole)))
     };
     let spoilt =
         if places.is_empty() { BTreeSet::new() } else { declarations.keys().filter(wrong).collect() };
-    let quoted = evaluator.quoted.take();
+    let mut quoted: BTreeMap<Address, Vec<QuotedAt>> = BTreeMap::new();
+    for one in evaluator.quoted.take() {
+        quoted.entry(one.owner.clone()).or_default().push(one);
+    }
     let whole = Whole { evaluator, all: declarations, spoilt, quoted, found: RefCell::default() };
     RULES.iter().for_each(|rule| rule(&whole));
     diagnostics.append(&mut whole.found.into_inner());
@@ -110,7 +123,13 @@ impl<'a, 't> Whole<'a, 't> {
 
     /// Expressions kept for later, in declarations in which nothing is wrong.
     fn quoted(&self) -> impl Iterator<Item = (&'a Declaration, &QuotedAt)> {
-        self.quoted.iter().filter_map(|quoted| Some((self.get(&quoted.owner)?, quoted)))
+        let all = self.quoted.iter().filter_map(|(owner, all)| Some((self.get(owner)?, all)));
+        all.flat_map(|(owner, all)| all.iter().map(move |one| (owner, one)))
+    }
+
+    /// Those of one declaration.
+    fn quoted_of(&self, owner: &Declaration) -> &[QuotedAt] {
+        self.quoted.get(&owner.address).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn report(&self, diagnostic: Diagnostic) {

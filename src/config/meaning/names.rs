@@ -106,8 +106,9 @@ fn imported(whole: &Whole<'_, '_>, declaration: &Declaration) {
     }
     let Some(to) = declaration.body.field("to").and_then(Value::as_text) else { return };
     let Ok(address) = to.parse::<Address>() else { return };
-    let declared = |wanted: &Address| whole.all.keys().any(|known| known.without_key() == *wanted);
-    if declared(&address.without_key()) || whole.evaluator.unread.contains(&*address.name) {
+    let every = address.without_key();
+    let declared = whole.all.contains_key(&address) || whole.evaluator.repeated.contains(&every);
+    if declared ||  whole.evaluator.unread.contains(&*address.name) {
         return;
     }
     let known: Vec<String> = whole.all.keys().map(ToString::to_string).collect();
