@@ -97,9 +97,7 @@ fn verdict(reference: &Reference, mutant: &Mutant, tree: &Tree) -> Option<String
     let mut environments = crate::environments(&[tree]);
     if std::env::var_os("MLP_EVERY_ENVIRONMENT").is_none() && !environments.is_empty() {
         let one = environments.swap_remove(mutant.span.start as usize % environments.len());
-        if judged(reference, mutant, &reference.said_in(tree, vec![one])).is_none() {
-            return None;
-        }
+        judged(reference, mutant, &reference.said_in(tree, vec![one]))?;
     }
     judged(reference, mutant, &reference.said(tree))
 }

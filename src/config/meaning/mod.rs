@@ -81,8 +81,7 @@ pub(crate) fn check(
     declarations: &BTreeMap<Address, Declaration>,
     diagnostics: &mut Diagnostics,
 ) {
-    let mut places: Vec<Span> =
-        evaluator.diagnostics.borrow().iter().filter_map(Diagnostic::place).collect();
+    let mut places: Vec<Span> = evaluator.diagnostics.borrow().iter().filter_map(Diagnostic::place).collect();
     places.sort_by_key(|place| (place.file, place.start));
     let wrong = |address: &&Address| {
         let spans = evaluator.instances.get(address).map(|one| one.declared.spans.as_slice());

@@ -108,7 +108,7 @@ fn imported(whole: &Whole<'_, '_>, declaration: &Declaration) {
     let Ok(address) = to.parse::<Address>() else { return };
     let every = address.without_key();
     let declared = whole.all.contains_key(&address) || whole.evaluator.repeated.contains(&every);
-    if declared ||  whole.evaluator.unread.contains(&*address.name) {
+    if declared || whole.evaluator.unread.contains(&*address.name) {
         return;
     }
     let known: Vec<String> = whole.all.keys().map(ToString::to_string).collect();

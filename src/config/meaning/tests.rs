@@ -187,12 +187,10 @@ fn traffic_adds_up() {
 #[test]
 fn gates_compare_metrics_that_are_kept() {
     let gate = |assert: &str, to: &str| {
-        let step = format!(
-            "inputs = {{ data = dataset.d }}\n}}\nstep \"register\" {{\nregister = model.g\nfrom = step.fit.model\nevidence = step.fit.scores"
-        );
+        let step = "inputs = { data = dataset.d }\n}\nstep \"register\" {\nregister = model.g\nfrom = step.fit.model\nevidence = step.fit.scores";
         format!(
             "{}model \"g\" {{\n  aliases = [\"next\", \"champion\"]\n  gate \"better\" {{\n    from = \"next\"\n    to = \"{to}\"\n    assert = {assert}\n  }}\n}}\n",
-            pipeline(&step)
+            pipeline(step)
         )
     };
     accept(&gate("champion == null || candidate.auc > champion.auc", "champion"), 0);
