@@ -276,7 +276,7 @@ fn what_exists_is_taken_over() {
         &project,
         &("storage \"a\" {}\nstorage \"lake\" {}\n".to_owned() + &import("storage.y", "storage/a")),
     );
-    plan(&project).ended(1).says("storage.y is not declared");
+    plan(&project).ended(1).says("there is no `storage.y`");
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn conditions_triggers_and_what_cannot_be_served() {
         )
     };
     let project = project(&text("scan", "target.name == \"prod\"", "true"));
-    plan(&project).ended(11).says("storage.b: before").says("main.mlp:");
+    plan(&project).ended(11).says("storage.b: before").says("main.mlp:").says("target.name is \"local\"");
     write(&project, &text("scan", "target.name == \"local\"", "endswith(self.path, \"storage/b\")"));
     apply(&project);
     nothing_to_do(&project);
@@ -485,7 +485,11 @@ fn conditions_triggers_and_what_cannot_be_served() {
         .ended(0)
         .says("replace_triggered_by: storage.a changes")
         .says("1 to add, 1 to change, 1 to destroy");
-    project.mlp(&["apply", "-e", "local", "-auto-approve"]).ended(11).says("storage.b: after");
+    project
+        .mlp(&["apply", "-e", "local", "-auto-approve"])
+        .ended(11)
+        .says("storage.b: after")
+        .says("self.path is \"");
     nothing_to_do(&project);
     for (block, says) in [
         (
@@ -508,7 +512,7 @@ fn conditions_triggers_and_what_cannot_be_served() {
         ("storage \"x\" {\n  override \"local\" { reason = \"r\" }\n}", "`override.local.set` is missing"),
         (
             "storage \"x\" {\n  override \"locl\" {\n    reason = \"r\"\n    set = {}\n  }\n}",
-            "no provider kind `locl`",
+            "there is no kind of provider `locl`",
         ),
     ] {
         write(&project, block);

@@ -8,8 +8,7 @@ macro_rules! refuse {
         const REFUSED: &[(&str, &str)] = &[$((
             $kind,
             concat!(
-                "the local provider does not serve `", $kind, "`: take it out of this environment with `except`, keep it to others with ",
-                "`environments = [...]`, or choose another provider"
+                "the local provider does not serve `", $kind, "`"
             ),
         )),*];
     };

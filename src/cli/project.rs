@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mlp_config::{Assignment, Inputs, Module, assignments, environments, resolve};
+use mlp_config::{Assignment, Inputs, Module, Resolution, assignments, environments, resolve};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_eval::PlanValue;
 use mlp_platform::{Mode, Platform};
@@ -162,6 +162,12 @@ impl Project {
 
     /// Resolves it for an environment: the platform where there is one, and what is wrong.
     pub fn resolve(&self, environment: &str) -> (Option<Platform>, Diagnostics) {
+        let found = self.resolution(environment);
+        (found.platform, found.diagnostics)
+    }
+
+    /// Everything that comes of resolving it for an environment.
+    pub fn resolution(&self, environment: &str) -> Resolution {
         let trees: Vec<&Tree> = self.trees.iter().collect();
         self.resolve_trees(&trees, &self.sources, environment)
     }
@@ -196,13 +202,12 @@ impl Project {
             }
             resolution = resolve(&inputs, &known);
         }
-        let mut platform = resolution.platform;
-        if let Some(platform) = &mut platform
+        if let Some(platform) = &mut resolution.platform
             && platform.environment.mode == Mode::Development
         {
             platform.environment.user = Some(who::folder());
         }
-        (platform, resolution.diagnostics)
+        resolution
     }
 
     /// The names of its own `locals`.

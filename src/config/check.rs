@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use mlp_diag::{Diagnostic, FileId, Span, one_of};
+use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{Expr as Ir, Node, Outcome, PlanValue, Quoted, Scope as _, TraversalStep, reference_of};
 use mlp_platform::schema::{Attribute, Known, Scope, Ty};
-use mlp_platform::{Edge, Origin, kinds};
+use mlp_platform::{Because, Edge, Origin, kinds};
 use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{KnownValue, Path, Step, Value};
 
@@ -19,6 +19,9 @@ use crate::source::{Parts, Source, alternatives, object_form_of};
 
 /// The part of `lifecycle` that is looked at after the apply.
 pub(crate) const AFTER: &str = "postcondition";
+
+/// Items of one list whose places are kept; further ones have the list's.
+const MOST_ORIGINS: usize = 64;
 
 /// Evaluates the attributes of one declaration.
 pub(crate) struct Checker<'a, 't> {
@@ -35,6 +38,7 @@ impl<'a, 't> Checker<'a, 't> {
             sensitive: Vec::new(),
             origins: BTreeMap::new(),
             edges: Vec::new(),
+            because: BTreeMap::new(),
         };
         Self { evaluator, owner, found, failed: false }
     }
@@ -69,11 +73,9 @@ impl<'a, 't> Checker<'a, 't> {
         if schema.default.is_empty() {
             return None;
         }
-        // A default is an expression of the language without names; the kinds' own test parses every one of them.
-        let expr = mlp_syntax::parse_expression(FileId(u32::MAX), schema.default).ok()?;
-        let outcome = mlp_eval::evaluate(&lower(&expr), &NameScope::root(self.evaluator)).ok()?;
+        let value = self.evaluator.default(schema.default)?;
         self.found.origins.insert(path.clone(), Origin::Default);
-        Some(outcome.value)
+        Some(value)
     }
 
     fn source(&mut self, source: &Source<'t>, schema: &'static Attribute, path: &Path) -> PlanValue {
@@ -178,6 +180,8 @@ impl<'a, 't> Checker<'a, 't> {
                     self.origin(&path, &entry.source);
                     values.push((attribute.name.to_owned(), self.typed(&entry.source, &attribute.ty, &path)));
                 }
+                // Most likely it is the one whose name is misspelt here, and that was said.
+                None if attribute.required && self.evaluator.has_misspelt(&[span]) => self.failed = true,
                 None if attribute.required => {
                     self.fail(missing(attribute, &path.to_string(), span));
                 }
@@ -225,7 +229,10 @@ impl<'a, 't> Checker<'a, 't> {
             return PlanValue::Null;
         };
         match fit(&outcome.value, ty) {
-            Ok(value) => self.rebase(value, &options),
+            Ok(value) => {
+                self.origins_of_items(expr, path);
+                self.rebase(value, &options)
+            }
             Err(misfit) => {
                 let (at, mut why) = (misfit.at, misfit.why);
                 if outcome.sensitive {
@@ -245,6 +252,25 @@ impl<'a, 't> Checker<'a, 't> {
         }
     }
 
+    /// Where the items of a list stand that is written down: a target that refuses one says so there.
+    fn origins_of_items(&mut self, expr: &Expr, path: &Path) {
+        let Some(origin @ (Origin::Written { .. } | Origin::Environment { .. })) =
+            self.found.origins.get(path).cloned()
+        else {
+            return;
+        };
+        let ExprKind::List(items) = &expr.kind else { return };
+        for (index, item) in items.iter().enumerate().take(MOST_ORIGINS) {
+            let origin = match &origin {
+                Origin::Environment { name, .. } => {
+                    Origin::Environment { name: name.clone(), span: item.span }
+                }
+                _ => Origin::Written { span: item.span },
+            };
+            self.found.origins.insert(path.index(index), origin);
+        }
+    }
+
     /// Paths in a module are relative to it.
     fn rebase(&self, value: PlanValue, options: &[&'static Ty]) -> PlanValue {
         let room = self.evaluator.rooms.get(self.owner.room);
@@ -259,6 +285,9 @@ impl<'a, 't> Checker<'a, 't> {
     fn evaluate(&mut self, expr: &'t Expr, path: &Path) -> Option<Outcome> {
         let scope = NameScope::of(self.evaluator, self.owner, path.clone());
         let outcome = self.evaluator.expression(expr, &scope)?;
+        if is_condition(path) {
+            self.found.because.insert(path.clone(), named(&lower(expr), &scope));
+        }
         self.found.edges.extend(scope.edges.into_inner());
         if outcome.sensitive {
             self.found.sensitive.push(path.clone());
@@ -300,7 +329,9 @@ impl<'a, 't> Checker<'a, 't> {
             _ => None,
         })?;
         let each = items.iter().enumerate().map(|(at, one)| self.expression(one, item, &path.index(at)));
-        Some(PlanValue::list(each.collect::<Vec<_>>()))
+        let items = each.collect::<Vec<_>>();
+        self.origins_of_items(expr, path);
+        Some(PlanValue::list(items))
     }
 
     /// An expression kept for later, closed over what is known; `None` when it does not name anything of the scope and
@@ -311,7 +342,7 @@ impl<'a, 't> Checker<'a, 't> {
         let mut uses = false;
         ir.traversals(&mut |traversal, _| uses |= names.contains(&traversal.root.as_ref()));
         // A step's command and parameters without holes are plain values; a condition is always for later.
-        if !uses && (scope == Scope::Step || !only) {
+        if !uses && (!scope.is_condition() || !only) {
             return None;
         }
         let outer = NameScope::of(self.evaluator, self.owner, path.clone());
@@ -324,6 +355,7 @@ impl<'a, 't> Checker<'a, 't> {
             problems.into_iter().for_each(|problem| self.evaluator.report(problem));
             return Some(PlanValue::Null);
         }
+        self.evaluator.keep_quoted(&self.owner.address, path, scope, &ir);
         let text = (self.evaluator.text_of)(expr.span);
         let quoted = Quoted { text, scope: scope.name().to_owned(), expr: ir };
         Some(match quoted.to_value() {
@@ -331,6 +363,30 @@ impl<'a, 't> Checker<'a, 't> {
             Err(why) => self.fail(Diagnostic::error(codes::SCOPE, why).at(expr.span, "")),
         })
     }
+}
+
+/// Whether a path is that of a condition of `lifecycle`.
+fn is_condition(path: &Path) -> bool {
+    let field = |step: Option<&Step>, word: &str| matches!(step, Some(Step::Field(name)) if &**name == word);
+    field(path.steps().first(), "lifecycle") && field(path.steps().last(), "condition")
+}
+
+/// The names of an expression with their values, each once; references and names bound inside it tell nothing.
+fn named(expr: &Ir, scope: &NameScope<'_, '_>) -> Vec<Because> {
+    let mut found: Vec<Because> = Vec::new();
+    expr.traversals(&mut |traversal, span| {
+        let name = traversal.to_string();
+        if found.iter().any(|one| one.name == name) {
+            return;
+        }
+        let whole = Ir::new(Node::Traverse { traversal: traversal.clone() }, span);
+        if let Ok(Outcome { value, sensitive, ephemeral, .. }) = mlp_eval::evaluate(&whole, scope)
+            && reference_of(&value).is_none()
+        {
+            found.push(Because { name, value, sensitive: sensitive || ephemeral });
+        }
+    });
+    found
 }
 
 /// Replaces every name that is not of the quoted scope by its value now.
@@ -384,7 +440,7 @@ fn close(
 }
 
 /// What a running endpoint is measured by; it is read when the expression is evaluated.
-const MEASURES: &[&str] =
+pub(crate) const MEASURES: &[&str] =
     &["p50_ms", "p90_ms", "p95_ms", "p99_ms", "p50", "p95", "p99", "error_rate", "requests", "availability"];
 
 /// Whether a traversal names a measure of an endpoint; that the endpoint is declared is checked here.
@@ -419,10 +475,14 @@ pub(crate) fn missing(attribute: &Attribute, path: &str, span: Span) -> Diagnost
 }
 
 /// Where an inner value of a literal list or object stands.
-fn inner_span(expr: &Expr, path: &Path) -> Option<Span> {
+pub(crate) fn inner_span(expr: &Expr, path: &Path) -> Option<Span> {
     let mut at = expr;
     for step in path.steps() {
         at = match (&at.kind, step) {
+            // The arguments of a call that stays one.
+            (mlp_syntax::ExprKind::Call { .. }, Step::Field(name)) if &**name == "args" => at,
+            (mlp_syntax::ExprKind::Call { arguments, .. }, Step::Index(index)) => arguments.get(*index)?,
+            (mlp_syntax::ExprKind::Parens(inner), _) => return inner_span(inner, path),
             (mlp_syntax::ExprKind::List(items), Step::Index(index)) => items.get(*index)?,
             (mlp_syntax::ExprKind::Object(items), Step::Field(name)) => {
                 let is_it = |key: &Expr| match &key.kind {

@@ -25,6 +25,15 @@ pub const CODES: mlp_diag::CodeList = &[
     (LOOK_UP, "a look-up that finds nothing"),
     (OTHERS_OUTPUT, "an output of another project that cannot be used"),
     (ELSEWHERE, "a declaration that this environment does not have"),
+    (WIRING, "an artifact of another type"),
+    (COLUMN, "a column that the declared schema lacks"),
+    (SIGNATURE, "a signature that lacks what the features of an endpoint give"),
+    (TRAFFIC, "traffic that does not sum"),
+    (METRIC, "a metric that is not among the declared names"),
+    (CONDITION, "what is no condition"),
+    (RESIDENCY, "a place where data may not be"),
+    (UNCHECKED, "what could not be checked"),
+    (BROUGHT, "what comes along with `only`"),
 ];
 
 pub(crate) const UNKNOWN_BLOCK: &str = "MLP0301";
@@ -50,3 +59,14 @@ pub(crate) const MODULE: &str = "MLP0321";
 pub(crate) const LOOK_UP: &str = "MLP0322";
 pub(crate) const OTHERS_OUTPUT: &str = "MLP0323";
 pub(crate) const ELSEWHERE: &str = "MLP0330";
+/// The evaluator's own, for expressions that it does not see before a run.
+pub(crate) const UNKNOWN_FUNCTION: &str = "MLP0201";
+pub(crate) const WIRING: &str = "MLP0340";
+pub(crate) const COLUMN: &str = "MLP0341";
+pub(crate) const SIGNATURE: &str = "MLP0342";
+pub(crate) const TRAFFIC: &str = "MLP0343";
+pub(crate) const METRIC: &str = "MLP0344";
+pub(crate) const CONDITION: &str = "MLP0345";
+pub(crate) const RESIDENCY: &str = "MLP0346";
+pub(crate) const UNCHECKED: &str = "MLP0347";
+pub(crate) const BROUGHT: &str = "MLP0348";

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-use mlp_diag::{Diagnostic, Diagnostics, Span};
+use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use mlp_eval::{Outcome, PlanValue, evaluate};
 use mlp_platform::schema::Attribute;
-use mlp_platform::{Edge, Origin};
+use mlp_platform::{Because, Edge, Origin};
 use mlp_syntax::{Expr, Ident};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path};
@@ -17,9 +17,10 @@ use crate::codes;
 use crate::expression::lower;
 use crate::index::Declared;
 use crate::instances::Repeat;
+use crate::meaning::any_within;
 use crate::modules::Room;
 use crate::scope::NameScope;
-use crate::source::Source;
+use crate::source::{Entry, Source};
 use crate::values::plain_parts;
 
 /// A declaration's instance, merged for the environment.
@@ -39,6 +40,8 @@ pub(crate) struct Evaluated {
     pub(crate) sensitive: Vec<Path>,
     pub(crate) origins: BTreeMap<Path, Origin>,
     pub(crate) edges: Vec<Edge>,
+    /// What conditions name.
+    pub(crate) because: BTreeMap<Path, Vec<Because>>,
 }
 
 /// An attribute that was computed: `None` when it is not set, or wrong.
@@ -59,6 +62,20 @@ pub(crate) struct Surroundings {
     pub(crate) mode: String,
     pub(crate) residency: PlanValueOrNull,
     pub(crate) root: String,
+}
+
+thread_local! {
+    /// The values of attributes' defaults by their text: each is a constant of the language, and reading it takes longer than all else.
+    static DEFAULTS: RefCell<BTreeMap<&'static str, Option<PlanValue>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// An expression that is kept for later, as it stands after what is known was put in.
+#[derive(Debug, Clone)]
+pub(crate) struct QuotedAt {
+    pub(crate) owner: Address,
+    pub(crate) at: Path,
+    pub(crate) scope: mlp_platform::schema::Scope,
+    pub(crate) expr: mlp_eval::Expr,
 }
 
 /// A plan value, null unless said.
@@ -92,6 +109,15 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) text_of: &'t dyn Fn(Span) -> String,
     pub(crate) needs: RefCell<Needs>,
     pub(crate) diagnostics: RefCell<Diagnostics>,
+    /// What nothing is declared to check by.
+    pub(crate) unchecked: RefCell<Diagnostics>,
+    /// Expressions kept for later, with the places of what they name.
+    pub(crate) quoted: RefCell<Vec<QuotedAt>>,
+    /// Names of attributes that nothing is known of, in the order of the text, and labels of blocks that could not be read.
+    pub(crate) misspelt: Vec<Span>,
+    pub(crate) unread: BTreeSet<String>,
+    /// What the environment sets `variables` to.
+    pub(crate) given_variables: Option<Entry<'t>>,
     /// What was reported already.
     reported: RefCell<HashSet<Diagnostic>>,
     attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
@@ -134,6 +160,11 @@ impl<'t> Evaluator<'t> {
             text_of,
             needs: RefCell::default(),
             diagnostics: RefCell::default(),
+            unchecked: RefCell::default(),
+            quoted: RefCell::default(),
+            misspelt: Vec::new(),
+            unread: BTreeSet::new(),
+            given_variables: None,
             reported: RefCell::default(),
             attributes: RefCell::default(),
             local_values: RefCell::default(),
@@ -147,6 +178,35 @@ impl<'t> Evaluator<'t> {
         if self.reported.borrow_mut().insert(diagnostic.clone()) {
             self.diagnostics.borrow_mut().push(diagnostic);
         }
+    }
+
+    /// Keeps a quoted expression for the checks that need the whole.
+    pub(crate) fn keep_quoted(
+        &self,
+        owner: &Address,
+        at: &Path,
+        scope: mlp_platform::schema::Scope,
+        expr: &mlp_eval::Expr,
+    ) {
+        let one = QuotedAt { owner: owner.clone(), at: at.clone(), scope, expr: expr.clone() };
+        self.quoted.borrow_mut().push(one);
+    }
+
+    /// Whether an attribute is misspelt within one of these.
+    pub(crate) fn has_misspelt(&self, within: &[Span]) -> bool {
+        within.iter().any(|whole| any_within(&self.misspelt, *whole))
+    }
+
+    /// The value of an attribute's default: an expression without names, the same wherever it stands.
+    pub(crate) fn default(&self, text: &'static str) -> Option<PlanValue> {
+        if let Some(known) = DEFAULTS.with_borrow(|all| all.get(text).cloned()) {
+            return known;
+        }
+        // The kinds' own test parses every one of them.
+        let expr = mlp_syntax::parse_expression(FileId(u32::MAX), text).ok()?;
+        let value = evaluate(&lower(&expr), &NameScope::root(self)).ok().map(|outcome| outcome.value);
+        DEFAULTS.with_borrow_mut(|all| all.insert(text, value.clone()));
+        value
     }
 
     /// Computes an expression for an instance; `None` after reporting what is wrong.

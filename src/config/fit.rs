@@ -3,9 +3,10 @@
 use mlp_diag::one_of;
 use mlp_eval::{PlanValue, reference_of};
 use mlp_platform::kinds;
-use mlp_platform::schema::{Attribute, Ty};
+use mlp_platform::schema::{Attribute, Scope, Ty};
 use mlp_value::{Path, Step, Value, units};
 
+use crate::calls::{call_of, fit_call};
 use crate::codes;
 use crate::expression::CALL;
 use crate::words;
@@ -25,7 +26,7 @@ impl Misfit {
         Self { code: codes::WRONG_TYPE, at: Path::default(), why: why.into(), help: help.into() }
     }
 
-    fn under(mut self, step: Step) -> Self {
+    pub(crate) fn under(mut self, step: Step) -> Self {
         let mut path = Path::default();
         path.push(step);
         self.at.steps().iter().for_each(|step| path.push(step.clone()));
@@ -47,8 +48,33 @@ pub(crate) fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfi
         None => Err(mismatch(value, ty)),
     };
     match ty {
-        Ty::Any | Ty::Quoted(_) => Ok(value.clone()),
-        Ty::Text | Ty::Path | Ty::TypeExpr | Ty::Address | Ty::KindName => match value {
+        Ty::Any => Ok(value.clone()),
+        Ty::Quoted(scope) => fit_plain(value, *scope, ty),
+        Ty::Form(form) => match value.as_text() {
+            Some(text) => (form.check)(text).map(|()| value.clone()).map_err(|why| {
+                Misfit::new(why, format!("give it {}, such as \"{}\"", form.what, form.example))
+            }),
+            // `version = 3.12` is a slip that is easily understood.
+            None => match value {
+                Value::Number(number) if (form.check)(&number.to_string()).is_ok() => {
+                    Ok(PlanValue::text(number.to_string()))
+                }
+                _ => Err(mismatch(value, ty)),
+            },
+        },
+        Ty::KindName => match value.as_text() {
+            Some(name) if kinds::kind(name).is_some() => Ok(value.clone()),
+            Some(name) => Err(Misfit::new(
+                format!("`{name}` is not a kind of block"),
+                one_of(name, kinds::KINDS.iter().map(|kind| kind.name)),
+            )),
+            None => Err(mismatch(value, ty)),
+        },
+        Ty::Address => match value.as_text().map(str::parse::<mlp_value::Address>) {
+            Some(Ok(_)) => Ok(value.clone()),
+            _ => Err(mismatch(value, ty)),
+        },
+        Ty::Text | Ty::Path | Ty::TypeExpr => match value {
             Value::Text(_) => Ok(value.clone()),
             Value::Number(number) => Ok(PlanValue::text(number.to_string())),
             Value::Bool(truth) => Ok(PlanValue::text(truth.to_string())),
@@ -130,7 +156,7 @@ fn number(value: &PlanValue) -> Option<mlp_value::Number> {
 
 fn fit_reference(value: &PlanValue, wanted: &[&str], ty: &'static Ty) -> Result<PlanValue, Misfit> {
     if value.as_object().is_some_and(|items| items.contains_key(CALL)) {
-        return Ok(value.clone());
+        return fit_call(value, wanted).map(|()| value.clone());
     }
     let Some(found) = reference_of(value) else {
         let mut misfit = mismatch(value, ty);
@@ -138,22 +164,39 @@ fn fit_reference(value: &PlanValue, wanted: &[&str], ty: &'static Ty) -> Result<
         misfit.help = words::reference(value, wanted);
         return Err(misfit);
     };
-    let kind = kinds::kind(&found.address.kind);
-    let is = match (found.path.first(), kind) {
+    let is = kind_of_reference(value).unwrap_or_default();
+    if wanted.is_empty() || wanted.contains(&is.as_str()) || is.is_empty() || is == "any" {
+        return Ok(value.clone());
+    }
+    let mut misfit = Misfit::new(
+        format!("`{found}` is {}, and {} is expected", words::kind(&is), words::kinds(wanted)),
+        format!("refer to {}", words::kinds(wanted)),
+    );
+    misfit.code = codes::WRONG_KIND;
+    Err(misfit)
+}
+
+/// What a reference refers to: a kind, or what a member of one is.
+pub(crate) fn kind_of_reference(value: &PlanValue) -> Option<String> {
+    let found = reference_of(value)?;
+    let is = match (found.path.first(), kinds::kind(&found.address.kind)) {
         (Some(word), Some(kind)) => {
             kind.members.iter().find(|member| member.word == word).map_or("", |member| member.is)
         }
         _ => &*found.address.kind,
     };
-    if wanted.is_empty() || wanted.contains(&is) || is.is_empty() || is == "any" {
-        return Ok(value.clone());
-    }
-    let mut misfit = Misfit::new(
-        format!("`{found}` is {}, and {} is expected", words::kind(is), words::kinds(wanted)),
-        format!("refer to {}", words::kinds(wanted)),
-    );
-    misfit.code = codes::WRONG_KIND;
-    Err(misfit)
+    Some(is.to_owned())
+}
+
+/// A value that stands where an expression may be kept for later, and names nothing of its scope.
+fn fit_plain(value: &PlanValue, scope: Scope, ty: &'static Ty) -> Result<PlanValue, Misfit> {
+    let fits = match scope {
+        Scope::Command => matches!(value, Value::Text(_)),
+        Scope::Binding => false,
+        Scope::Step => reference_of(value).is_none() && call_of(value).is_none(),
+        _ => matches!(value, Value::Bool(_)),
+    };
+    if fits { Ok(value.clone()) } else { Err(mismatch(value, ty)) }
 }
 
 fn each_field(

@@ -22,6 +22,8 @@ pub(crate) struct Declared<'t> {
     pub(crate) kind: &'static Kind,
     pub(crate) header: Span,
     pub(crate) parts: Parts<'t>,
+    /// The whole block, and the partial blocks that are merged into it.
+    pub(crate) spans: Vec<Span>,
 }
 
 /// An environment and what stands in it.
@@ -39,6 +41,8 @@ pub struct Index<'t> {
     pub(crate) declared: BTreeMap<Address, Declared<'t>>,
     pub(crate) environments: BTreeMap<String, EnvironmentBlock<'t>>,
     pub(crate) locals: BTreeMap<String, (&'t Ident, &'t Expr)>,
+    /// Labels of blocks that could not be read: what refers to them is not to blame.
+    pub(crate) unread: BTreeSet<String>,
     /// Kinds of which a block has no name: whoever refers to it cannot be told that it is not there.
     pub(crate) nameless: BTreeSet<String>,
 }
@@ -78,13 +82,20 @@ impl<'t> Index<'t> {
     }
 
     fn block(&mut self, block: &'t Block, diagnostics: &mut Diagnostics) {
-        match block.kind.name.as_str() {
+        // What is meant by a misspelt word is read as that.
+        let written = block.kind.name.as_str();
+        let meant = kinds::kind(written).or_else(|| meant_kind(written)).map_or(written, |kind| kind.name);
+        if meant != written && matches!(meant, "locals" | "environment") {
+            diagnostics.push(unknown_block(written, block.kind.span));
+        }
+        match meant {
             "locals" => self.locals(block, diagnostics),
             "environment" => self.environment(block, diagnostics),
             _ => {
                 let number = self.declared.len();
                 let Some(declared) = read_block(block, None, number, diagnostics) else {
                     self.nameless.insert(block.kind.name.clone());
+                    self.unread.extend(block.labels.iter().map(|label| label.name.clone()));
                     return;
                 };
                 let other = self.declared.values().find(|other| other.kind.name == "project");
@@ -129,7 +140,10 @@ impl<'t> Index<'t> {
         let Some(kind) = kinds::kind("environment") else { return };
         let (own, blocks): (Vec<&Block>, Vec<&Block>) =
             block.body.blocks.iter().partition(|inner| kind.attribute(&inner.kind.name).is_some());
-        let Some(address) = address_of(block, kind, 0, diagnostics) else { return };
+        let Some(address) = address_of(block, kind, 0, diagnostics) else {
+            self.unread.extend(block.labels.iter().map(|label| label.name.clone()));
+            return;
+        };
         let name = address.name.to_string();
         let mut reader = BodyReader { tag: None, diagnostics };
         let mut parts = reader.attributes(&block.body.attributes, &Expected::of(kind));
@@ -140,7 +154,7 @@ impl<'t> Index<'t> {
             diagnostics.push(twice(&address.to_string(), block.header, first.declared.header));
             return;
         }
-        let declared = Declared { address, kind, header: block.header, parts };
+        let declared = Declared { address, kind, header: block.header, parts, spans: vec![block.span] };
         let tag = block.labels.first().map(|label| label.name.as_str());
         self.environments.insert(name, EnvironmentBlock { declared, blocks, tag });
     }
@@ -171,7 +185,7 @@ pub(crate) fn read_block<'t>(
     } else {
         BodyReader { tag, diagnostics }.body(&block.body, &Expected::of(kind))
     };
-    Some(Declared { address, kind, header: block.header, parts })
+    Some(Declared { address, kind, header: block.header, parts, spans: vec![block.span] })
 }
 
 fn unknown_block(name: &str, span: Span) -> Diagnostic {

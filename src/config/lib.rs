@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod broken;
+mod calls;
 mod check;
 mod circles;
 mod codes;
@@ -12,16 +13,19 @@ mod expression;
 mod fit;
 mod hush;
 mod index;
+mod inherit;
 mod instances;
 mod look;
+mod meaning;
 mod modules;
-mod references;
+mod partial;
 mod resolve;
 mod scope;
 mod select;
 mod slips;
 mod source;
 mod spread;
+mod together;
 mod typexpr;
 mod values;
 mod variables;
@@ -33,9 +37,14 @@ pub use expression::lower;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
+pub use together::together;
 pub use variables::{Assignment, assignments};
 
 #[cfg(test)]
+mod looseness;
+#[cfg(test)]
 mod module_tests;
+#[cfg(test)]
+mod select_tests;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
 use crate::index::{Declared, Index};
 use crate::instances::{Repeat, expand, sensitive};
-use crate::resolve::Merged;
+use crate::partial::Merged;
 use crate::scope::{NameScope, followup};
 use crate::source::{Entry, Parts, Source};
 use crate::values::{converted, plain_parts, validate};

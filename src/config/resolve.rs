@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span, one_of};
+use mlp_diag::{Diagnostic, Diagnostics, Severity, SourceMap, Span, one_of};
 use mlp_eval::{PlanValue, reference_of};
-use mlp_platform::kinds;
 use mlp_platform::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
 use mlp_syntax::{ExprKind, Tree};
 use mlp_value::facts::{Facts, Needs};
@@ -15,14 +14,16 @@ use crate::broken;
 use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
-use crate::index::{Declared, EnvironmentBlock, Index, read_block, twice};
+use crate::index::{EnvironmentBlock, Index};
+use crate::inherit::inherit;
 use crate::instances::Repeat;
 use crate::modules::{Module, Opener};
-use crate::source::{Entry, Source, merge};
+use crate::partial::merged;
+use crate::source::{Entry, Source};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::Assignment;
-use crate::{circles, references, select};
+use crate::{circles, meaning, select};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,8 @@ pub struct Resolution {
     pub platform: Option<Platform>,
     /// What is wrong.
     pub diagnostics: Diagnostics,
+    /// What nothing is declared to check by: no mistakes, but worth knowing for who wants everything checked.
+    pub unchecked: Diagnostics,
     /// Open questions; with any open, the result is not final.
     pub needs: Needs,
 }
@@ -77,9 +80,17 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
         root: inputs.root.to_owned(),
     };
     let mut evaluator = Evaluator::new(surroundings, &index.locals, facts, &text_of);
+    let unknown = diagnostics.iter().filter(|one| one.code == codes::UNKNOWN_ATTRIBUTE);
+    evaluator.misspelt = unknown.filter_map(Diagnostic::place).collect();
+    evaluator.misspelt.sort_by_key(|span| (span.file, span.start));
+    evaluator.unread = index.unread.clone();
+    for inner in indexes.values() {
+        evaluator.unread.extend(inner.unread.iter().cloned());
+    }
     evaluator.diagnostics.replace(diagnostics);
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
+    evaluator.given_variables = environment.declared.parts.get("variables").cloned();
     let all = indexes.values().chain([&index]);
     evaluator.nameless = all.flat_map(|index| index.nameless.iter().cloned()).collect();
     variables(&mut evaluator, &declared, environment, inputs.assignments);
@@ -92,7 +103,8 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
     }
-    Resolution { platform, diagnostics, needs: evaluator.needs.into_inner() }
+    let unchecked = evaluator.unchecked.into_inner();
+    Resolution { platform, diagnostics, unchecked, needs: evaluator.needs.into_inner() }
 }
 
 fn unknown_environment(name: &str, index: &Index<'_>) -> Diagnostic {
@@ -112,95 +124,6 @@ pub(crate) fn literal_text(entry: Option<&Entry<'_>>) -> Option<String> {
     }
 }
 
-pub(crate) type Merged<'t> = BTreeMap<Address, Declared<'t>>;
-
-/// The declarations with the environment's partial blocks in them, and those that stand in other environments only.
-fn merged<'t>(
-    index: &Index<'t>,
-    environment: &EnvironmentBlock<'t>,
-    diagnostics: &mut Diagnostics,
-) -> (Merged<'t>, BTreeMap<Address, String>) {
-    let mut declared = index.declared.clone();
-    let mut elsewhere = BTreeMap::new();
-    let mut seen: BTreeMap<Address, Span> = BTreeMap::new();
-    for (name, other) in &index.environments {
-        let here = std::ptr::eq(other, environment);
-        for (number, block) in other.blocks.iter().enumerate() {
-            let mut own = Diagnostics::new();
-            let found = read_partial(block, other.tag, number, &mut own);
-            if here {
-                diagnostics.append(&mut own);
-            }
-            let Some((partial, remove)) = found else { continue };
-            if !here {
-                if !index.declared.contains_key(&partial.address) {
-                    elsewhere.insert(partial.address, format!("it is declared in environment `{name}` only"));
-                }
-                continue;
-            }
-            if let Some(first) = seen.insert(partial.address.clone(), partial.header) {
-                diagnostics.push(twice(&partial.address.to_string(), partial.header, first));
-                continue;
-            }
-            match declared.get_mut(&partial.address) {
-                None => {
-                    declared.insert(partial.address.clone(), partial);
-                }
-                Some(base) => {
-                    for name in remove {
-                        base.parts.remove(&name);
-                    }
-                    let kind = base.kind;
-                    merge(&mut base.parts, partial.parts, &|name| {
-                        kind.attribute(name).map(|found| found.merge)
-                    });
-                }
-            }
-        }
-    }
-    (declared, elsewhere)
-}
-
-fn read_partial<'t>(
-    block: &'t mlp_syntax::Block,
-    tag: Option<&'t str>,
-    number: usize,
-    diagnostics: &mut Diagnostics,
-) -> Option<(Declared<'t>, Vec<String>)> {
-    if kinds::kind(&block.kind.name).is_some_and(|kind| !kind.partial) {
-        diagnostics.push(
-            Diagnostic::error(
-                codes::PARTIAL,
-                format!("a `{}` cannot stand in an environment", block.kind.name),
-            )
-            .at(block.header, "here")
-            .help("declare it at the top level"),
-        );
-        return None;
-    }
-    // `remove` is a word of partial blocks alone: it is taken out before the body meets its schema.
-    let mut before = Diagnostics::new();
-    let declared = read_block(block, tag, number, &mut before);
-    let removal = block.body.attributes.iter().find(|attribute| attribute.name.name == "remove");
-    let mut remove = Vec::new();
-    if let Some(attribute) = removal {
-        before.retain(|diagnostic| diagnostic.place() != Some(attribute.name.span));
-        match &attribute.expr.kind {
-            ExprKind::List(items) => remove.extend(items.iter().filter_map(|item| match &item.kind {
-                ExprKind::Text(name) => Some(name.clone()),
-                _ => None,
-            })),
-            _ => before.push(
-                Diagnostic::error(codes::PARTIAL, "`remove` takes a list of names")
-                    .at(attribute.expr.span, "")
-                    .help("write `remove = [\"queue\"]`"),
-            ),
-        }
-    }
-    diagnostics.append(&mut before);
-    declared.map(|declared| (declared, remove))
-}
-
 /// Attributes that are used up while loading.
 const CONSUMED: &[&str] = &["for_each", "count", "validation"];
 
@@ -210,9 +133,14 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
     let mut sensitive = Vec::new();
     let mut origins = BTreeMap::from([(Path::default(), Origin::Written { span: instance.declared.header })]);
     let mut edges = Vec::new();
+    let mut because = BTreeMap::new();
     for schema in kind.all_attributes().filter(|schema| !CONSUMED.contains(&schema.name)) {
         let given = instance.declared.parts.contains_key(schema.name);
         if schema.required && !given {
+            // Most likely it is the one whose name is misspelt, and that was said.
+            if evaluator.has_misspelt(&instance.declared.spans) {
+                continue;
+            }
             evaluator.report(missing(schema, schema.name, instance.declared.header));
             continue;
         }
@@ -225,6 +153,7 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
                 edges.extend(found.edges.iter().cloned());
                 sensitive.extend(found.sensitive.iter().cloned());
                 origins.extend(found.origins.clone());
+                because.extend(found.because.clone());
                 body.push((schema.name.to_owned(), found.value.clone()));
             }
         }
@@ -256,6 +185,7 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
         origins: Origins(origins),
         edges,
         header: instance.declared.header,
+        because,
     }
 }
 
@@ -315,24 +245,34 @@ fn build<'t>(
             std::sync::Arc::make_mut(items).insert("value".into(), outcome.value);
         }
     }
+    // The environment is one of them while they are looked at together.
+    let here = environment.address.clone();
+    evaluator.instances.insert(here.clone(), own);
+    declarations.insert(here.clone(), environment);
     let mut diagnostics = Diagnostics::new();
-    references::check(&declarations, &mut diagnostics);
+    meaning::check(evaluator, &declarations, &mut diagnostics);
     circles::check(&declarations, &mut diagnostics);
+    let environment = declarations.remove(&here)?;
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
     let Some((address, project)) = declarations
         .iter()
         .find(|(address, _)| &*address.kind == "project")
         .map(|(a, p)| (a.clone(), p.clone()))
     else {
-        evaluator.report(
-            Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
-                .help("add `project \"name\" { mlp_version = \"~> 0.1\" }`"),
-        );
+        let severity = if evaluator.unread.is_empty() { Severity::Error } else { Severity::Note };
+        evaluator.report(Diagnostic {
+            severity,
+            ..Diagnostic::error(codes::NO_PROJECT, "the specification has no `project` block")
+                .help("add `project \"name\" { mlp_version = \"~> 0.1\" }`")
+        });
         return None;
     };
     version(evaluator, &project);
-    select::select(name, &environment.body, &mut declarations);
+    let places = |address: &Address, path: &Path| meaning::place(evaluator, address, path);
+    let selected = select::select(&environment, &mut declarations, &places);
+    selected.problems.into_iter().for_each(|problem| evaluator.report(problem));
     spread(&mut declarations);
+    inherit(&mut declarations, &project, &environment);
     let provider = environment.body.field("provider").and_then(reference_of)?;
     let provider_body =
         declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());
@@ -352,6 +292,7 @@ fn build<'t>(
             body: environment.body,
             header: environment.header,
             user: None,
+            notes: selected.notes,
         },
         declarations,
     })

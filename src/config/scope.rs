@@ -63,8 +63,7 @@ impl<'a, 't> NameScope<'a, 't> {
         let Some(kind) = kinds::kind(root).or_else(native) else { return Err(self.unknown_root(root, span)) };
         let (address, used) = self.address(kind, traversal, span)?;
         if kind.name == "environment" {
-            self.named("environment", traversal, &self.environments(), span)?;
-            return Ok(reference(address, &[], used));
+            return self.environment(address, used, traversal, span);
         }
         let rest = &traversal.steps[used..];
         match (kind.name, rest.first().map(|step| word(step))) {
@@ -72,6 +71,28 @@ impl<'a, 't> NameScope<'a, 't> {
             _ => self.part_of(&address, kind, rest, span),
         }
         .map(|found| Resolved { consumed: used + found.consumed, ..found })
+    }
+
+    fn environment(&self, address: Address, used: usize, traversal: &Traversal, span: Option<Span>) -> Found {
+        let known = &self.evaluator.environments;
+        if !known.contains(&*address.name) {
+            if self.evaluator.unread.contains(&*address.name) {
+                return Err(followup(format!("`{address}` could not be read"), span));
+            }
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
+                .at_opt(span, "not declared")
+                .help(one_of(&address.name, names.iter().copied())));
+        }
+        if let Some(step) = traversal.steps.get(used) {
+            return Err(Diagnostic::error(
+                codes::UNKNOWN_NAME,
+                format!("`environment` has nothing called `{}`", text(step)),
+            )
+            .at_opt(span, "")
+            .help(format!("write `{address}`; what holds in the one that is compiled is in `target`")));
+        }
+        Ok(reference(address, &[], used))
     }
 
     /// What a module gives, and what stands behind that where it is a reference; `rest` stands behind the name.
@@ -217,16 +238,15 @@ impl<'a, 't> NameScope<'a, 't> {
         Ok((base.with_key(key), labels + 1))
     }
 
-    fn environments(&self) -> Vec<&str> {
-        self.evaluator.environments.iter().map(String::as_str).collect()
-    }
-
     fn keys(&self, base: &Address) -> Vec<String> {
         let all = self.evaluator.instances.keys().filter(|address| address.without_key() == *base);
         all.take(12).map(|address| format!("`{address}`")).collect()
     }
 
     fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
+        if address.name.split('.').any(|name| self.evaluator.unread.contains(name)) {
+            return followup(format!("`{address}` could not be read"), span);
+        }
         if let Some(why) = self.evaluator.elsewhere.get(&address.without_key()) {
             return Diagnostic::error(
                 codes::ELSEWHERE,

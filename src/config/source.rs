@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
-use mlp_platform::schema::{Attribute, Kind, Merge, Ty};
+use mlp_platform::schema::{Attribute, Kind, Ty};
 use mlp_syntax::{Block, Body, Expr, ExprKind, Ident};
 
 use crate::codes;
@@ -169,6 +169,12 @@ impl<'t> BodyReader<'t, '_> {
         }
     }
 
+    /// Whether a name beside the known ones is one of those, misspelt: it is near one that is not there.
+    fn is_slip(&self, name: &Ident, expected: &Expected, there: &[Ident]) -> bool {
+        let near = mlp_diag::did_you_mean(&name.name, expected.names());
+        near.is_some_and(|near| !there.iter().any(|ident| ident.name == near))
+    }
+
     fn unknown(&mut self, name: &Ident, expected: &Expected) {
         let names = expected.names();
         self.diagnostics.push(
@@ -214,7 +220,9 @@ impl<'t> BodyReader<'t, '_> {
                     let inner = expected.nested(name, attributes);
                     match inner.find(&ident.name) {
                         Some(schema) => self.expr(value, &schema.ty, &inner, schema.name),
-                        None if matches!(form, Ty::Open(_)) => Source::Expr(value, self.tag),
+                        None if matches!(form, Ty::Open(_)) && !self.is_slip(ident, &inner, &idents) => {
+                            Source::Expr(value, self.tag)
+                        }
                         None => {
                             unknown.push((ident, inner));
                             continue;
@@ -264,7 +272,15 @@ impl<'t> BodyReader<'t, '_> {
         for option in alternatives(&schema.ty) {
             match option {
                 Ty::Open(attributes) if block.labels.is_empty() => {
-                    let inner = self.open_body(&block.body, &expected.nested(schema.name, attributes));
+                    let expected = &expected.nested(schema.name, attributes);
+                    let there: Vec<Ident> =
+                        block.body.attributes.iter().map(|attribute| attribute.name.clone()).collect();
+                    for name in there.iter().filter(|name| expected.find(&name.name).is_none()) {
+                        if self.is_slip(name, expected, &there) {
+                            self.unknown(name, expected);
+                        }
+                    }
+                    let inner = self.open_body(&block.body, expected);
                     return self.put(parts, name, Source::Parts(inner, self.tag, block.header));
                 }
                 Ty::Object(attributes) if block.labels.is_empty() => {
@@ -403,43 +419,4 @@ fn plain_key(key: &Expr) -> Option<Ident> {
         ExprKind::Text(name) | ExprKind::Name(name) => Some(Ident { name: name.clone(), span: key.span }),
         _ => None,
     }
-}
-
-fn is_null(source: &Source<'_>) -> bool {
-    matches!(source, Source::Expr(Expr { kind: ExprKind::Null, .. }, _))
-}
-
-/// The words that tell one variety of a thing from another: a change of them replaces the whole.
-const DISCRIMINANTS: &[&str] = &["kind", "engine"];
-
-/// Merges a partial block into the parts of the declaration of the same address.
-pub(crate) fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, find: &dyn Fn(&str) -> Option<Merge>) {
-    for (name, entry) in partial {
-        let fields = find(&name) == Some(Merge::Fields);
-        if is_null(&entry.source) {
-            base.remove(&name);
-            continue;
-        }
-        match (base.get_mut(&name), entry) {
-            (
-                Some(Entry { source: Source::Parts(old, ..), .. }),
-                Entry { source: Source::Parts(new, ..), .. },
-            ) if fields && !changes_discriminant(old, &new) => {
-                merge(old, new, &|_| Some(Merge::Fields));
-            }
-            (_, entry) => {
-                base.insert(name, entry);
-            }
-        }
-    }
-}
-
-fn changes_discriminant(old: &Parts<'_>, new: &Parts<'_>) -> bool {
-    DISCRIMINANTS.iter().any(|word| match (old.get(*word), new.get(*word)) {
-        (
-            Some(Entry { source: Source::Expr(old, _), .. }),
-            Some(Entry { source: Source::Expr(new, _), .. }),
-        ) => old.kind != new.kind,
-        _ => false,
-    })
 }

@@ -8,7 +8,7 @@ use crate::{Inputs, Resolution, resolve};
 
 pub(crate) const HEAD: &str = "project \"p\" {}\nprovider \"local\" \"here\" {}\nenvironment \"local\" { provider = provider.local.here }\n";
 
-fn resolve_text(text: &str, environment: &str) -> Resolution {
+pub(crate) fn resolve_text(text: &str, environment: &str) -> Resolution {
     let mut sources = SourceMap::default();
     let file = sources.add("main.mlp", text);
     let (tree, diagnostics) = mlp_syntax::parse(file, text);

@@ -9,7 +9,8 @@ use mlp_value::Value;
 
 use crate::evaluator::Evaluator;
 use crate::index::{Declared, EnvironmentBlock};
-use crate::resolve::{Merged, literal_text};
+use crate::partial::Merged;
+use crate::resolve::literal_text;
 use crate::scope::NameScope;
 use crate::source::{Entry, Source};
 use crate::variables::Assignment;
@@ -71,6 +72,8 @@ fn variable_value<'t>(
             return plain_parts(evaluator, entry, variable, &scope);
         };
         (evaluator.expression(expr, &scope)?, expr.span, "its default".to_owned())
+    } else if evaluator.has_misspelt(&variable.spans) {
+        return None;
     } else {
         evaluator.report(
             Diagnostic::error(codes::VARIABLE, format!("variable `{name}` has no value"))

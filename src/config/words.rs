@@ -1,7 +1,7 @@
 //! Types and values in words, as they stand in messages.
 
 use mlp_eval::{PlanValue, reference_of};
-use mlp_platform::schema::Ty;
+use mlp_platform::schema::{Scope, Ty};
 use mlp_value::Value;
 
 /// A word with `a` or `an`.
@@ -83,6 +83,10 @@ pub(crate) fn describe(ty: &Ty) -> String {
     match ty {
         Ty::Any => "any value".into(),
         Ty::Text => "a string".into(),
+        Ty::Form(form) => format!("{} such as \"{}\"", form.what, form.example),
+        Ty::Quoted(Scope::Command) => "a command".into(),
+        Ty::Quoted(Scope::Binding) => "the name of an artifact".into(),
+        Ty::Quoted(Scope::Step) => "a value".into(),
         Ty::Enum([word]) => format!("\"{word}\""),
         Ty::Enum(words) => {
             format!("one of {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", "))
@@ -100,14 +104,14 @@ pub(crate) fn describe(ty: &Ty) -> String {
         Ty::TypeExpr => "a type such as `list(string)`".into(),
         Ty::Ref([]) => "a reference to a declaration".into(),
         Ty::Ref(names) => format!("a reference to {}", kinds(names)),
-        Ty::Address => "an address".into(),
+        Ty::Address => "an address such as `endpoint.churn`".into(),
         Ty::KindName => "a kind of block".into(),
         Ty::List(item) => format!("a list of {}", several(item)),
         Ty::Map(item) => format!("a map of {}", several(item)),
         Ty::Object(_) | Ty::Open(_) => "an object".into(),
         Ty::Repeated(_) | Ty::Labelled(_) | Ty::MaybeLabelled(_) => "a block".into(),
         Ty::OneOf(options) => either(&options.iter().map(describe).collect::<Vec<_>>()),
-        Ty::Quoted(scope) => format!("an expression over {}", scope.roots().join(", ")),
+        Ty::Quoted(scope) => format!("a condition over {}", scope.roots().join(", ")),
     }
 }
 

@@ -77,7 +77,7 @@ fn once(platform: &Platform, provider: &dyn Provider, facts: &Facts) -> (Lowerin
                 .on(&declaration.address, "")
                 .note(reason)
                 .help(format!(
-                    "leave it out of this environment: `except = [{}]` in environment \"{}\", or `environments` here",
+                    "leave it out of this environment: `except = [{}]` in environment \"{}\", or `environments` here; or choose another provider",
                     declaration.address, platform.environment.name
                 )),
             );

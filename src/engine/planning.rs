@@ -205,7 +205,7 @@ pub async fn make_plan(
     let told = diagnostics.iter_mut().chain(&mut plan.warnings);
     told.for_each(|diagnostic| vault.scrub(diagnostic));
     placed(diagnostics, platform, sources)?;
-    plan.warnings.splice(0..0, warnings);
+    plan.warnings.splice(0..0, platform.environment.notes.iter().cloned().chain(warnings));
     fill_removals(&*session, provider, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);

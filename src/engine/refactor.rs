@@ -301,6 +301,7 @@ mod tests {
 
     fn declaration() -> Declaration {
         Declaration {
+            because: BTreeMap::new(),
             address: Address::new("moved", "n0"),
             kind: "moved",
             body: mlp_eval::PlanValue::Null,

@@ -96,6 +96,19 @@ pub struct Declaration {
     pub edges: Vec<Edge>,
     /// Kind and labels in the source.
     pub header: Span,
+    /// What the conditions of its `lifecycle` name, by the path of the condition: what made one fail.
+    pub because: BTreeMap<Path, Vec<Because>>,
+}
+
+/// A name in a condition, and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Because {
+    /// As it is written.
+    pub name: String,
+    /// Its value; a hole where only the apply tells.
+    pub value: PlanValue,
+    /// Whether it must not be shown.
+    pub sensitive: bool,
 }
 
 /// What an environment permits.
@@ -125,6 +138,8 @@ pub struct Environment {
     pub body: PlanValue,
     /// Where it is declared.
     pub header: Span,
+    /// What is to be said of what it has, beside mistakes.
+    pub notes: mlp_diag::Diagnostics,
     /// Whose it is, in development mode: each user has a state and things of their own.
     pub user: Option<String>,
 }

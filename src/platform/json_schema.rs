@@ -119,6 +119,7 @@ impl Definitions {
         match *ty {
             Ty::Any | Ty::Quoted(_) => json!({}),
             Ty::Text | Ty::Path | Ty::TypeExpr | Ty::Address => json!({ "type": "string" }),
+            Ty::Form(form) => json!({ "type": "string", "examples": [form.example] }),
             Ty::Enum(words) => json!({ "enum": words }),
             Ty::KindName => json!({ "enum": KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>() }),
             Ty::Number => json!({ "type": "number" }),

@@ -5,6 +5,7 @@
 
 mod codes;
 mod declaration;
+pub mod forms;
 #[cfg(test)]
 mod generated;
 mod json_schema;
@@ -15,7 +16,9 @@ pub mod schema;
 mod show;
 
 pub use codes::CODES;
-pub use declaration::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
+pub use declaration::{
+    Because, Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project,
+};
 pub use json_schema::json_schema;
 pub use reference_pages::{ReferencePage, reference_pages, type_name};
 pub use show::{Layout, quoted, show};

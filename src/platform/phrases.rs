@@ -1,5 +1,6 @@
 //! Phrases that several kinds share.
 
+use crate::forms;
 use crate::schema::{Attribute, Ty};
 
 /// A key of the customer.
@@ -11,6 +12,9 @@ pub const ENCRYPT: Ty = Ty::OneOf(&[Ty::Bool, Ty::Object(ENCRYPT_KEY)]);
 
 /// The types of artifacts that steps hand on.
 pub const ARTIFACT: Ty = Ty::Enum(&["table", "model", "metrics", "file", "directory"]);
+
+/// The types of columns and features.
+pub const COLUMN_TYPE: Ty = Ty::Enum(&["string", "number", "integer", "bool", "timestamp", "date", "any"]);
 
 /// File formats of tabular and nested data.
 pub const FORMAT: Ty = Ty::Enum(&["csv", "json", "jsonl", "parquet", "avro"]);
@@ -95,7 +99,12 @@ pub const STATE_ENCRYPT: &[Attribute] = &[
 
 /// Where state is kept.
 pub const STATE: &[Attribute] = &[
-    Attribute::new("backend", Ty::Text, "The kind of store: `local` or `s3`.").default("\"local\""),
+    Attribute::new(
+        "backend",
+        Ty::Enum(&["local", "s3", "gcs", "azure", "kubernetes"]),
+        "The kind of store; its own settings stand beside it.",
+    )
+    .default("\"local\""),
     Attribute::new("lease", Ty::Duration, "How long a lease lasts without a sign of life of its holder.")
         .default("\"60s\""),
     Attribute::new(
@@ -103,10 +112,42 @@ pub const STATE: &[Attribute] = &[
         Ty::Object(STATE_ENCRYPT),
         "Who may read it; without it, whoever reads the files.",
     ),
-    Attribute::new("bucket", Ty::Text, "The bucket of an `s3` store."),
-    Attribute::new("prefix", Ty::Text, "What the names of an `s3` store begin with."),
-    Attribute::new("region", Ty::Text, "The region of an `s3` store."),
-    Attribute::new("endpoint", Ty::Text, "The address of an `s3` store that is not Amazon's."),
+];
+
+/// The settings of each kind of store.
+pub const BACKENDS: &[(&str, &[Attribute])] = &[
+    ("local", &[]),
+    (
+        "s3",
+        &[
+            Attribute::new("bucket", Ty::Text, "The bucket."),
+            Attribute::new("prefix", Ty::Text, "What the keys of its objects start with."),
+            Attribute::new("region", Ty::Text, "The region of the bucket."),
+            Attribute::new("endpoint", Ty::Form(&forms::URL), "The service, where it is not the vendor's."),
+        ],
+    ),
+    (
+        "gcs",
+        &[
+            Attribute::new("bucket", Ty::Text, "The bucket."),
+            Attribute::new("prefix", Ty::Text, "What the names of its objects start with."),
+        ],
+    ),
+    (
+        "azure",
+        &[
+            Attribute::new("account", Ty::Text, "The storage account."),
+            Attribute::new("container", Ty::Text, "The container."),
+            Attribute::new("prefix", Ty::Text, "What the names of its blobs start with."),
+        ],
+    ),
+    (
+        "kubernetes",
+        &[
+            Attribute::new("context", Ty::Text, "The context of the cluster."),
+            Attribute::new("namespace", Ty::Text, "The namespace of its secrets."),
+        ],
+    ),
 ];
 
 /// The accelerator phrase.
@@ -125,7 +166,11 @@ pub const ACCELERATOR: &[Attribute] = &[
         "Nominal memory of one device, exact or as a lower bound (`>=80GiB`).",
     ),
     Attribute::new("form", Ty::Enum(&["sxm", "nvl", "pcie"]), "The form of the device."),
-    Attribute::new("topology", Ty::Text, "The topology of a slice of pods; its hosts are derived."),
+    Attribute::new(
+        "topology",
+        Ty::Form(&forms::TOPOLOGY),
+        "The topology of a slice of pods; its hosts are derived.",
+    ),
 ];
 
 /// The accelerator phrase, the same wherever hardware is asked for.
@@ -191,13 +236,17 @@ pub const COMPUTE: Ty = Ty::OneOf(&[Ty::Ref(&["compute"]), Ty::Object(COMPUTE_AT
 /// What describes a runtime, whether declared or anonymous.
 pub const RUNTIME_ATTRIBUTES: &[Attribute] = &[
     Attribute::new("language", Ty::Text, "The programming language: `python`, `r`, `scala` and others."),
-    Attribute::new("version", Ty::Text, "The version of the language or engine, or a constraint on it."),
+    Attribute::new(
+        "version",
+        Ty::Form(&forms::VERSION),
+        "The version of the language or engine, or a constraint on it.",
+    ),
     Attribute::new(
         "lock",
         Ty::Path,
         "The lock file of its packages; its content is part of what is reproduced.",
     ),
-    Attribute::new("image", Ty::Text, "The container image, best pinned by digest."),
+    Attribute::new("image", Ty::Form(&forms::IMAGE), "The container image, best pinned by digest."),
     Attribute::new("engine", Ty::Text, "The engine the code runs on: `spark`, `ray`, `vllm` and others."),
     Attribute::new("args", Ty::Map(&Ty::Any), "Arguments of the engine."),
     Attribute::new("env", Ty::Map(&Ty::Text), "Environment variables, never secret ones."),
@@ -230,8 +279,9 @@ pub const CACHE: &[Attribute] = &[
 
 /// What starts a run.
 pub const TRIGGER: &[Attribute] = &[
-    Attribute::new("cron", Ty::Text, "A schedule in the five fields of cron."),
-    Attribute::new("timezone", Ty::Text, "The time zone of the schedule.").default("\"UTC\""),
+    Attribute::new("cron", Ty::Form(&forms::CRON), "A schedule in the five fields of cron."),
+    Attribute::new("timezone", Ty::Form(&forms::TIMEZONE), "The time zone of the schedule.")
+        .default("\"UTC\""),
     Attribute::new(
         "catch_up",
         Ty::Enum(&["none", "last", "all"]),
@@ -249,8 +299,11 @@ pub const TRIGGER: &[Attribute] = &[
     Attribute::new("cooldown", Ty::Duration, "The shortest pause between two runs."),
 ];
 
+/// A team, or a principal such as `service:checkout`.
+pub const PRINCIPAL: Ty = Ty::OneOf(&[Ty::Ref(&["team"]), Ty::Form(&forms::PRINCIPAL)]);
+
 /// Teams, or principals such as `service:checkout`.
-pub const PRINCIPALS: Ty = Ty::List(&Ty::OneOf(&[Ty::Ref(&["team"]), Ty::Text]));
+pub const PRINCIPALS: Ty = Ty::List(&PRINCIPAL);
 
 /// A condition that must hold.
 pub const CONDITION: &[Attribute] = &[
@@ -298,7 +351,7 @@ pub const OVERRIDE: &[Attribute] = &[
 /// Attributes that every resource-like block takes.
 pub const COMMON_ATTRIBUTES: &[Attribute] = &[
     Attribute::new("description", Ty::Text, "What it is, for people.").at_apply(),
-    Attribute::new("owner", Ty::OneOf(&[Ty::Ref(&["team"]), Ty::Text]), "Who answers for it."),
+    Attribute::new("owner", PRINCIPAL, "Who answers for it."),
     Attribute::new("labels", Ty::Map(&Ty::Text), "Labels put on everything made for it.").at_apply(),
     Attribute::new("depends_on", Ty::List(&Ty::Ref(&[])), "Declarations that must be applied before it."),
     Attribute::new(

@@ -147,6 +147,7 @@ pub fn type_name(ty: &Ty) -> String {
     match *ty {
         Ty::Any => "any".to_owned(),
         Ty::Text => "text".to_owned(),
+        Ty::Form(form) => form.name.to_owned(),
         Ty::Enum(words) => codes(words, ", "),
         Ty::Number => "number".to_owned(),
         Ty::Integer(i64::MIN, i64::MAX) => "whole number".to_owned(),

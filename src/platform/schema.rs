@@ -33,6 +33,8 @@ pub struct Member {
     pub names_from: &'static str,
     /// What a reference to it is, for wiring: `model`, `artifact` (of a step), `signal` …
     pub is: &'static str,
+    /// What may stand behind its name: `passed` of a gate; `*` for what only a rule or a run can tell.
+    pub facts: &'static [&'static str],
 }
 
 /// A value known after apply.
@@ -92,6 +94,8 @@ pub enum Ty {
     Any,
     /// Text.
     Text,
+    /// Text of one closed form: a schedule, a day, an address.
+    Form(&'static crate::forms::Form),
     /// One of these words.
     Enum(&'static [&'static str]),
     /// A number.
@@ -147,8 +151,12 @@ pub enum Scope {
     Row,
     /// `candidate.<metric>`, `champion.<metric>` (null when there is none).
     Gate,
-    /// `input.x output.x param.x run.id run.started_at`.
+    /// `input.x output.x param.x run.id run.started_at`: a value.
     Step,
+    /// The same names in a command: it is text.
+    Command,
+    /// The same names in an input: only what names an artifact can be one.
+    Binding,
     /// `metrics.<name>`.
     Check,
     /// `self.<metric>`.
@@ -163,7 +171,7 @@ impl Scope {
         match self {
             Self::Row => "row",
             Self::Gate => "gate",
-            Self::Step => "step",
+            Self::Step | Self::Command | Self::Binding => "step",
             Self::Check => "check",
             Self::Metric => "metric",
             Self::Policy => "policy",
@@ -175,10 +183,15 @@ impl Scope {
         match self {
             Self::Row => &["row"],
             Self::Gate => &["candidate", "champion"],
-            Self::Step => &["input", "output", "param", "run"],
+            Self::Step | Self::Command | Self::Binding => &["input", "output", "param", "run"],
             Self::Check => &["metrics"],
             Self::Metric | Self::Policy => &["self"],
         }
+    }
+
+    /// Whether what is quoted must come to true or false.
+    pub const fn is_condition(self) -> bool {
+        !matches!(self, Self::Step | Self::Command | Self::Binding)
     }
 }
 

@@ -174,6 +174,14 @@ fn sources(builder: &mut Builder<'_>) -> Vec<Source> {
     for (index, item) in items.iter().enumerate() {
         let path = format!("from[{index}]");
         if let Some(text) = item.as_text() {
+            if text.contains("://") && !text.starts_with("file://") {
+                builder.not_served(
+                    &path,
+                    &format!("data at `{text}`"),
+                    "read a file of the project in this environment, with a partial block: `from = [\"data/x.csv\"]`",
+                );
+                continue;
+            }
             found.push(Source::File { path: text.to_owned(), format: None, generate: None });
             continue;
         }

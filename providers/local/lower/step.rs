@@ -118,6 +118,10 @@ pub(super) fn resolve(builder: &mut Builder<'_>, steps: &Steps<'_>, name: &str) 
     }
     let at = |word: &str| format!("step.{name}.{word}");
     let Some(run) = step.attribute("run") else {
+        // What it uses is not there, and that was said.
+        if step.body.field("use").is_some() && step.component.is_none() {
+            return None;
+        }
         builder.error(
             codes::STEP,
             &format!("step.{name}"),

@@ -1,5 +1,6 @@
 //! `alert`.
 
+use crate::forms;
 use crate::schema::{Attribute, Kind, Scope, Ty};
 
 /// Its attributes.
@@ -8,7 +9,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("lasting", Ty::Duration, "How long it must have been true."),
     Attribute::new(
         "notify",
-        Ty::List(&Ty::Text),
+        Ty::List(&Ty::Form(&forms::RECIPIENT)),
         "Who is told: `pagerduty:<service>`, `slack:<channel>`, `mail:<address>`.",
     )
     .required(),

@@ -14,7 +14,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("code", Ty::Path, "The directory of the command's code."),
     Attribute::new(
         "run",
-        Ty::Quoted(Scope::Step),
+        Ty::Quoted(Scope::Command),
         "A command whose success is the test's; `input.x` are the outputs of the pipeline.",
     ),
     Attribute::new("assert", Ty::Quoted(Scope::Check), "What must be true of the metrics."),

@@ -7,7 +7,7 @@ use crate::schema::{Attribute, Kind, Scope, Ty};
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("runtime", RUNTIME, "What it runs in."),
     Attribute::new("code", Ty::Path, "The directory of its code, which is the working directory of a run."),
-    Attribute::new("run", Ty::Quoted(Scope::Step), "The command of a step."),
+    Attribute::new("run", Ty::Quoted(Scope::Command), "The command of a step."),
     Attribute::new(
         "serve",
         Ty::Text,

@@ -1,16 +1,12 @@
 //! `dataset`.
 
-use crate::phrases::{ENCRYPT, FORMAT, SAMPLE};
+use crate::forms;
+use crate::phrases::{COLUMN_TYPE, ENCRYPT, FORMAT, SAMPLE};
 use crate::schema::{Attribute, Kind, Member, Output, Scope, Ty};
 
 /// One column.
 const COLUMN: &[Attribute] = &[
-    Attribute::new(
-        "type",
-        Ty::Enum(&["string", "number", "integer", "bool", "timestamp", "date", "any"]),
-        "The type of its values.",
-    )
-    .required(),
+    Attribute::new("type", COLUMN_TYPE, "The type of its values.").required(),
     Attribute::new("nullable", Ty::Bool, "Whether values may be missing.").default("false"),
     Attribute::new("allowed", Ty::List(&Ty::Any), "The only values it may have."),
     Attribute::new("min", Ty::Number, "The smallest value."),
@@ -77,7 +73,10 @@ const QUALITY: &[Attribute] = &[
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::new(
         "from",
-        Ty::List(&Ty::OneOf(&[Ty::Ref(&["source", "dataset", "features", "artifact"]), Ty::Text])),
+        Ty::List(&Ty::OneOf(&[
+            Ty::Ref(&["source", "dataset", "features", "artifact"]),
+            Ty::Form(&forms::LOCATION),
+        ])),
         "What it is read from: sources, datasets, paths or addresses.",
     ),
     Attribute::new("storage", Ty::Ref(&["storage"]), "Where its versions are kept."),
@@ -90,7 +89,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("format", FORMAT, "The format its versions are kept in."),
     Attribute::new(
         "schema",
-        Ty::OneOf(&[Ty::Path, Ty::Map(&Ty::OneOf(&[Ty::Text, Ty::Object(COLUMN)]))]),
+        Ty::OneOf(&[Ty::Path, Ty::Map(&Ty::OneOf(&[COLUMN_TYPE, Ty::Object(COLUMN)]))]),
         "Its columns, in place or in a file: Avro, JSON Schema, or JSON as in place.",
     ),
     Attribute::new("classification", Ty::List(&Ty::Text), "What is sensitive about it."),
@@ -106,7 +105,7 @@ pub const KIND: Kind = Kind {
     labels: &["name"],
     attributes: ATTRIBUTES,
     open: false,
-    members: &[Member { word: "version", names_from: "", is: "dataset" }],
+    members: &[Member { word: "version", names_from: "", is: "dataset", facts: &[] }],
     outputs: &[
         Output { name: "version", ty: Ty::Text, doc: "The version that was made or found." },
         Output { name: "rows", ty: Ty::Number, doc: "How many rows that version has." },

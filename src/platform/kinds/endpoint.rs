@@ -1,5 +1,6 @@
 //! `endpoint`.
 
+use crate::forms;
 use crate::phrases::{ACCELERATOR_PHRASE, CAPACITY, COMPUTE, NODES, PRINCIPALS, RUNTIME, TRIGGER};
 use crate::schema::{Attribute, Kind, Member, Output, Scope, Ty};
 
@@ -168,7 +169,7 @@ const ATTRIBUTES: &[Attribute] = &[
         "The port it listens on, where the provider has one; 0 takes a free one.",
     ),
     Attribute::new("host", Ty::Text, "The address it listens on, where the provider has one."),
-    Attribute::new("uri", Ty::Text, "Where it is, for one that exists outside."),
+    Attribute::new("uri", Ty::Form(&forms::URL), "Where it is, for one that exists outside."),
     Attribute::new(
         "protocol",
         Ty::Enum(&["open-inference-v2", "openai", "json", "grpc"]),
@@ -211,7 +212,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("graph", Ty::Object(GRAPH), "Several models that answer together."),
     Attribute::new(
         "input",
-        Ty::OneOf(&[Ty::Ref(&["dataset", "features", "storage"]), Ty::Text]),
+        Ty::OneOf(&[Ty::Ref(&["dataset", "features", "storage"]), Ty::Form(&forms::LOCATION)]),
         "What a batch reads.",
     ),
     Attribute::new("output", Ty::Object(BATCH_OUTPUT), "Where a batch writes."),
@@ -227,8 +228,8 @@ pub const KIND: Kind = Kind {
     attributes: ATTRIBUTES,
     open: false,
     members: &[
-        Member { word: "variant", names_from: "variant", is: "variant" },
-        Member { word: "node", names_from: "graph.node", is: "node" },
+        Member { word: "variant", names_from: "variant", is: "variant", facts: &[] },
+        Member { word: "node", names_from: "graph.node", is: "node", facts: &["*"] },
     ],
     outputs: &[Output { name: "url", ty: Ty::Text, doc: "Where it answers." }],
     common: true,

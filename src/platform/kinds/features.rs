@@ -1,5 +1,7 @@
 //! `features`.
 
+use crate::forms;
+use crate::phrases::COLUMN_TYPE;
 use crate::schema::{Attribute, Kind, Ty};
 
 /// How history is kept.
@@ -33,8 +35,8 @@ const TRANSFORM: &[Attribute] = &[
 
 /// What part of history is computed.
 const BACKFILL: &[Attribute] = &[
-    Attribute::new("start", Ty::Text, "The first day.").required(),
-    Attribute::new("end", Ty::Text, "The last day; without it, today."),
+    Attribute::new("start", Ty::Form(&forms::DAY), "The first day.").required(),
+    Attribute::new("end", Ty::Form(&forms::DAY), "The last day; without it, today."),
 ];
 
 /// Its attributes.
@@ -46,7 +48,7 @@ const ATTRIBUTES: &[Attribute] = &[
         "What it is computed from.",
     )
     .required(),
-    Attribute::new("schema", Ty::Map(&Ty::Text), "Its features and their types."),
+    Attribute::new("schema", Ty::Map(&COLUMN_TYPE), "Its features and their types."),
     Attribute::new("offline", Ty::Object(OFFLINE), "How its history is kept."),
     Attribute::new("online", Ty::Object(ONLINE), "How it is served."),
     Attribute::new("transform", Ty::Object(TRANSFORM), "How it is computed."),

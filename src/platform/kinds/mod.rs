@@ -41,7 +41,7 @@ mod team;
 mod variable;
 mod workspace;
 
-use crate::phrases::COMMON_ATTRIBUTES;
+use crate::phrases::{BACKENDS, COMMON_ATTRIBUTES};
 use crate::schema::{Attribute, Kind};
 
 /// Every portable kind, in the order of their names.
@@ -90,6 +90,21 @@ pub const KINDS: &[&Kind] = &[
 
 /// Attributes that every resource-like block takes.
 pub const COMMON: &[Attribute] = COMMON_ATTRIBUTES;
+
+/// The settings that a provider of a kind takes; `None` for a kind that is not known here.
+pub fn provider_settings(kind: &str) -> Option<&'static [Attribute]> {
+    provider::SETTINGS.iter().find(|(name, _)| *name == kind).map(|(_, settings)| *settings)
+}
+
+/// The kinds of providers that are known.
+pub fn provider_kinds() -> impl Iterator<Item = &'static str> + Clone {
+    provider::SETTINGS.iter().map(|(name, _)| *name)
+}
+
+/// The settings of a state's backend beside its name.
+pub fn backend_settings(backend: &str) -> Option<&'static [Attribute]> {
+    BACKENDS.iter().find(|(name, _)| *name == backend).map(|(_, settings)| *settings)
+}
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -1,5 +1,6 @@
 //! `model`.
 
+use crate::forms;
 use crate::phrases::RUNTIME;
 use crate::schema::{Attribute, Kind, Member, Output, Scope, Ty};
 
@@ -41,7 +42,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("base", Ty::Text, "The model that versions are made from."),
     Attribute::new(
         "from",
-        Ty::OneOf(&[Ty::Ref(&["artifact"]), Ty::Text]),
+        Ty::OneOf(&[Ty::Ref(&["artifact"]), Ty::Form(&forms::LOCATION)]),
         "Where its versions come from, for one trained elsewhere.",
     ),
     Attribute::new("signature", Ty::Path, "The file that says what it takes and gives."),
@@ -67,9 +68,9 @@ pub const KIND: Kind = Kind {
     attributes: ATTRIBUTES,
     open: false,
     members: &[
-        Member { word: "alias", names_from: "aliases", is: "model" },
-        Member { word: "version", names_from: "", is: "model" },
-        Member { word: "gate", names_from: "gate", is: "gate" },
+        Member { word: "alias", names_from: "aliases", is: "model", facts: &[] },
+        Member { word: "version", names_from: "", is: "model", facts: &[] },
+        Member { word: "gate", names_from: "gate", is: "gate", facts: &["passed"] },
     ],
     outputs: &[Output { name: "version", ty: Ty::Text, doc: "The version that `latest` names." }],
     common: true,

@@ -79,7 +79,7 @@ pub const KIND: Kind = Kind {
     labels: &["name"],
     attributes: ATTRIBUTES,
     open: false,
-    members: &[Member { word: "signal", names_from: "signal", is: "signal" }],
+    members: &[Member { word: "signal", names_from: "signal", is: "signal", facts: &[] }],
     outputs: &[],
     common: true,
     partial: true,

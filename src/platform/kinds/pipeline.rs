@@ -37,12 +37,12 @@ const PROGRESS: &[Attribute] = &[
 const STEP: &[Attribute] = &[
     Attribute::new("use", Ty::Ref(&["component"]), "The component it runs."),
     Attribute::new("code", Ty::Path, "The directory of its code, which is the working directory of a run."),
-    Attribute::new("run", Ty::Quoted(Scope::Step), "The command, where no component is used."),
+    Attribute::new("run", Ty::Quoted(Scope::Command), "The command, where no component is used."),
     Attribute::new(
         "inputs",
         Ty::Map(&Ty::OneOf(&[
             Ty::Ref(&["dataset", "features", "model", "artifact", "storage", "source"]),
-            Ty::Quoted(Scope::Step),
+            Ty::Quoted(Scope::Binding),
         ])),
         "The artifacts it takes.",
     ),
@@ -131,8 +131,8 @@ pub const KIND: Kind = Kind {
     attributes: ATTRIBUTES,
     open: false,
     members: &[
-        Member { word: "step", names_from: "step", is: "artifact" },
-        Member { word: "trigger", names_from: "trigger", is: "trigger" },
+        Member { word: "step", names_from: "step", is: "artifact", facts: &["*"] },
+        Member { word: "trigger", names_from: "trigger", is: "trigger", facts: &[] },
     ],
     outputs: &[],
     common: true,

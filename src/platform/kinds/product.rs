@@ -1,5 +1,6 @@
 //! `product`.
 
+use crate::forms;
 use crate::schema::{Attribute, Kind, Scope, Ty};
 
 /// One indicator.
@@ -17,7 +18,7 @@ const MILESTONE: &[Attribute] = &[
         "What must be true for it to be reached.",
     )
     .required(),
-    Attribute::new("due", Ty::Text, "The day it is due."),
+    Attribute::new("due", Ty::Form(&forms::DAY), "The day it is due."),
 ];
 
 /// Its attributes.

@@ -1,11 +1,17 @@
 //! `project`.
 
+use crate::forms;
 use crate::phrases::STATE;
 use crate::schema::{Attribute, Kind, Ty};
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[
-    Attribute::new("mlp_version", Ty::Text, "The versions of the language it is written for.").at_load(),
+    Attribute::new(
+        "mlp_version",
+        Ty::Form(&forms::VERSION),
+        "The versions of the language it is written for.",
+    )
+    .at_load(),
     Attribute::new("version", Ty::Text, "The version of its outputs, for projects that refer to them.")
         .at_load(),
     Attribute::new("description", Ty::Text, "What it is, for people."),

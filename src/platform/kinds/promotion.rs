@@ -1,5 +1,6 @@
 //! `promotion`.
 
+use crate::forms;
 use crate::schema::{Attribute, Kind, Scope, Ty};
 
 /// Who must approve.
@@ -13,14 +14,18 @@ const APPROVE: &[Attribute] = &[
 /// When a crossing is undone.
 const ROLLBACK: &[Attribute] = &[
     Attribute::new("on", Ty::List(&Ty::Ref(&["alert", "monitor", "signal"])), "What undoes it.").required(),
-    Attribute::new("to", Ty::Text, "What is returned to.").default("\"previous\""),
+    Attribute::new("to", Ty::Enum(&["previous"]), "What is returned to.").default("\"previous\""),
 ];
 
 /// What guards an environment.
 const GATE: &[Attribute] = &[
     Attribute::new("require", Ty::List(&Ty::Quoted(Scope::Gate)), "Conditions that must all hold."),
     Attribute::new("approve", Ty::Object(APPROVE), "Who must approve."),
-    Attribute::new("window", Ty::Text, "When it may be entered: days, hours and a time zone."),
+    Attribute::new(
+        "window",
+        Ty::Form(&forms::WINDOW),
+        "When it may be entered: days, hours and a time zone.",
+    ),
     Attribute::new("rollback", Ty::Object(ROLLBACK), "When a crossing is undone."),
 ];
 

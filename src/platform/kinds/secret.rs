@@ -1,11 +1,12 @@
 //! `secret`.
 
+use crate::forms;
 use crate::schema::{Attribute, Kind, Ty};
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[Attribute::new(
     "from",
-    Ty::Text,
+    Ty::Form(&forms::SECRET_PLACE),
     "Where it is: `env:`, `file:`, `k8s:`, `vault:` or the prefix of another store, and its name there.",
 )
 .required()];

@@ -1,6 +1,7 @@
 //! `source`.
 
-use crate::phrases::FORMAT;
+use crate::forms;
+use crate::phrases::{FORMAT, PRINCIPAL};
 use crate::schema::{Attribute, Kind, Member, Ty};
 
 /// How one table is read.
@@ -16,7 +17,7 @@ const TABLE: &[Attribute] = &[
 
 /// What a reader should know.
 const CATALOG: &[Attribute] = &[
-    Attribute::new("owner", Ty::OneOf(&[Ty::Ref(&["team"]), Ty::Text]), "Who answers for the data."),
+    Attribute::new("owner", PRINCIPAL, "Who answers for the data."),
     Attribute::new("meaning", Ty::Text, "What it means."),
     Attribute::new(
         "structure",
@@ -35,7 +36,7 @@ const ATTRIBUTES: &[Attribute] = &[
     .required(),
     Attribute::new(
         "uri",
-        Ty::Text,
+        Ty::Form(&forms::LOCATION),
         "Where it is; for a file, a path of the project, in which `*` and `?` may stand for several.",
     )
     .required(),
@@ -69,7 +70,7 @@ pub const KIND: Kind = Kind {
     labels: &["name"],
     attributes: ATTRIBUTES,
     open: false,
-    members: &[Member { word: "table", names_from: "tables", is: "source" }],
+    members: &[Member { word: "table", names_from: "tables", is: "source", facts: &[] }],
     outputs: &[],
     common: true,
     partial: true,

@@ -1,5 +1,6 @@
 //! `standard`.
 
+use crate::forms;
 use crate::schema::{Attribute, Kind, Member, Ty};
 
 /// Its attributes.
@@ -12,7 +13,7 @@ const ATTRIBUTES: &[Attribute] = &[
     )
     .required()
     .at_load(),
-    Attribute::new("version", Ty::Text, "Its version.").at_load(),
+    Attribute::new("version", Ty::Form(&forms::VERSION), "Its version.").at_load(),
 ];
 
 /// A pinned pack of an organisation: components, checks, runtimes and policies.
@@ -23,12 +24,12 @@ pub const KIND: Kind = Kind {
     attributes: ATTRIBUTES,
     open: false,
     members: &[
-        Member { word: "check", names_from: "", is: "check" },
-        Member { word: "component", names_from: "", is: "component" },
-        Member { word: "entity", names_from: "", is: "entity" },
-        Member { word: "policy", names_from: "", is: "policy" },
-        Member { word: "runtime", names_from: "", is: "runtime" },
-        Member { word: "team", names_from: "", is: "team" },
+        Member { word: "check", names_from: "", is: "check", facts: &["passed"] },
+        Member { word: "component", names_from: "", is: "component", facts: &[] },
+        Member { word: "entity", names_from: "", is: "entity", facts: &[] },
+        Member { word: "policy", names_from: "", is: "policy", facts: &[] },
+        Member { word: "runtime", names_from: "", is: "runtime", facts: &[] },
+        Member { word: "team", names_from: "", is: "team", facts: &[] },
     ],
     outputs: &[],
     common: false,

@@ -1,11 +1,13 @@
 //! `workspace`.
 
+use crate::forms;
 use crate::phrases::{COMPUTE, PRINCIPALS};
 use crate::schema::{Attribute, Kind, Output, Ty};
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[
-    Attribute::new("image", Ty::OneOf(&[Ty::Ref(&["runtime"]), Ty::Text]), "What runs in it.").required(),
+    Attribute::new("image", Ty::OneOf(&[Ty::Ref(&["runtime"]), Ty::Form(&forms::IMAGE)]), "What runs in it.")
+        .required(),
     Attribute::new("compute", COMPUTE, "Where it runs."),
     Attribute::new("idle", Ty::Duration, "After how long unused it is stopped."),
     Attribute::new("members", PRINCIPALS, "Who may use it."),

@@ -1,0 +1,134 @@
+//! Names that stand as text or as labels because they are nobody's address, and yet must be somebody's: aliases of a model's own,
+//! environments a promotion guards, providers of an override, variables an environment sets.
+
+use mlp_diag::{Diagnostic, Span, one_of};
+use mlp_eval::reference_of;
+use mlp_platform::{Declaration, kinds};
+use mlp_value::{Address, Path, Value};
+
+use super::{Whole, names_of};
+use crate::codes;
+use crate::source::Source;
+
+/// Checks them all.
+pub(super) fn check(whole: &Whole<'_, '_>) {
+    for declaration in whole.sound() {
+        overrides(whole, declaration);
+        match declaration.kind {
+            "promotion" => promotion(whole, declaration),
+            "pipeline" => registered(whole, declaration),
+            "import" => imported(whole, declaration),
+            _ => {}
+        }
+    }
+    variables(whole);
+}
+
+fn unknown(headline: String, place: Option<Span>, name: &str, known: &[&str]) -> Diagnostic {
+    Diagnostic::error(codes::UNKNOWN_NAME, headline)
+        .at_opt(place, "named here")
+        .help(one_of(name, known.iter().copied()))
+}
+
+/// `override "<kind of provider>"`, and a reservation by kind of provider.
+fn overrides(whole: &Whole<'_, '_>, declaration: &Declaration) {
+    let kinds: Vec<&str> = kinds::provider_kinds().collect();
+    let each = |path: Path| {
+        for name in names_of(declaration.body.get(&path)) {
+            if !kinds.contains(&name) {
+                let place = whole.name_place(&declaration.address, &path.field(name));
+                let headline = format!("there is no kind of provider `{name}`");
+                whole.report(unknown(headline, place, name, &kinds));
+            }
+        }
+    };
+    each(Path::of(&["override"]));
+    each(Path::of(&["capacity", "reservation"]));
+    for step in names_of(declaration.body.field("step").filter(|_| declaration.kind == "pipeline")) {
+        each(Path::of(&["step", step, "capacity", "reservation"]));
+    }
+}
+
+/// A gate guards an environment of the path.
+fn promotion(whole: &Whole<'_, '_>, declaration: &Declaration) {
+    let path = declaration.body.field("path").and_then(Value::as_list).unwrap_or_default();
+    let names: Vec<String> =
+        path.iter().filter_map(|one| Some(reference_of(one)?.address.name.to_string())).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for gate in names_of(declaration.body.field("gate")) {
+        if !names.contains(&gate) {
+            let at = Path::of(&["gate", gate]);
+            let place = whole.name_place(&declaration.address, &at);
+            let mut problem =
+                unknown(format!("the path leads through no environment `{gate}`"), place, gate, &names);
+            if let Some(span) = whole.place(&declaration.address, &Path::of(&["path"])) {
+                problem = problem.see(span, "the path");
+            }
+            whole.report(problem);
+        }
+    }
+}
+
+/// The alias that a step gives is one of the model's.
+fn registered(whole: &Whole<'_, '_>, pipeline: &Declaration) {
+    for step in names_of(pipeline.body.field("step")) {
+        let at = Path::of(&["step", step]);
+        let Some(body) = pipeline.body.get(&at) else { continue };
+        let model = body.field("register").and_then(|model| whole.behind(model));
+        let (Some((model, _)), Some(alias)) = (model, body.field("alias").and_then(Value::as_text)) else {
+            continue;
+        };
+        alias_of(whole, model, alias, whole.place(&pipeline.address, &at.field("alias")));
+    }
+}
+
+/// Whether a model declares an alias; says so where it does not.
+pub(super) fn alias_of(whole: &Whole<'_, '_>, model: &Declaration, alias: &str, place: Option<Span>) {
+    let aliases = names_of(model.body.field("aliases"));
+    if alias == "latest" || aliases.contains(&alias) {
+        return;
+    }
+    let declared = whole.place(&model.address, &Path::of(&["aliases"])).unwrap_or(model.header);
+    whole.report(
+        Diagnostic::error(codes::MEMBER, format!("`{}` has no alias `{alias}`", model.address))
+            .at_opt(place, "named here")
+            .see(declared, "its aliases")
+            .help(one_of(alias, aliases.iter().copied())),
+    );
+}
+
+/// What is taken over must be declared.
+fn imported(whole: &Whole<'_, '_>, declaration: &Declaration) {
+    let here = Address::new("environment", &whole.evaluator.surroundings.environment);
+    let only = declaration.body.field("environments").and_then(Value::as_list);
+    if only.is_some_and(|only| !only.iter().filter_map(reference_of).any(|one| one.address == here)) {
+        return;
+    }
+    let Some(to) = declaration.body.field("to").and_then(Value::as_text) else { return };
+    let Ok(address) = to.parse::<Address>() else { return };
+    let every = address.without_key();
+    let declared = whole.all.contains_key(&address) || whole.evaluator.repeated.contains(&every);
+    if declared || whole.evaluator.unread.contains(&*address.name) {
+        return;
+    }
+    let known: Vec<String> = whole.all.keys().map(ToString::to_string).collect();
+    let place = whole.place(&declaration.address, &Path::of(&["to"]));
+    whole.report(
+        Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{to}`"))
+            .at_opt(place, "not declared")
+            .help(one_of(to, known.iter().map(String::as_str))),
+    );
+}
+
+/// What an environment sets must be a variable.
+fn variables(whole: &Whole<'_, '_>) {
+    let Some(parts) = &whole.evaluator.given_variables else { return };
+    let Source::Parts(parts, ..) = &parts.source else { return };
+    let known: Vec<&str> = whole.evaluator.variables.keys().map(String::as_str).collect();
+    for (name, entry) in parts {
+        if !known.contains(&name.as_str()) {
+            let headline = format!("there is no variable `{name}`");
+            whole.report(unknown(headline, Some(entry.name), name, &known));
+        }
+    }
+}
