@@ -74,8 +74,7 @@ impl<'c> Completer<'c> {
 
     fn around(&self) -> Around {
         let mut around = Around::default();
-        let mut frames = self.context.frames.iter();
-        while let Some(frame) = frames.next() {
+        for frame in &self.context.frames {
             match (frame, around.kind) {
                 (Frame::Block(words), None) => self.enter(&mut around, words),
                 (Frame::Block(words), Some(_)) if around.environment => {

@@ -12,17 +12,17 @@ use crate::complete::complete;
 use crate::hover::{Values, hover};
 use crate::names::{Role, Symbol, What};
 use crate::navigate::{Place, can_rename, definitions, mark_at, places, rename};
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Refusal, Server};
 use crate::state::State;
 use crate::text::Text;
 use crate::{actions, outline};
 
+/// A project, the path of a file, the symbol at a place of it, and the place.
+type At<'s> = (&'s mut State, String, Option<Symbol>, usize);
+
 impl Server {
     /// The symbol at a position, with the project.
-    fn symbol(
-        &mut self,
-        at: &lsp::TextDocumentPositionParams,
-    ) -> Result<(&mut State, String, Option<Symbol>, usize), (ErrorCode, String)> {
+    fn symbol(&mut self, at: &lsp::TextDocumentPositionParams) -> Result<At<'_>, Refusal> {
         let position = at.position;
         let (state, relative) = self.state(&at.text_document.uri)?;
         let offset = state.project.file(&relative).map_or(0, |file| file.text.offset(position));
