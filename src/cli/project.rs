@@ -177,7 +177,7 @@ impl Project {
         trees: &[&Tree],
         sources: &SourceMap,
         environment: &str,
-    ) -> (Option<Platform>, Diagnostics) {
+    ) -> Resolution {
         let modules: Vec<Module<'_>> = self
             .modules
             .iter()
@@ -249,7 +249,8 @@ impl Project {
         let asked =
             Tree { body: Body { blocks: vec![output_of(expr)], ..Body::default() }, ..Tree::default() };
         let trees: Vec<&Tree> = self.trees.iter().chain([&asked]).collect();
-        let (platform, problems) = self.resolve_trees(&trees, &sources, environment);
+        let Resolution { platform, diagnostics: problems, .. } =
+            self.resolve_trees(&trees, &sources, environment);
         let of_it = |one: &&Diagnostic| one.place().is_some_and(|span| span.file == file);
         let own: Diagnostics = problems.iter().filter(of_it).cloned().collect();
         let address = Address::new("output", ASKED);

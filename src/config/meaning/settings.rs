@@ -37,8 +37,8 @@ fn state(whole: &Whole<'_, '_>, declaration: &Declaration) {
     let Some(state) = declaration.body.get(&at) else { return };
     let backend = state.field("backend").and_then(Value::as_text).unwrap_or("local");
     let Some(settings) = kinds::backend_settings(backend) else { return };
-    const BACKEND: &[Attribute] = &[Attribute::new("backend", mlp_platform::schema::Ty::Text, "Its kind.")];
-    all(whole, declaration, &at, &format!("a state in `{backend}`"), &[settings, BACKEND]);
+    let own = kinds::state_settings();
+    all(whole, declaration, &at, &format!("a state in `{backend}`"), &[settings, own]);
 }
 
 fn all(

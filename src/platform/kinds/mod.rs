@@ -41,7 +41,7 @@ mod team;
 mod variable;
 mod workspace;
 
-use crate::phrases::{BACKENDS, COMMON_ATTRIBUTES};
+use crate::phrases::{BACKENDS, COMMON_ATTRIBUTES, STATE};
 use crate::schema::{Attribute, Kind};
 
 /// Every portable kind, in the order of their names.
@@ -101,7 +101,12 @@ pub fn provider_kinds() -> impl Iterator<Item = &'static str> + Clone {
     provider::SETTINGS.iter().map(|(name, _)| *name)
 }
 
-/// The settings of a state's backend beside its name.
+/// The settings of a state that every backend has.
+pub fn state_settings() -> &'static [Attribute] {
+    STATE
+}
+
+/// The settings of a state's backend beside those.
 pub fn backend_settings(backend: &str) -> Option<&'static [Attribute]> {
     BACKENDS.iter().find(|(name, _)| *name == backend).map(|(_, settings)| *settings)
 }
