@@ -22,6 +22,7 @@ mod show;
 mod status;
 mod up;
 mod validate;
+mod variable_args;
 mod version;
 
 use std::path::PathBuf;

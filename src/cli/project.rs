@@ -3,30 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mlp_config::{Assignment, Inputs, Module, assignments, environments, resolve};
+use mlp_config::{
+    Assignment, Given, Inputs, Module, Resolution, Undeclared, VariableStory, assignments, environments,
+    resolve,
+};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_platform::Platform;
 use mlp_provider::Provider;
-use mlp_syntax::{Expr, ExprKind, Tree};
+use mlp_syntax::Tree;
 use mlp_value::facts::{Fact, Facts, Need};
 
 use super::Globals;
+pub use super::variable_args::VariableArgs;
+use super::variable_args::Word;
 use crate::engine::outside;
 use crate::host::{facts, files};
 
 /// Rounds of questions after which resolving is given up.
 const MOST_ROUNDS: usize = 20;
-
-/// Values of variables given on the command line.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct VariableArgs {
-    /// Value of a variable, `name=value`; wins over everything else
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    pub var: Vec<String>,
-    /// File of values, read after every *.auto.mlpvars
-    #[arg(long = "var-file", value_name = "FILE")]
-    pub var_file: Vec<PathBuf>,
-}
 
 /// A project as it was read.
 #[derive(Debug)]
@@ -78,17 +72,26 @@ impl Project {
             diagnostics: found.diagnostics,
         };
         project.read_environment_variables();
-        match files::with_ending(&project.directory, ".auto.mlpvars") {
-            Ok(paths) => paths.iter().for_each(|path| project.read_variables(path)),
-            Err(diagnostic) => project.push_once(*diagnostic),
-        }
-        for path in &variables.var_file {
-            project.read_variables(path);
-        }
-        for text in &variables.var {
-            project.read_argument(text);
+        project.read_variable_files();
+        for word in &variables.words {
+            match word {
+                Word::File(path) => project.read_variables(path),
+                Word::Value(text) => project.read_argument(text),
+            }
         }
         project
+    }
+
+    /// Reads the files of values that are read without being named.
+    fn read_variable_files(&mut self) {
+        let own = self.directory.join("mlp.mlpvars");
+        if own.is_file() {
+            self.read_variables(&own);
+        }
+        match files::with_ending(&self.directory, ".auto.mlpvars") {
+            Ok(paths) => paths.iter().for_each(|path| self.read_variables(path)),
+            Err(diagnostic) => self.push_once(*diagnostic),
+        }
     }
 
     fn push_once(&mut self, diagnostic: Diagnostic) {
@@ -120,13 +123,15 @@ impl Project {
         found.sort();
         for (name, value) in found {
             let from = format!("MLP_VAR_{name}");
-            self.assign(&name, &value, from, false);
+            self.assign(&name, &value, from, Undeclared::Nothing);
         }
     }
 
     fn read_argument(&mut self, text: &str) {
         match text.split_once('=') {
-            Some((name, value)) => self.assign(name.trim(), value, "-var".to_owned(), true),
+            Some((name, value)) => {
+                self.assign(name.trim(), value, "-var".to_owned(), Undeclared::Error);
+            }
             None => self.push_once(
                 Diagnostic::error("MLP0912", format!("`-var {text}` names no value"))
                     .help("write `-var name=value`"),
@@ -134,18 +139,12 @@ impl Project {
         }
     }
 
-    /// A value given as text: an expression where it is one, else the text itself.
-    fn assign(&mut self, name: &str, text: &str, from: String, must_exist: bool) {
+    /// A value given as text; the variable's type says how it is read.
+    fn assign(&mut self, name: &str, text: &str, from: String, undeclared: Undeclared) {
         let file = self.sources.add(format!("<{from}>"), text);
-        let is_expression = text.starts_with(['[', '{', '"'])
-            || text.parse::<f64>().is_ok()
-            || matches!(text, "true" | "false" | "null");
-        let whole = mlp_diag::Span::new(file, 0, text.len());
-        let expr = match mlp_syntax::parse_expression(file, text) {
-            Ok(expr) if is_expression => expr,
-            _ => Expr { kind: ExprKind::Text(text.to_owned()), span: whole },
-        };
-        self.assignments.push(Assignment { name: name.to_owned(), expr, from, literal: true, must_exist });
+        let span = mlp_diag::Span::new(file, 0, text.len());
+        let given = Given::Text(text.to_owned());
+        self.assignments.push(Assignment { name: name.to_owned(), given, span, from, undeclared });
     }
 
     /// The environments it declares.
@@ -155,6 +154,16 @@ impl Project {
 
     /// Resolves it for an environment: the platform where there is one, and what is wrong.
     pub fn resolve(&self, environment: &str) -> (Option<Platform>, Diagnostics) {
+        let resolution = self.resolution(environment);
+        (resolution.platform, resolution.diagnostics)
+    }
+
+    /// Where the values of variables come from in an environment.
+    pub fn variables(&self, environment: &str) -> Vec<VariableStory> {
+        self.resolution(environment).variables
+    }
+
+    fn resolution(&self, environment: &str) -> Resolution {
         let trees: Vec<&Tree> = self.trees.iter().collect();
         let modules: Vec<Module<'_>> = self
             .modules
@@ -180,7 +189,7 @@ impl Project {
             }
             resolution = resolve(&inputs, &known);
         }
-        (resolution.platform, resolution.diagnostics)
+        resolution
     }
 
     /// Answers a question of an environment's resolution.

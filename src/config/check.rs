@@ -10,6 +10,7 @@ use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{KnownValue, Path, Step, Value};
 
 use crate::codes;
+use crate::dynamic::Binding;
 use crate::evaluator::{Evaluated, Evaluator, Instance};
 use crate::expression::lower;
 use crate::fit::{describe, fit};
@@ -22,10 +23,12 @@ pub(crate) const AFTER: &str = "postcondition";
 
 /// Evaluates the attributes of one declaration.
 pub(crate) struct Checker<'a, 't> {
-    evaluator: &'a Evaluator<'t>,
-    owner: &'a Instance<'t>,
+    pub(crate) evaluator: &'a Evaluator<'t>,
+    pub(crate) owner: &'a Instance<'t>,
     found: Evaluated,
-    failed: bool,
+    pub(crate) failed: bool,
+    /// Items of collections that the blocks being read are made of.
+    pub(crate) bindings: Vec<Binding>,
 }
 
 impl<'a, 't> Checker<'a, 't> {
@@ -36,7 +39,7 @@ impl<'a, 't> Checker<'a, 't> {
             origins: BTreeMap::new(),
             edges: Vec::new(),
         };
-        Self { evaluator, owner, found, failed: false }
+        Self { evaluator, owner, found, failed: false, bindings: Vec::new() }
     }
 
     /// The attribute's value; `None` when it is not set or wrong.
@@ -50,13 +53,13 @@ impl<'a, 't> Checker<'a, 't> {
         (!self.failed).then_some(self.found)
     }
 
-    fn fail(&mut self, diagnostic: Diagnostic) -> PlanValue {
+    pub(crate) fn fail(&mut self, diagnostic: Diagnostic) -> PlanValue {
         self.failed = true;
         self.evaluator.report(diagnostic);
         PlanValue::Null
     }
 
-    fn origin(&mut self, path: &Path, source: &Source<'_>) {
+    pub(crate) fn origin(&mut self, path: &Path, source: &Source<'_>) {
         let span = source.span();
         let origin = match source.tag() {
             Some(name) => Origin::Environment { name: name.to_owned(), span },
@@ -99,7 +102,7 @@ impl<'a, 't> Checker<'a, 't> {
         value
     }
 
-    fn typed(&mut self, source: &Source<'t>, ty: &'static Ty, path: &Path) -> PlanValue {
+    pub(crate) fn typed(&mut self, source: &Source<'t>, ty: &'static Ty, path: &Path) -> PlanValue {
         match source {
             Source::Expr(expr, _) => self.expression(expr, ty, path),
             Source::Parts(parts, _, span) => match object_form_of(ty, parts.keys().map(String::as_str)) {
@@ -116,7 +119,7 @@ impl<'a, 't> Checker<'a, 't> {
                                 .at(expr.span, "")
                                 .help("write an object: `name = { … }`"),
                         ),
-                        Source::List(..) => PlanValue::Null,
+                        Source::List(..) | Source::Repeated(_) => PlanValue::Null,
                     })
                 }
                 Some(Ty::Object(attributes)) => self.object(parts, attributes, false, path, *span),
@@ -144,6 +147,7 @@ impl<'a, 't> Checker<'a, 't> {
                 }
                 PlanValue::list(values)
             }
+            Source::Repeated(there) => self.repeated(there, ty, path),
         }
     }
 
@@ -162,7 +166,7 @@ impl<'a, 't> Checker<'a, 't> {
         PlanValue::object(values)
     }
 
-    fn object(
+    pub(crate) fn object(
         &mut self,
         parts: &Parts<'t>,
         attributes: &'static [Attribute],
@@ -256,8 +260,8 @@ impl<'a, 't> Checker<'a, 't> {
         }
     }
 
-    fn evaluate(&mut self, expr: &'t Expr, path: &Path) -> Option<Outcome> {
-        let scope = NameScope::of(self.evaluator, self.owner, path.clone());
+    pub(crate) fn evaluate(&mut self, expr: &'t Expr, path: &Path) -> Option<Outcome> {
+        let scope = NameScope::of(self.evaluator, self.owner, path.clone()).within(&self.bindings);
         let outcome = self.evaluator.expression(expr, &scope)?;
         self.found.edges.extend(scope.edges.into_inner());
         if outcome.sensitive {
@@ -314,7 +318,7 @@ impl<'a, 't> Checker<'a, 't> {
         if !uses && (scope == Scope::Step || !only) {
             return None;
         }
-        let outer = NameScope::of(self.evaluator, self.owner, path.clone());
+        let outer = NameScope::of(self.evaluator, self.owner, path.clone()).within(&self.bindings);
         let mut bound = Vec::new();
         let mut problems = Vec::new();
         close(&mut ir, names, &outer, &mut bound, &mut problems);

@@ -85,6 +85,8 @@ pub(crate) struct Evaluator<'t> {
     /// Native kinds that `resource` blocks declare: their names start a traversal too.
     pub(crate) natives: BTreeSet<String>,
     pub(crate) variables: BTreeMap<String, Option<Outcome>>,
+    /// The types that the project's own variables say they have.
+    pub(crate) variable_types: BTreeMap<String, &'t Expr>,
     pub(crate) facts: &'t Facts,
     /// The source text of a span.
     pub(crate) text_of: &'t dyn Fn(Span) -> String,
@@ -125,6 +127,7 @@ impl<'t> Evaluator<'t> {
             }],
             natives: BTreeSet::new(),
             variables: BTreeMap::new(),
+            variable_types: BTreeMap::new(),
             facts,
             text_of,
             needs: RefCell::default(),
@@ -246,7 +249,7 @@ impl<'t> Evaluator<'t> {
         let scope = NameScope::of(self, instance, Path::of(&[name]));
         let outcome = match &entry.source {
             Source::Expr(expr, _) => self.expression(expr, &scope),
-            _ => plain_parts(self, entry, &instance.declared, &scope),
+            _ => plain_parts(self, entry, &scope),
         };
         self.stack.borrow_mut().pop();
         Ok(outcome)

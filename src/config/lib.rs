@@ -5,20 +5,24 @@
 
 mod check;
 mod codes;
+mod dynamic;
 mod evaluator;
 mod expression;
 mod fit;
 mod index;
 mod instances;
 mod look;
+mod made;
 mod modules;
 mod references;
 mod resolve;
 mod scope;
 mod select;
+mod sets;
 mod source;
 mod spread;
 mod typexpr;
+mod validation;
 mod values;
 mod variables;
 mod versions;
@@ -27,7 +31,7 @@ pub use codes::CODES;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
-pub use variables::{Assignment, assignments};
+pub use variables::{Assignment, Candidate, Given, Undeclared, VariableStory, assignments};
 
 #[cfg(test)]
 mod module_tests;

@@ -8,7 +8,7 @@ use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_eval::{Outcome, PlanValue};
 use mlp_platform::kinds::COMMON;
 use mlp_syntax::{Expr, ExprKind, Ident, Tree};
-use mlp_value::{Address, Path};
+use mlp_value::Address;
 
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
@@ -17,7 +17,9 @@ use crate::instances::{Repeat, expand};
 use crate::resolve::Merged;
 use crate::scope::NameScope;
 use crate::source::{Entry, Parts, Source};
-use crate::values::{converted, plain_parts, validate};
+use crate::validation::validate;
+use crate::values::{Offer, Told, decide, plain_parts, story};
+use crate::variables::VariableStory;
 
 /// The files of a module's directory.
 #[derive(Debug, Clone)]
@@ -107,23 +109,30 @@ impl<'o, 't> Opener<'o, 't> {
         Self { evaluator, indexes, pending: Vec::new() }
     }
 
-    /// Places everything, the modules first: others may be made for each of what these give.
-    pub(crate) fn run(mut self, declared: Merged<'t>) {
+    /// Places everything, the modules first: others may be made for each of what these give. Gives where the values of the
+    /// modules' variables come from.
+    pub(crate) fn run(mut self, declared: Merged<'t>) -> Vec<VariableStory> {
         self.place(0, declared);
         while !self.pending.is_empty() {
             let module = self.pending.iter().position(|(_, declared, _)| declared.kind.name == "module");
             let (room, declared, attribute) = self.pending.remove(module.unwrap_or(0));
             self.repeat(room, &declared, attribute);
         }
+        let mut stories = Vec::new();
         for room in 1..self.evaluator.rooms.len() {
             let names: Vec<Rc<Declared<'t>>> =
                 self.evaluator.rooms[room].variables.values().cloned().collect();
             for variable in names {
                 // What is wrong is reported where the value is written.
-                let _ = self.evaluator.variable(room, &variable.address.name, None);
+                let found = self.evaluator.variable(room, &variable.address.name, None).ok().flatten();
+                if let Some(call) = &self.evaluator.rooms[room].call {
+                    let offers = offered(call, &variable.address.name);
+                    stories.push(story(self.evaluator, &variable, &offers, found.as_ref()));
+                }
                 validate(self.evaluator, room, &variable);
             }
         }
+        stories
     }
 
     fn place(&mut self, room: usize, declared: Merged<'t>) {
@@ -153,7 +162,7 @@ impl<'o, 't> Opener<'o, 't> {
         let scope = NameScope::room(self.evaluator, room);
         let outcome = match &entry.source {
             Source::Expr(expr, _) => self.evaluator.expression(expr, &scope),
-            _ => plain_parts(self.evaluator, entry, declared, &scope),
+            _ => plain_parts(self.evaluator, entry, &scope),
         };
         let Some(outcome) = outcome else { return };
         let mut diagnostics = Diagnostics::new();
@@ -301,32 +310,24 @@ fn inputs<'p, 't>(parts: &'p Parts<'t>) -> impl Iterator<Item = (&'p str, &'p En
     beside.chain(inner.into_iter().flatten()).map(|(name, entry)| (name.as_str(), entry))
 }
 
+/// What a call gives to a variable of the module.
+fn offered<'c, 't>(call: &'c Instance<'t>, name: &str) -> Vec<Offer<'c, 't>> {
+    let given = inputs(&call.declared.parts).filter(|(input, _)| *input == name);
+    given.map(|(_, entry)| Offer { from: call.address.to_string(), told: Told::Call(entry, call) }).collect()
+}
+
 impl<'t> Evaluator<'t> {
     /// The value of a variable of a room: what the call gives it, else its default.
     pub(crate) fn module_variable(&self, room: usize, name: &str) -> Option<Outcome> {
-        let room_data = self.rooms.get(room)?;
-        let variable = room_data.variables.get(name)?.clone();
-        let call = room_data.call.as_ref()?;
-        let given = inputs(&call.declared.parts).find(|(input, _)| *input == name).map(|(_, entry)| entry);
-        let (entry, scope) = match (given, variable.parts.get("default")) {
-            (Some(entry), _) => (entry, NameScope::of(self, call, Path::of(&[name]))),
-            (None, Some(entry)) => (entry, NameScope::room(self, room)),
-            (None, None) => {
-                self.report(
-                    Diagnostic::error(codes::MODULE, format!("`{}` is not given `{name}`", call.address))
-                        .at(call.declared.header, "called here")
-                        .see(variable.header, "declared without a default")
-                        .help(format!("add `{name} = …` to the call")),
-                );
-                return None;
-            }
-        };
-        let outcome = match &entry.source {
-            Source::Expr(expr, _) => self.expression(expr, &scope)?,
-            _ => plain_parts(self, entry, &variable, &scope)?,
-        };
-        let from = if given.is_some() { "the call" } else { "its default" };
-        converted(self, &variable, outcome, entry.source.span(), from)
+        let room = self.rooms.get(room)?;
+        let variable = room.variables.get(name)?.clone();
+        let call = room.call.as_ref()?;
+        decide(self, &variable, &offered(call, name), || {
+            Diagnostic::error(codes::MODULE, format!("`{}` is not given `{name}`", call.address))
+                .at(call.declared.header, "called here")
+                .see(variable.header, "declared without a default")
+                .help(format!("add `{name} = …` to the call"))
+        })
     }
 
     /// What a call gives under a name; `None` while what it gives is wrong, which was reported.

@@ -20,7 +20,7 @@ use crate::modules::{Module, Opener};
 use crate::source::{Entry, Source, merge};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
-use crate::variables::Assignment;
+use crate::variables::{Assignment, VariableStory};
 use crate::{references, select};
 
 /// What a specification is resolved from.
@@ -49,6 +49,8 @@ pub struct Resolution {
     pub diagnostics: Diagnostics,
     /// Open questions; with any open, the result is not final.
     pub needs: Needs,
+    /// Where the values of variables come from.
+    pub variables: Vec<VariableStory>,
 }
 
 /// Resolves the specification for one environment.
@@ -78,15 +80,15 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.diagnostics.replace(diagnostics);
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
-    variables(&mut evaluator, &declared, environment, inputs.assignments);
-    Opener::new(&mut evaluator, &indexes).run(declared);
+    let mut stories = variables(&mut evaluator, &declared, environment, inputs.assignments);
+    stories.extend(Opener::new(&mut evaluator, &indexes).run(declared));
     let platform = build(&mut evaluator, environment, inputs.environment);
     let mut diagnostics = evaluator.diagnostics.into_inner();
     // What only follows from a mistake already reported is not reported again.
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
     }
-    Resolution { platform, diagnostics, needs: evaluator.needs.into_inner() }
+    Resolution { platform, diagnostics, needs: evaluator.needs.into_inner(), variables: stories }
 }
 
 fn unknown_environment(name: &str, index: &Index<'_>) -> Diagnostic {

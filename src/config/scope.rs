@@ -14,6 +14,7 @@ use mlp_value::{Address, Key, Path, Type};
 
 use crate::check::AFTER;
 use crate::codes;
+use crate::dynamic::Binding;
 use crate::evaluator::{Evaluator, Instance};
 use crate::instances::Repeat;
 use crate::modules::rebased;
@@ -27,6 +28,8 @@ pub(crate) struct NameScope<'a, 't> {
     room: usize,
     owner: Option<&'a Instance<'t>>,
     at: Path,
+    /// Items of collections that blocks are made of, the innermost last.
+    bindings: Vec<Binding>,
     /// Value edges met on the way.
     pub(crate) edges: RefCell<Vec<Edge>>,
 }
@@ -41,7 +44,8 @@ impl<'a, 't> NameScope<'a, 't> {
 
     /// Inside a module, outside any declaration.
     pub(crate) fn room(evaluator: &'a Evaluator<'t>, room: usize) -> Self {
-        Self { evaluator, room, owner: None, at: Path::default(), edges: RefCell::default() }
+        let (at, bindings, edges) = (Path::default(), Vec::new(), RefCell::default());
+        Self { evaluator, room, owner: None, at, bindings, edges }
     }
 
     fn module(&self) -> &[std::sync::Arc<str>] {
@@ -54,7 +58,25 @@ impl<'a, 't> NameScope<'a, 't> {
 
     /// Inside a declaration, at an attribute.
     pub(crate) fn of(evaluator: &'a Evaluator<'t>, owner: &'a Instance<'t>, at: Path) -> Self {
-        Self { evaluator, room: owner.room, owner: Some(owner), at, edges: RefCell::default() }
+        let (bindings, edges) = (Vec::new(), RefCell::default());
+        Self { evaluator, room: owner.room, owner: Some(owner), at, bindings, edges }
+    }
+
+    /// The same, where these items have names too.
+    pub(crate) fn within(mut self, bindings: &[Binding]) -> Self {
+        self.bindings = bindings.to_vec();
+        self
+    }
+
+    /// `item.key`, `item.value` of a `dynamic` block; other words behind its name mean what they mean outside.
+    fn bound(&self, traversal: &Traversal) -> Option<Resolved> {
+        let binding = self.bindings.iter().rfind(|binding| *binding.name == *traversal.root)?;
+        let value = match traversal.steps.first().and_then(word)? {
+            "key" => binding.key.clone(),
+            "value" => binding.value.clone(),
+            _ => return None,
+        };
+        Some(Resolved { value, consumed: 1, sensitive: false })
     }
 
     fn declared(&self, root: &str, traversal: &Traversal, span: Option<Span>) -> Found {
@@ -354,6 +376,9 @@ impl<'a, 't> NameScope<'a, 't> {
 
 impl Scope for NameScope<'_, '_> {
     fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        if let Some(found) = self.bound(traversal) {
+            return Ok(found);
+        }
         match traversal.root.as_ref() {
             "var" => self.variable(traversal, span),
             "local" => self.local(traversal, span),

@@ -2,6 +2,7 @@
 //! [`FINDERS`].
 
 mod code;
+mod variable;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
 
@@ -9,17 +10,15 @@ use crate::cli::Globals;
 use crate::cli::project::VariableArgs;
 
 /// The list of finders; the first that knows the topic answers.
-const FINDERS: &[Finder] = &[code::FINDER];
+const FINDERS: &[Finder] = &[code::FINDER, variable::FINDER];
 
 /// What is asked, and about which project.
 pub struct Question<'a> {
     /// The words of the person: `MLP0304`, `dataset.version`, `var.size`.
     pub topic: &'a str,
     /// The project's directory and the environment.
-    #[allow(dead_code, reason = "asked by finders that read the project")]
     pub globals: &'a Globals,
     /// Values of variables given on the command line.
-    #[allow(dead_code, reason = "asked by finders that read the project")]
     pub variables: &'a VariableArgs,
 }
 
