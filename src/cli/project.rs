@@ -144,7 +144,14 @@ impl Project {
         let file = self.sources.add(format!("<{from}>"), text);
         let span = mlp_diag::Span::new(file, 0, text.len());
         let given = Given::Text(text.to_owned());
-        self.assignments.push(Assignment { name: name.to_owned(), given, span, from, undeclared });
+        self.assignments.push(Assignment {
+            name: name.to_owned(),
+            given,
+            span,
+            name_span: span,
+            from,
+            undeclared,
+        });
     }
 
     /// The environments it declares.
@@ -194,16 +201,18 @@ impl Project {
 
     /// Answers a question of an environment's resolution.
     fn answer(&self, need: &Need, environment: &str) -> Fact {
-        let Need::Look { kind, query } = need else {
-            let home = crate::engine::home(&self.directory, environment);
-            return facts::answer(&self.directory, &home, need);
-        };
         let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
         let mut projects = blocks.filter(|block| block.kind.name == "project");
         let project =
             projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
         let surroundings = outside::Surroundings { directory: &self.directory, project, environment };
-        outside::look(&surroundings, kind, query)
+        match need {
+            Need::Look { kind, query } => outside::look(&surroundings, kind, query),
+            Need::Remembered(address) => outside::remembered(&surroundings, address),
+            other => {
+                facts::answer(&self.directory, &crate::engine::home(&self.directory, environment), other)
+            }
+        }
     }
 
     /// Resolves it for the environment of the command line and finds its provider.

@@ -231,6 +231,12 @@ impl<'a, 't> Checker<'a, 't> {
         match fit(&outcome.value, ty) {
             Ok(value) => self.rebase(value, &options),
             Err(misfit) => {
+                if let Node::Traverse { traversal } = &lower(expr).node {
+                    let scope = NameScope::of(self.evaluator, self.owner, path.clone());
+                    if let Some(problem) = scope.which_one(traversal, Some(expr.span)) {
+                        return self.fail(problem);
+                    }
+                }
                 let (at, mut why) = (misfit.at, misfit.why);
                 if outcome.sensitive {
                     why = format!("{} is expected, and this is (sensitive)", describe(ty));

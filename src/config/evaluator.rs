@@ -7,7 +7,7 @@ use std::rc::Rc;
 use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_eval::{Outcome, PlanValue, evaluate};
 use mlp_platform::schema::Attribute;
-use mlp_platform::{Edge, Origin};
+use mlp_platform::{Deferred, Edge, Origin};
 use mlp_syntax::{Expr, Ident};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path};
@@ -77,6 +77,12 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) instances: BTreeMap<Address, Instance<'t>>,
     /// Addresses of declarations with `for_each` or `count`.
     pub(crate) repeated: BTreeSet<Address>,
+    /// Of these, those that are not expanded yet.
+    pub(crate) pending: BTreeSet<Address>,
+    /// Of these, those with `count`.
+    pub(crate) counted: BTreeSet<Address>,
+    /// Of these, those whose instances are known only after something was applied.
+    pub(crate) deferred: BTreeMap<Address, Deferred>,
     /// Addresses declared for other environments only, and why they are not here.
     pub(crate) elsewhere: BTreeMap<Address, String>,
     pub(crate) environments: BTreeSet<String>,
@@ -116,6 +122,9 @@ impl<'t> Evaluator<'t> {
             surroundings,
             instances: BTreeMap::new(),
             repeated: BTreeSet::new(),
+            pending: BTreeSet::new(),
+            counted: BTreeSet::new(),
+            deferred: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             environments: BTreeSet::new(),
             rooms: vec![Room {
@@ -137,6 +146,12 @@ impl<'t> Evaluator<'t> {
             inputs: RefCell::default(),
             stack: RefCell::default(),
         }
+    }
+
+    /// The instances of a block, by key.
+    pub(crate) fn instances_of(&self, base: &Address) -> Vec<&Instance<'t>> {
+        let of_it = |instance: &&Instance<'t>| instance.address.without_key() == *base;
+        self.instances.range(base.clone()..).map(|(_, one)| one).take_while(of_it).collect()
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {

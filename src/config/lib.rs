@@ -14,7 +14,9 @@ mod instances;
 mod look;
 mod made;
 mod modules;
+mod ordering;
 mod references;
+mod remembered;
 mod resolve;
 mod scope;
 mod select;
@@ -37,3 +39,5 @@ pub use variables::{Assignment, Candidate, Given, Undeclared, VariableStory, ass
 mod module_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod variable_tests;

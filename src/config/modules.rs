@@ -1,11 +1,12 @@
 //! Modules: each call of one is a room of its own, with its variables, locals and declarations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
+use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{Outcome, PlanValue};
+use mlp_platform::Deferred;
 use mlp_platform::kinds::COMMON;
 use mlp_syntax::{Expr, ExprKind, Ident, Tree};
 use mlp_value::Address;
@@ -13,12 +14,12 @@ use mlp_value::Address;
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
 use crate::index::{Declared, Index};
-use crate::instances::{Repeat, expand};
+use crate::instances::{Instances, Repeat, instances};
+use crate::ordering::waits;
 use crate::resolve::Merged;
-use crate::scope::NameScope;
 use crate::source::{Entry, Parts, Source};
 use crate::validation::validate;
-use crate::values::{Offer, Told, decide, plain_parts, story};
+use crate::values::{Offer, Told, decide, story};
 use crate::variables::VariableStory;
 
 /// The files of a module's directory.
@@ -101,22 +102,30 @@ pub(crate) struct Opener<'o, 't> {
     pub(crate) evaluator: &'o mut Evaluator<'t>,
     /// What each module's directory declares.
     pub(crate) indexes: &'t BTreeMap<String, Index<'t>>,
-    pending: Vec<(usize, Rc<Declared<'t>>, &'static str)>,
+    modules: VecDeque<Waiting<'t>>,
+    others: VecDeque<Waiting<'t>>,
+}
+
+/// A block that is still to be expanded.
+struct Waiting<'t> {
+    room: usize,
+    declared: Rc<Declared<'t>>,
+    /// `for_each` or `count`.
+    attribute: &'static str,
 }
 
 impl<'o, 't> Opener<'o, 't> {
     pub(crate) fn new(evaluator: &'o mut Evaluator<'t>, indexes: &'t BTreeMap<String, Index<'t>>) -> Self {
-        Self { evaluator, indexes, pending: Vec::new() }
+        Self { evaluator, indexes, modules: VecDeque::new(), others: VecDeque::new() }
     }
 
     /// Places everything, the modules first: others may be made for each of what these give. Gives where the values of the
     /// modules' variables come from.
     pub(crate) fn run(mut self, declared: Merged<'t>) -> Vec<VariableStory> {
         self.place(0, declared);
-        while !self.pending.is_empty() {
-            let module = self.pending.iter().position(|(_, declared, _)| declared.kind.name == "module");
-            let (room, declared, attribute) = self.pending.remove(module.unwrap_or(0));
-            self.repeat(room, &declared, attribute);
+        while let Some(one) = self.next() {
+            self.repeat(one.room, &one.declared, one.attribute);
+            self.evaluator.pending.remove(&one.declared.address);
         }
         let mut stories = Vec::new();
         for room in 1..self.evaluator.rooms.len() {
@@ -135,6 +144,28 @@ impl<'o, 't> Opener<'o, 't> {
         stories
     }
 
+    /// What is expanded next: a module before others, and nothing before what its instances follow from. Where all wait for each
+    /// other, the first says so.
+    fn next(&mut self) -> Option<Waiting<'t>> {
+        let ready = |one: &Waiting<'t>| self.ready(one);
+        let module = self.modules.iter().position(ready);
+        if let Some(at) = module {
+            return self.modules.remove(at);
+        }
+        let at = self.others.iter().position(ready);
+        if at.is_none() && !self.modules.is_empty() {
+            return self.modules.pop_front();
+        }
+        self.others.remove(at.unwrap_or(0))
+    }
+
+    fn ready(&self, one: &Waiting<'t>) -> bool {
+        match one.declared.parts.get(one.attribute).map(|entry| &entry.source) {
+            Some(Source::Expr(expr, _)) => !waits(self.evaluator, one.room, expr, &one.declared.address),
+            _ => true,
+        }
+    }
+
     fn place(&mut self, room: usize, declared: Merged<'t>) {
         for (_, mut declared) in declared {
             declared.address.module.clone_from(&self.evaluator.rooms[room].module);
@@ -151,25 +182,37 @@ impl<'o, 't> Opener<'o, 't> {
                 None => self.instance(room, declared.address.clone(), declared, Repeat::None),
                 Some(attribute) => {
                     self.evaluator.repeated.insert(declared.address.clone());
-                    self.pending.push((room, declared, attribute));
+                    self.evaluator.pending.insert(declared.address.clone());
+                    if attribute == "count" {
+                        self.evaluator.counted.insert(declared.address.clone());
+                    }
+                    let queue =
+                        if declared.kind.name == "module" { &mut self.modules } else { &mut self.others };
+                    queue.push_back(Waiting { room, declared, attribute });
                 }
             }
         }
     }
 
     fn repeat(&mut self, room: usize, declared: &Rc<Declared<'t>>, attribute: &'static str) {
-        let Some(entry) = declared.parts.get(attribute) else { return };
-        let scope = NameScope::room(self.evaluator, room);
-        let outcome = match &entry.source {
-            Source::Expr(expr, _) => self.evaluator.expression(expr, &scope),
-            _ => plain_parts(self.evaluator, entry, &scope),
-        };
-        let Some(outcome) = outcome else { return };
-        let mut diagnostics = Diagnostics::new();
-        for (address, repeat) in expand(declared, attribute, &outcome.value, &mut diagnostics) {
-            self.instance(room, address, declared.clone(), repeat);
+        match instances(self.evaluator, room, declared, attribute) {
+            Instances::Known(all) => {
+                for (address, repeat) in all {
+                    self.instance(room, address, declared.clone(), repeat);
+                }
+            }
+            Instances::After(after) => {
+                let deferred = Deferred {
+                    address: declared.address.clone(),
+                    attribute: attribute.to_owned(),
+                    header: declared.header,
+                    after,
+                };
+                self.evaluator.deferred.insert(declared.address.clone(), deferred);
+            }
+            Instances::Refused(problem) => self.evaluator.report(*problem),
+            Instances::Failed => {}
         }
-        diagnostics.into_iter().for_each(|diagnostic| self.evaluator.report(diagnostic));
     }
 
     fn instance(&mut self, room: usize, address: Address, declared: Rc<Declared<'t>>, repeat: Repeat) {
@@ -299,7 +342,7 @@ fn root_only(kind: &str, at: Span) -> Diagnostic {
 }
 
 /// The inputs of a call: beside its own attributes, or in `inputs`.
-fn inputs<'p, 't>(parts: &'p Parts<'t>) -> impl Iterator<Item = (&'p str, &'p Entry<'t>)> {
+pub(crate) fn inputs<'p, 't>(parts: &'p Parts<'t>) -> impl Iterator<Item = (&'p str, &'p Entry<'t>)> {
     const OWN: &[&str] = &["source", "version", "inputs"];
     let own = |name: &str| OWN.contains(&name) || COMMON.iter().any(|attribute| attribute.name == name);
     let inner = match parts.get("inputs").map(|entry| &entry.source) {

@@ -201,7 +201,9 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
     let mut sensitive = Vec::new();
     let mut origins = BTreeMap::from([(Path::default(), Origin::Written { span: instance.declared.header })]);
     let mut edges = Vec::new();
-    for schema in kind.all_attributes().filter(|schema| !CONSUMED.contains(&schema.name)) {
+    // The default of a variable was computed where its value was decided.
+    let used_up = |name: &str| CONSUMED.contains(&name) || (kind.name == "variable" && name == "default");
+    for schema in kind.all_attributes().filter(|schema| !used_up(schema.name)) {
         let given = instance.declared.parts.contains_key(schema.name);
         if schema.required && !given {
             evaluator.report(missing(schema, schema.name, instance.declared.header));
@@ -343,6 +345,7 @@ fn build<'t>(
             header: environment.header,
         },
         declarations,
+        deferred: evaluator.deferred.values().cloned().collect(),
     })
 }
 

@@ -36,6 +36,14 @@ pub(crate) struct NameScope<'a, 't> {
 
 type Found = Result<Resolved, Diagnostic>;
 
+/// What the beginning of a traversal names.
+enum Named {
+    /// A declaration, and how many steps its name takes.
+    One(Address, usize),
+    /// All instances of a block.
+    All(Resolved),
+}
+
 impl<'a, 't> NameScope<'a, 't> {
     /// Outside any declaration: locals, variables.
     pub(crate) fn root(evaluator: &'a Evaluator<'t>) -> Self {
@@ -82,7 +90,10 @@ impl<'a, 't> NameScope<'a, 't> {
     fn declared(&self, root: &str, traversal: &Traversal, span: Option<Span>) -> Found {
         let native = || kinds::kind("resource").filter(|_| self.evaluator.natives.contains(root));
         let Some(kind) = kinds::kind(root).or_else(native) else { return Err(self.unknown_root(root, span)) };
-        let (address, used) = self.address(kind, traversal, span)?;
+        let (address, used) = match self.address(kind, traversal, span)? {
+            Named::One(address, used) => (address, used),
+            Named::All(found) => return Ok(found),
+        };
         if kind.name == "environment" {
             return Ok(reference(address, &[], used));
         }
@@ -191,13 +202,13 @@ impl<'a, 't> NameScope<'a, 't> {
             .help(one_of(word, names.iter().copied())))
     }
 
-    /// The address a traversal starts with, and how many steps it takes.
+    /// What a traversal starts with.
     fn address(
         &self,
         kind: &'static Kind,
         traversal: &Traversal,
         span: Option<Span>,
-    ) -> Result<(Address, usize), Diagnostic> {
+    ) -> Result<Named, Diagnostic> {
         let native = kind.name == "resource" && &*traversal.root != "resource";
         let labels = if native { 1 } else { kind.labels.len().min(2) };
         let names: Vec<&str> = traversal.steps.iter().take(labels).filter_map(word).collect();
@@ -219,27 +230,86 @@ impl<'a, 't> NameScope<'a, 't> {
         };
         let base = Address { module: module.to_vec(), ..plain };
         if !self.evaluator.repeated.contains(&base) {
-            return Ok((base, labels));
+            return Ok(Named::One(base, labels));
         }
         let key = match traversal.steps.get(labels) {
-            Some(TraversalStep::Key(key)) => Key::Text(key.clone()),
-            Some(TraversalStep::Index(index)) => Key::Index(*index),
-            _ => {
+            Some(TraversalStep::Key(key)) => Some(Key::Text(key.clone())),
+            Some(TraversalStep::Index(index)) => Some(Key::Index(*index)),
+            Some(TraversalStep::Attr(word)) => {
                 let keys: Vec<String> = self.keys(&base);
                 return Err(Diagnostic::error(
                     codes::UNKNOWN_NAME,
                     format!("`{base}` has several instances"),
                 )
                 .at_opt(span, "which one is meant?")
-                .help(format!("write one of {}", keys.join(", "))));
+                .help(format!("write one of {}, or `{base}[*].{word}` for all", keys.join(", "))));
             }
+            None => None,
         };
-        Ok((base.with_key(key), labels + 1))
+        if self.evaluator.pending.contains(&base) {
+            return Err(Diagnostic::error(
+                codes::CYCLE,
+                format!("the instances of `{base}` follow from themselves"),
+            )
+            .at_opt(span, format!("which instances there are must be known before `{base}` is expanded"))
+            .help("make it for each of something else"));
+        }
+        if let Some(deferred) = self.evaluator.deferred.get(&base) {
+            let value = unknown_instances(&base, &deferred.after);
+            return Ok(Named::All(Resolved { value, consumed: labels, sensitive: false }));
+        }
+        Ok(match key {
+            Some(key) => Named::One(base.with_key(key), labels + 1),
+            None => Named::All(Resolved { value: self.all(&base), consumed: labels, sensitive: false }),
+        })
+    }
+
+    /// References to all instances: by key, or as a list where they are counted.
+    fn all(&self, base: &Address) -> PlanValue {
+        let all = self.evaluator.instances_of(base);
+        let counted = all.iter().all(|instance| matches!(instance.repeat, Repeat::Count(_)));
+        let refer = |address: &Address| Reference { address: address.clone(), path: Vec::new() }.to_value();
+        if counted && self.evaluator.counted.contains(base) {
+            return PlanValue::list(all.iter().map(|instance| refer(&instance.address)));
+        }
+        let by_key = all.iter().filter_map(|instance| match &instance.repeat {
+            Repeat::Each(key, _) => Some((key.clone(), refer(&instance.address))),
+            _ => None,
+        });
+        PlanValue::object(by_key)
     }
 
     fn keys(&self, base: &Address) -> Vec<String> {
-        let all = self.evaluator.instances.keys().filter(|address| address.without_key() == *base);
-        all.take(12).map(|address| format!("`{address}`")).collect()
+        let all = self.evaluator.instances_of(base);
+        all.iter().take(12).map(|instance| format!("`{}`", instance.address)).collect()
+    }
+
+    /// What is said where all instances are named and one is wanted.
+    pub(crate) fn which_one(&self, traversal: &Traversal, span: Option<Span>) -> Option<Diagnostic> {
+        let native = || kinds::kind("resource").filter(|_| self.evaluator.natives.contains(&*traversal.root));
+        let kind = kinds::kind(&traversal.root).or_else(native)?;
+        let Ok(Named::All(found)) = self.address(kind, traversal, span) else { return None };
+        if found.consumed != traversal.steps.len() || found.value.has_holes() {
+            return None;
+        }
+        let items: Vec<PlanValue> = match &found.value {
+            mlp_value::Value::List(items) => items.to_vec(),
+            mlp_value::Value::Object(items) => items.values().cloned().collect(),
+            _ => return None,
+        };
+        let names: Vec<String> =
+            items.iter().take(12).filter_map(|item| Some(format!("`{}`", reference_of(item)?))).collect();
+        let help = match names.is_empty() {
+            true => format!(
+                "it has no instances: its `for_each` or `count` came to nothing; all of them are `values({traversal})`"
+            ),
+            false => format!("write one of {}; all of them are `values({traversal})`", names.join(", ")),
+        };
+        Some(
+            Diagnostic::error(codes::UNKNOWN_NAME, format!("`{traversal}` has several instances"))
+                .at_opt(span, "which one is meant?")
+                .help(help),
+        )
     }
 
     fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
@@ -334,11 +404,11 @@ impl<'a, 't> NameScope<'a, 't> {
     fn each(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         match (self.owner.map(|owner| &owner.repeat), traversal.root.as_ref()) {
             (Some(Repeat::Each(key, value)), "each") => {
-                let value = match self.named("each", traversal, &["key", "value"], span)? {
-                    "key" => PlanValue::text(key),
-                    _ => value.clone(),
+                let (value, sensitive) = match self.named("each", traversal, &["key", "value"], span)? {
+                    "key" => (PlanValue::text(key), false),
+                    _ => (value.value.clone(), value.sensitive),
                 };
-                Ok(Resolved { value, consumed: 1, sensitive: false })
+                Ok(Resolved { value, consumed: 1, sensitive })
             }
             (Some(Repeat::Count(index)), "count") => {
                 self.named("count", traversal, &["index"], span)?;
@@ -402,6 +472,28 @@ impl Scope for NameScope<'_, '_> {
         }
     }
 
+    fn behind(
+        &self,
+        reference: &Reference,
+        steps: &[TraversalStep],
+        span: Option<Span>,
+    ) -> Result<Option<Resolved>, Diagnostic> {
+        let native =
+            || kinds::kind("resource").filter(|_| self.evaluator.natives.contains(&*reference.address.kind));
+        let Some(kind) = kinds::kind(&reference.address.kind).or_else(native) else { return Ok(None) };
+        let words = reference.path.iter().map(|word| TraversalStep::Attr(word.as_str().into()));
+        let all: Vec<TraversalStep> = words.chain(steps.iter().cloned()).collect();
+        let found = match (kind.name, steps.first().and_then(word)) {
+            ("module", Some(name)) => self.given_by(&reference.address, name, &steps[1..], span)?,
+            ("environment", _) => return Ok(None),
+            _ => {
+                let found = self.part_of(&reference.address, kind, &all, span)?;
+                Resolved { consumed: found.consumed.saturating_sub(reference.path.len()), ..found }
+            }
+        };
+        Ok(Some(found))
+    }
+
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {
         let mut needs = self.evaluator.needs.borrow_mut();
         let path = &rebased(self.directory(), path);
@@ -443,6 +535,17 @@ fn text(step: &TraversalStep) -> String {
 fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     let value = Reference { address, path: words.to_vec() }.to_value();
     Resolved { value, consumed, sensitive: false }
+}
+
+/// What stands for the instances of a block while nobody knows which there are.
+fn unknown_instances(base: &Address, after: &[String]) -> PlanValue {
+    PlanValue::Hole(Unknown {
+        ty: Type::Any,
+        not_null: true,
+        prefix: None,
+        residual: Box::new(Expr::new(Node::Traverse { traversal: Traversal::of(base) }, None)),
+        after: after.to_vec(),
+    })
 }
 
 fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {

@@ -146,7 +146,7 @@ fn undeclared<'t>(
             ),
         };
         let help = one_of(&one.name, names.iter().copied()) + &declare;
-        evaluator.report(problem.at(one.span, "not declared").help(help));
+        evaluator.report(problem.at(one.name_span, "not declared").help(help));
     }
 }
 

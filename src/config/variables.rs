@@ -15,8 +15,10 @@ pub struct Assignment {
     pub name: String,
     /// The value.
     pub given: Given,
-    /// Where it is written.
+    /// Where the value is written.
     pub span: Span,
+    /// Where the name is written, or the value where that has no place of its own.
+    pub name_span: Span,
     /// From where, for messages: `-var`, `MLP_VAR_x`, a file's name.
     pub from: String,
     /// What a variable nobody declares means.
@@ -100,6 +102,7 @@ pub fn assignments(tree: &Tree, from: &str, diagnostics: &mut Diagnostics) -> Ve
             name: name.name.clone(),
             given: Given::Expr(attribute.expr.clone()),
             span: attribute.expr.span,
+            name_span: name.span,
             from: from.to_owned(),
             undeclared: Undeclared::Warning,
         });

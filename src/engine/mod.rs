@@ -11,6 +11,7 @@ mod providers;
 mod refactor;
 mod renames;
 mod sealing;
+mod undecided;
 mod vault;
 
 pub use converge::{Pace, Watcher, apply, converge, first_runs, settle_left};

@@ -165,6 +165,21 @@ pub fn look(surroundings: &Surroundings<'_>, kind: &str, query: &str) -> Fact {
     }
 }
 
+/// What the last apply of an environment told of a declaration; nothing when it was never applied.
+pub fn remembered(surroundings: &Surroundings<'_>, address: &str) -> Fact {
+    let home = home(surroundings.directory, surroundings.environment);
+    let Ok(address) = address.parse::<Address>() else { return Fact::Missing };
+    if !home.join("state").is_dir() {
+        return Fact::Missing;
+    }
+    let loaded = DirStore::new(home.join("state"), surroundings.project, surroundings.environment).read();
+    match loaded.map(|loaded| loaded.state.outputs(&address)) {
+        Err(diagnostic) => Fact::Failed(diagnostic.headline),
+        Ok(None) => Fact::Missing,
+        Ok(Some(outputs)) => Fact::Text(serde_json::to_string(&outputs).unwrap_or_default()),
+    }
+}
+
 /// A file or directory of the project: its digest and size.
 fn look_at_file(directory: &FsPath, fields: &serde_json::Value) -> Fact {
     let Some(path) = fields["path"].as_str().filter(|_| fields.as_object().is_some_and(|all| all.len() == 1))

@@ -17,6 +17,7 @@ use super::lowering::{lower, origin, place};
 use super::refactor::{Refactored, imports, refactor, with_imports};
 use super::renames::Names;
 use super::sealing::Sealing;
+use super::undecided::{undecided, waiting_blocks};
 use super::vault::Vault;
 
 /// What a plan is asked for.
@@ -204,7 +205,7 @@ pub async fn make_plan(
         desired: &desired,
         kinds: &kinds,
         provider,
-        state: &state,
+        state: &undecided(platform, &state),
         observed: &observed,
         origins: &origins,
         still_deferred: &waiting,
@@ -214,6 +215,10 @@ pub async fn make_plan(
     });
     placed(diagnostics, platform, sources)?;
     plan.warnings.splice(0..0, warnings);
+    if request.mode != Mode::Destroy {
+        let blocks = waiting_blocks(platform, &plan);
+        plan.deferred.extend(blocks);
+    }
     fill_removals(&*session, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);

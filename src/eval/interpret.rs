@@ -10,7 +10,10 @@ use crate::convert::{common, convert, describe, to_bool, to_text, type_of};
 use crate::functions::call;
 use crate::navigate::{index, null, step, wrong};
 use crate::unknown::{Waits, residual_of};
-use crate::{BinaryOp, Expr, ForExpr, Node, Outcome, PlanValue, Scope, Traversal, Unknown, codes, operators};
+use crate::{
+    BinaryOp, Expr, ForExpr, Node, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, Unknown,
+    codes, operators, reference_of,
+};
 
 /// How deep expressions may be nested.
 const MAX_DEPTH: u32 = 200;
@@ -33,6 +36,17 @@ pub(crate) struct Interpreter<'s> {
     pub(crate) budget: Budget,
     locals: Vec<(Arc<str>, Outcome)>,
     depth: u32,
+}
+
+/// The key of an index as a step of a traversal; what is neither text nor a number names nothing.
+fn step_of(key: &PlanValue) -> TraversalStep {
+    match key {
+        Value::Text(name) => TraversalStep::Attr(name.clone()),
+        Value::Number(number) => {
+            TraversalStep::Index(number.to_i64().and_then(|at| u64::try_from(at).ok()).unwrap_or(u64::MAX))
+        }
+        _ => TraversalStep::Attr(Arc::from("")),
+    }
 }
 
 /// More is produced than the budget allows.
@@ -82,6 +96,10 @@ impl Interpreter<'_> {
             }
             Node::Index { target, key } => {
                 let (target, key) = (self.eval(target)?, self.eval(key)?);
+                if let Some(found) = self.behind(&target.value, &[step_of(&key.value)], span)? {
+                    let sensitive = target.sensitive || key.sensitive || found.sensitive;
+                    return Ok(Outcome { value: found.value, sensitive });
+                }
                 let value = index(&target.value, &key.value, &describe(&target.value), span)?;
                 Ok(Outcome { value, sensitive: target.sensitive || key.sensitive })
             }
@@ -130,19 +148,36 @@ impl Interpreter<'_> {
     }
 
     pub(crate) fn traverse(&mut self, traversal: &Traversal, span: Option<Span>) -> Eval {
-        let (mut value, consumed, sensitive) = match self.local(&traversal.root) {
+        let (mut value, mut at, mut sensitive) = match self.local(&traversal.root) {
             Some(outcome) => (outcome.value.clone(), 0, outcome.sensitive),
             None => {
                 let found = self.scope.resolve(traversal, span).map_err(|problem| vec![problem])?;
                 (found.value, found.consumed, found.sensitive)
             }
         };
-        for at in consumed..traversal.steps.len() {
+        while at < traversal.steps.len() {
+            if let Some(found) = self.behind(&value, &traversal.steps[at..], span)? {
+                (value, at, sensitive) = (found.value, at + found.consumed, sensitive || found.sensitive);
+                continue;
+            }
             let way = Traversal { root: traversal.root.clone(), steps: traversal.steps[..at].to_vec() };
             let name = if &*way.root == SPLAT { "the item".to_owned() } else { format!("`{way}`") };
             value = step(&value, &traversal.steps[at], &name, span)?;
+            at += 1;
         }
         Ok(Outcome { value, sensitive })
+    }
+
+    /// What lies behind a value that is a reference to a declaration: the scope knows it, the value does not.
+    fn behind(
+        &self,
+        value: &PlanValue,
+        steps: &[TraversalStep],
+        span: Option<Span>,
+    ) -> Result<Option<Resolved>, Diagnostics> {
+        let Some(reference) = reference_of(value) else { return Ok(None) };
+        let found = self.scope.behind(&reference, steps, span).map_err(|problem| vec![problem])?;
+        Ok(found.filter(|found| found.consumed > 0))
     }
 
     fn object(&mut self, items: &[(Expr, Expr)], span: Option<Span>) -> Eval {

@@ -14,6 +14,8 @@ mod reference_pages;
 pub mod schema;
 
 pub use codes::CODES;
-pub use declaration::{Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project};
+pub use declaration::{
+    Declaration, Deferred, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project,
+};
 pub use json_schema::json_schema;
 pub use reference_pages::{ReferencePage, reference_pages};
