@@ -33,6 +33,7 @@ const CODES: CodeList = &[
     ("MLP0930", "which model is not said"),
     ("MLP0931", "the provider does not offer this"),
     ("MLP0932", "nothing has that name"),
+    ("MLP0934", "nothing in the catalogue is meant"),
 ];
 
 /// Every code of every room with its title.

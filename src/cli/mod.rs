@@ -2,6 +2,7 @@
 
 mod apply;
 mod background;
+mod catalog;
 mod completions;
 mod destroy;
 pub mod exit;
@@ -91,6 +92,8 @@ enum Command {
     Output(output::Args),
     /// Remove what nothing needs any more
     Gc(gc::Args),
+    /// List machines with accelerators, and what they cost
+    Catalog(catalog::Args),
     /// Format files
     Fmt(fmt::Args),
     /// What a code or a name means
@@ -122,6 +125,7 @@ impl Command {
             Self::Show(args) => show::run(&args, globals),
             Self::Output(args) => output::run(&args, globals),
             Self::Gc(args) => gc::run(&args, globals),
+            Self::Catalog(args) => catalog::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
             Self::Explain(args) => explain::run(&args, globals),
             Self::Version(args) => version::run(&args, globals),

@@ -3,6 +3,7 @@
 //! Pure: what it needs of the world it asks for. It knows no cloud and no prior state.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod accelerators;
 mod check;
 mod codes;
 mod dynamic;
@@ -29,6 +30,7 @@ mod values;
 mod variables;
 mod versions;
 
+pub use accelerators::OWN_CATALOG;
 pub use codes::CODES;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};

@@ -21,7 +21,7 @@ use crate::source::{Entry, Source, merge};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::{Assignment, VariableStory};
-use crate::{references, select};
+use crate::{accelerators, references, select};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -308,6 +308,7 @@ fn build<'t>(
             std::sync::Arc::make_mut(items).insert("value".into(), outcome.value);
         }
     }
+    accelerators::check(evaluator, &declarations);
     let mut diagnostics = Diagnostics::new();
     references::check(&declarations, &mut diagnostics);
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
