@@ -34,6 +34,7 @@ const CODES: CodeList = &[
     ("MLP0931", "the provider does not offer this"),
     ("MLP0932", "nothing has that name"),
     ("MLP0934", "nothing in the catalogue is meant"),
+    ("MLP0936", "what lies outside the project is not what was pinned"),
 ];
 
 /// Every code of every room with its title.

@@ -92,7 +92,6 @@ mod tests {
         let (catalog, problems) = Catalog::of(CHIPS, MACHINES);
         assert_eq!(problems, []);
         let chips = chips::read(CHIPS).0;
-        assert_eq!(catalog.names(), chips.iter().map(|chip| chip.name.as_str()).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>());
         assert_eq!(catalog.chips.len(), chips.len(), "a machine names a chip that chips.csv does not");
         assert!(catalog.machines.len() >= 150, "{}", catalog.machines.len());
         for machine in &catalog.machines {

@@ -62,7 +62,7 @@ pub struct Globals {
 /// The list of commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Begin a project
+    /// Begin a project, or pin what one uses and lies outside it
     Init(init::Args),
     /// Check language and types for every environment
     Validate(validate::Args),

@@ -17,7 +17,7 @@ use super::Globals;
 pub use super::variable_args::VariableArgs;
 use super::variable_args::Word;
 use crate::engine::outside;
-use crate::host::{facts, files};
+use crate::host::{facts, files, lock};
 
 /// Rounds of questions after which resolving is given up.
 const MOST_ROUNDS: usize = 20;
@@ -71,6 +71,12 @@ impl Project {
             assignments: Vec::new(),
             diagnostics: found.diagnostics,
         };
+        lock::check(
+            &project.directory,
+            project.modules.keys(),
+            &mut project.sources,
+            &mut project.diagnostics,
+        );
         project.read_environment_variables();
         project.read_variable_files();
         for word in &variables.words {

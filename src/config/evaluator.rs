@@ -77,7 +77,11 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) instances: BTreeMap<Address, Instance<'t>>,
     /// Addresses of declarations with `for_each` or `count`.
     pub(crate) repeated: BTreeSet<Address>,
-    /// Of these, those that are not expanded yet.
+    /// More modules are called than are read: what was found is not all there is.
+    pub(crate) overflown: bool,
+    /// Standards that were read.
+    pub(crate) packs: BTreeSet<Address>,
+    /// Of the blocks with `for_each` or `count`, those that are not expanded yet.
     pub(crate) pending: BTreeSet<Address>,
     /// Of these, those with `count`.
     pub(crate) counted: BTreeSet<Address>,
@@ -122,6 +126,8 @@ impl<'t> Evaluator<'t> {
             surroundings,
             instances: BTreeMap::new(),
             repeated: BTreeSet::new(),
+            overflown: false,
+            packs: BTreeSet::new(),
             pending: BTreeSet::new(),
             counted: BTreeSet::new(),
             deferred: BTreeMap::new(),

@@ -24,6 +24,7 @@ mod select;
 mod sets;
 mod source;
 mod spread;
+mod standards;
 mod typexpr;
 mod validation;
 mod values;

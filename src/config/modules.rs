@@ -18,6 +18,7 @@ use crate::instances::{Instances, Repeat, instances};
 use crate::ordering::waits;
 use crate::resolve::Merged;
 use crate::source::{Entry, Parts, Source};
+use crate::standards;
 use crate::validation::validate;
 use crate::values::{Offer, Told, decide, story};
 use crate::variables::VariableStory;
@@ -35,7 +36,13 @@ pub struct Module<'a> {
 const ROOT_ONLY: &[&str] = &["environment", "import", "project", "promotion", "provider", "standard"];
 
 /// Attributes of every block that mean nothing for a whole module.
-const MEANINGLESS: &[&str] = &["owner", "labels", "provider", "timeouts", "lifecycle", "override"];
+const MEANINGLESS: &[&str] = &["owner", "labels", "timeouts", "lifecycle", "override"];
+
+/// Blocks that read a directory.
+const READERS: &[&str] = &["module", "standard"];
+
+/// The most calls of modules in one environment: more come of modules that call each other over and over.
+const MOST_ROOMS: usize = 10_000;
 
 /// Where names of one module mean something; the first is that of the project itself.
 #[derive(Debug)]
@@ -74,7 +81,7 @@ pub fn called(base: &str, trees: &[&Tree]) -> BTreeSet<String> {
     let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
     let inner = blocks.clone().filter(|block| block.kind.name == "environment");
     let all = blocks.chain(inner.flat_map(|block| &block.body.blocks));
-    let sources = all.filter(|block| block.kind.name == "module").filter_map(|block| {
+    let sources = all.filter(|block| READERS.contains(&block.kind.name.as_str())).filter_map(|block| {
         let source = block.body.attributes.iter().find(|attribute| attribute.name.name == "source")?;
         match &source.expr.kind {
             ExprKind::Text(text) => module_directory(base, text).ok(),
@@ -123,11 +130,16 @@ impl<'o, 't> Opener<'o, 't> {
     /// modules' variables come from.
     pub(crate) fn run(mut self, declared: Merged<'t>) -> Vec<VariableStory> {
         self.place(0, declared);
-        while let Some(one) = self.next() {
+        while !self.evaluator.overflown
+            && let Some(one) = self.next()
+        {
             self.repeat(one.room, &one.declared, one.attribute);
             self.evaluator.pending.remove(&one.declared.address);
         }
         let mut stories = Vec::new();
+        if self.evaluator.overflown {
+            return stories;
+        }
         for room in 1..self.evaluator.rooms.len() {
             let names: Vec<Rc<Declared<'t>>> =
                 self.evaluator.rooms[room].variables.values().cloned().collect();
@@ -218,9 +230,12 @@ impl<'o, 't> Opener<'o, 't> {
     fn instance(&mut self, room: usize, address: Address, declared: Rc<Declared<'t>>, repeat: Repeat) {
         let instance = Instance { address, declared, repeat, room };
         self.evaluator.instances.insert(instance.address.clone(), instance.clone());
-        if instance.declared.kind.name == "module"
-            && let Err(problem) = self.open(room, instance)
-        {
+        let opened = match instance.declared.kind.name {
+            "module" => self.open(room, instance),
+            "standard" => self.open_pack(room, instance),
+            _ => Ok(()),
+        };
+        if let Err(problem) = opened {
             self.evaluator.report(*problem);
         }
     }
@@ -239,11 +254,7 @@ impl<'o, 't> Opener<'o, 't> {
         }
         let directory = self.directory(caller, &declared)?;
         let Some(index) = self.indexes.get(&directory) else {
-            return Err(boxed(
-                Diagnostic::error(codes::MODULE, format!("there are no *.mlp files in `{directory}`"))
-                    .at(source_span(&declared), "named here")
-                    .help("name a directory beside this file, such as \"./modules/features\""),
-            ));
+            return Err(nothing_there(&directory, source_span(&declared)));
         };
         let known: Vec<&str> = index
             .declared
@@ -253,14 +264,30 @@ impl<'o, 't> Opener<'o, 't> {
             .collect();
         for (name, entry) in inputs(&declared.parts) {
             if !known.contains(&name) {
+                let help = match name {
+                    "providers" => "everything in it is made with the provider that the call names: `provider = provider.<kind>.<name>`".to_owned(),
+                    _ => one_of(name, known.iter().copied()),
+                };
                 self.evaluator.report(
                     Diagnostic::error(codes::MODULE, format!("the module has no variable `{name}`"))
                         .at(entry.name, "given here")
-                        .help(one_of(name, known.iter().copied())),
+                        .help(help),
                 );
             }
         }
         let room = self.evaluator.rooms.len();
+        if self.evaluator.overflown {
+            return Ok(());
+        }
+        if room > MOST_ROOMS {
+            self.evaluator.overflown = true;
+            let headline = format!("modules are called more than {MOST_ROOMS} times");
+            return Err(boxed(
+                Diagnostic::error(codes::MODULE, headline)
+                    .at(source_span(&declared), "the last call that was read")
+                    .help("call modules for fewer things; modules that call others twice over and over grow like powers of two"),
+            ));
+        }
         let module = call.address.inside();
         self.evaluator.rooms.push(Room {
             module,
@@ -280,6 +307,54 @@ impl<'o, 't> Opener<'o, 't> {
         for inner in index.environments.values() {
             self.evaluator.report(root_only("environment", inner.declared.header));
         }
+        self.place(room, all);
+        Ok(())
+    }
+
+    /// Opens the room of a standard.
+    fn open_pack(&mut self, caller: usize, pack: Instance<'t>) -> Result<(), Box<Diagnostic>> {
+        let (text, span) = standards::source(&pack.declared)?;
+        let base = &self.evaluator.rooms[caller].directory;
+        let directory = module_directory(base, &text).map_err(|why| {
+            boxed(
+                Diagnostic::error(
+                    codes::MODULE,
+                    format!("{why}: this program reads standards from directories only"),
+                )
+                .at(span, "named here")
+                .help("keep a copy beside the project and name it: \"./vendor/name\""),
+            )
+        })?;
+        let Some(index) = self.indexes.get(&directory) else {
+            if self.evaluator.may_be_there(&directory) {
+                return Ok(());
+            }
+            return Err(nothing_there(&directory, span));
+        };
+        let module = pack.address.inside();
+        let same = Address { key: None, ..Address::new("module", &pack.address.name) };
+        if self.evaluator.instances.contains_key(&same) || self.evaluator.repeated.contains(&same) {
+            let headline = format!("`{}` and `{same}` have one name", pack.address);
+            return Err(boxed(
+                Diagnostic::error(codes::DUPLICATE, headline)
+                    .at(pack.declared.header, "what is in both would have the same addresses")
+                    .help("give one of the two another name"),
+            ));
+        }
+        for problem in standards::held(&pack.declared, index) {
+            self.evaluator.report(problem);
+        }
+        let room = self.evaluator.rooms.len();
+        self.evaluator.packs.insert(pack.address.clone());
+        self.evaluator.rooms.push(Room {
+            module,
+            directory,
+            locals: &index.locals,
+            variables: BTreeMap::new(),
+            call: Some(pack),
+        });
+        let mut all = index.declared.clone();
+        all.retain(|_, inner| inner.kind.name != "package" && !ROOT_ONLY.contains(&inner.kind.name));
         self.place(room, all);
         Ok(())
     }
@@ -329,6 +404,14 @@ impl<'o, 't> Opener<'o, 't> {
 
 fn boxed(diagnostic: Diagnostic) -> Box<Diagnostic> {
     Box::new(diagnostic)
+}
+
+fn nothing_there(directory: &str, span: Span) -> Box<Diagnostic> {
+    boxed(
+        Diagnostic::error(codes::MODULE, format!("there are no *.mlp files in `{directory}`"))
+            .at(span, "named here")
+            .help("name a directory beside this file, such as \"./modules/features\""),
+    )
 }
 
 fn source_span(declared: &Declared<'_>) -> Span {

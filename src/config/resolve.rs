@@ -21,7 +21,7 @@ use crate::source::{Entry, Source, merge};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::{Assignment, VariableStory};
-use crate::{accelerators, references, select};
+use crate::{accelerators, references, select, standards};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,10 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.elsewhere = elsewhere;
     let mut stories = variables(&mut evaluator, &declared, environment, inputs.assignments);
     stories.extend(Opener::new(&mut evaluator, &indexes).run(declared));
-    let platform = build(&mut evaluator, environment, inputs.environment);
+    let platform = match evaluator.overflown {
+        true => None,
+        false => build(&mut evaluator, environment, inputs.environment),
+    };
     let mut diagnostics = evaluator.diagnostics.into_inner();
     // What only follows from a mistake already reported is not reported again.
     if diagnostics.iter().any(Diagnostic::is_error) {
@@ -326,6 +329,7 @@ fn build<'t>(
     version(evaluator, &project);
     select::select(name, &environment.body, &mut declarations);
     spread(&mut declarations);
+    standards::prune(&evaluator.packs, &mut declarations);
     let provider = environment.body.field("provider").and_then(reference_of)?;
     let provider_body =
         declarations.get(&provider.address).map_or(PlanValue::Null, |found| found.body.clone());

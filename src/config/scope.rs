@@ -56,6 +56,10 @@ impl<'a, 't> NameScope<'a, 't> {
         Self { evaluator, room, owner: None, at, bindings, edges }
     }
 
+    pub(crate) fn evaluator(&self) -> &'a Evaluator<'t> {
+        self.evaluator
+    }
+
     fn module(&self) -> &[std::sync::Arc<str>] {
         self.evaluator.rooms.get(self.room).map(|room| room.module.as_slice()).unwrap_or_default()
     }
@@ -98,6 +102,11 @@ impl<'a, 't> NameScope<'a, 't> {
             return Ok(reference(address, &[], used));
         }
         let rest = &traversal.steps[used..];
+        if kind.name == "standard"
+            && let Some(found) = self.of_standard(&address, rest, span)?
+        {
+            return Ok(Resolved { consumed: used + found.consumed, ..found });
+        }
         match (kind.name, rest.first().map(|step| word(step))) {
             ("module", Some(Some(name))) => self.given_by(&address, name, &rest[1..], span),
             _ => self.part_of(&address, kind, rest, span),
@@ -106,7 +115,13 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     /// What a module gives, and what stands behind that where it is a reference; `rest` stands behind the name.
-    fn given_by(&self, call: &Address, name: &str, rest: &[TraversalStep], span: Option<Span>) -> Found {
+    pub(crate) fn given_by(
+        &self,
+        call: &Address,
+        name: &str,
+        rest: &[TraversalStep],
+        span: Option<Span>,
+    ) -> Found {
         if !self.evaluator.instances.contains_key(call) {
             let Some(kind) = kinds::kind("module") else { return Err(self.unknown_root("module", span)) };
             return Err(self.undeclared(kind, call, span));
@@ -131,7 +146,7 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     /// What the words behind an address name, and how many of them.
-    fn part_of(
+    pub(crate) fn part_of(
         &self,
         address: &Address,
         kind: &'static Kind,

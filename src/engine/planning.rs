@@ -248,7 +248,7 @@ fn spec_digest(platform: &Platform, sources: &SourceMap) -> String {
         hasher.update(part.as_bytes());
     };
     // Where a value was given does not matter, but what it is.
-    let given = |name: &str| name.starts_with('<') || name.ends_with(".mlpvars");
+    let given = |name: &str| name.starts_with('<') || name.ends_with(".mlpvars") || name == "mlp.lock";
     for (_, name, text) in sources.files().filter(|(_, name, _)| !given(name)) {
         add(name);
         add(text);
