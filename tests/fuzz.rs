@@ -293,7 +293,7 @@ impl Scope for Names {
             "xs" => mlp_value::Value::List(vec![mlp_value::Value::text("b"), mlp_value::Value::Null].into()),
             _ => return Err(mlp_diag::Diagnostic::error("MLP0000", "no such name").at_opt(span, "")),
         };
-        Ok(Resolved { value, consumed: 0, sensitive: false })
+        Ok(Resolved::plain(value, 0, false))
     }
 }
 

@@ -13,7 +13,7 @@ struct Names(BTreeMap<&'static str, PlanValue>);
 impl Scope for Names {
     fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Result<Resolved, Diagnostic> {
         match self.0.get(traversal.root.as_ref()) {
-            Some(value) => Ok(Resolved { value: value.clone(), consumed: 0, sensitive: false }),
+            Some(value) => Ok(Resolved::plain(value.clone(), 0, false)),
             None => {
                 Err(Diagnostic::error(codes::UNRESOLVED, format!("`{}` means nothing here", traversal.root))
                     .at_opt(span, "")

@@ -11,7 +11,7 @@ use mlp_value::{KnownValue, Path, Step, Value};
 
 use crate::codes;
 use crate::dynamic::Binding;
-use crate::evaluator::{Evaluated, Evaluator, Instance};
+use crate::evaluator::{Evaluated, Evaluator, Instance, forgets, kept};
 use crate::expression::lower;
 use crate::fit::{describe, fit};
 use crate::modules::rebased;
@@ -255,6 +255,15 @@ impl<'a, 't> Checker<'a, 't> {
         }
     }
 
+    /// Whether what stands at a path is in no plan and no state.
+    fn forgets(&self, path: &Path) -> bool {
+        let first = match path.steps().first() {
+            Some(Step::Field(name)) => &**name,
+            _ => "",
+        };
+        forgets(self.owner, first)
+    }
+
     /// Paths in a module are relative to it.
     fn rebase(&self, value: PlanValue, options: &[&'static Ty]) -> PlanValue {
         let room = self.evaluator.rooms.get(self.owner.room);
@@ -272,6 +281,10 @@ impl<'a, 't> Checker<'a, 't> {
         self.found.edges.extend(scope.edges.into_inner());
         if outcome.sensitive {
             self.found.sensitive.push(path.clone());
+        }
+        if outcome.ephemeral && !self.forgets(path) {
+            self.evaluator.report(kept(expr.span));
+            return None;
         }
         Some(outcome)
     }
@@ -328,7 +341,14 @@ impl<'a, 't> Checker<'a, 't> {
         let mut bound = Vec::new();
         let mut problems = Vec::new();
         close(&mut ir, names, &outer, &mut bound, &mut problems);
+        let met = outer.met.get();
         self.found.edges.extend(outer.edges.into_inner());
+        if met.sensitive {
+            self.found.sensitive.push(path.clone());
+        }
+        if met.ephemeral && !self.forgets(path) {
+            problems.push(kept(expr.span));
+        }
         if !problems.is_empty() {
             self.failed = true;
             problems.into_iter().for_each(|problem| self.evaluator.report(problem));

@@ -25,6 +25,7 @@ pub const CODES: mlp_diag::CodeList = &[
     (MODULE, "a module that cannot be used so"),
     (LOOK_UP, "a look-up that finds nothing"),
     (OTHERS_OUTPUT, "an output of another project that cannot be used"),
+    (EPHEMERAL, "a value that must not be kept where it would be"),
     (CATALOG, "hardware that nobody knows, or that may be several things"),
 ];
 
@@ -51,4 +52,5 @@ pub(crate) const RESERVED: &str = "MLP0320";
 pub(crate) const MODULE: &str = "MLP0321";
 pub(crate) const LOOK_UP: &str = "MLP0322";
 pub(crate) const OTHERS_OUTPUT: &str = "MLP0323";
+pub(crate) const EPHEMERAL: &str = "MLP0325";
 pub(crate) const CATALOG: &str = "MLP0324";

@@ -95,8 +95,6 @@ pub(crate) struct Evaluator<'t> {
     /// Native kinds that `resource` blocks declare: their names start a traversal too.
     pub(crate) natives: BTreeSet<String>,
     pub(crate) variables: BTreeMap<String, Option<Outcome>>,
-    /// The types that the project's own variables say they have.
-    pub(crate) variable_types: BTreeMap<String, &'t Expr>,
     pub(crate) facts: &'t Facts,
     /// The source text of a span.
     pub(crate) text_of: &'t dyn Fn(Span) -> String,
@@ -114,6 +112,19 @@ const DEEPEST: usize = 100_000;
 /// in a new piece, so that the length of a chain is bounded by memory and not by the thread.
 const STACK_LEFT: usize = 256 << 10;
 const STACK_PIECE: usize = 8 << 20;
+
+/// Whether what an attribute holds is in no plan and no state.
+pub(crate) fn forgets(instance: &Instance<'_>, attribute: &str) -> bool {
+    instance.declared.kind.name == "provider" || attribute == "lifecycle"
+}
+
+/// What is said of a value that must not be kept, where it would be.
+pub(crate) fn kept(span: Span) -> Diagnostic {
+    Diagnostic::error(codes::EPHEMERAL, "an ephemeral value would be kept here")
+        .at(span, "something in it is ephemeral")
+        .note("what a declaration holds is written to plans and states")
+        .help("use it in a `provider` block, in `locals` or in conditions; where a target needs a secret, refer to a `secret`; `ephemeralasnull(…)` gives null instead")
+}
 
 impl<'t> Evaluator<'t> {
     pub(crate) fn new(
@@ -142,7 +153,6 @@ impl<'t> Evaluator<'t> {
             }],
             natives: BTreeSet::new(),
             variables: BTreeMap::new(),
-            variable_types: BTreeMap::new(),
             facts,
             text_of,
             needs: RefCell::default(),
@@ -273,6 +283,10 @@ impl<'t> Evaluator<'t> {
             _ => plain_parts(self, entry, &scope),
         };
         self.stack.borrow_mut().pop();
+        if outcome.as_ref().is_some_and(|found| found.ephemeral) && !forgets(instance, name) {
+            self.report(kept(entry.source.span()));
+            return Ok(None);
+        }
         Ok(outcome)
     }
 

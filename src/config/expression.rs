@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use mlp_eval::{BinaryOp, Expr, ForExpr, Node, Part, Traversal, TraversalStep, UnaryOp};
+use mlp_eval::{BinaryOp, Expr, ForExpr, FunctionInfo, Node, Part, Traversal, TraversalStep, UnaryOp};
 use mlp_syntax as syntax;
 use mlp_syntax::ExprKind;
 use mlp_value::KnownValue;
-
-/// Functions of this language whose result is a fact about another object, decided where that object is known: they stay
-/// calls, as values.
-const DEFERRED_CALLS: &[&str] =
-    &["at", "version", "healthy", "deployed", "active", "offers", "price", "trained_on", "optional"];
 
 /// The key that marks such a call in a value.
 pub(crate) const CALL: &str = "$call";
@@ -32,7 +27,7 @@ fn name(ident: &syntax::Ident) -> Arc<str> {
 }
 
 /// The IR of an expression.
-pub(crate) fn lower(expr: &syntax::Expr) -> Expr {
+pub fn lower(expr: &syntax::Expr) -> Expr {
     let node = match &expr.kind {
         ExprKind::Null => known(KnownValue::Null),
         ExprKind::Bool(value) => known(KnownValue::Bool(*value)),
@@ -50,7 +45,7 @@ pub(crate) fn lower(expr: &syntax::Expr) -> Expr {
         ExprKind::Name(_) | ExprKind::Attr(..) | ExprKind::Index(..) => access(expr),
         ExprKind::Splat(target, each) => Node::Splat { target: boxed(target), each: boxed(each) },
         ExprKind::Call { function, arguments, expand_last } => {
-            if DEFERRED_CALLS.contains(&function.name.as_str()) {
+            if mlp_eval::function(&function.name).is_some_and(FunctionInfo::is_kept) {
                 deferred_call(&function.name, all(arguments))
             } else {
                 call_node(&function.name, all(arguments), *expand_last)

@@ -12,7 +12,6 @@ use crate::codes;
 use crate::evaluator::Evaluator;
 use crate::index::Declared;
 use crate::scope::NameScope;
-use crate::sets::is_set;
 use crate::source::Source;
 
 /// Which instance is evaluated: what `each` and `count` mean.
@@ -66,15 +65,26 @@ pub(crate) fn instances<'t>(
         return Instances::Failed;
     };
     // What was told at the last apply of what this waits for is as good as known.
-    let value = match evaluator.remembered(&outcome.value) {
-        Ok(value) => value,
+    let outcome = match evaluator.remembered(outcome) {
+        Ok(outcome) => outcome,
         Err(problems) => {
             problems.into_iter().for_each(|problem| evaluator.report(problem));
             return Instances::Failed;
         }
     };
-    let outcome = Outcome { value, ..outcome };
+    if outcome.ephemeral {
+        return expander.refuse(
+            attribute,
+            "which instances there are is remembered, and this value must not be",
+            "give it a value that may be kept",
+        );
+    }
     if attribute == "count" { expander.count(&outcome) } else { expander.each(expr, outcome) }
+}
+
+/// Whether a list of values is one, and no set.
+fn is_list(ty: &Type) -> bool {
+    matches!(ty, Type::List(_) | Type::Tuple(_))
 }
 
 struct Expander<'e, 't> {
@@ -141,11 +151,11 @@ impl<'t> Expander<'_, 't> {
             Value::Object(items) => {
                 let one = |(key, item): (&Arc<str>, &PlanValue)| {
                     let sensitive = secret.get(&**key).copied().unwrap_or(false);
-                    self.instance(key, Outcome { value: item.clone(), sensitive })
+                    self.instance(key, Outcome { sensitive, ..Outcome::plain(item.clone()) })
                 };
                 Instances::Known(items.iter().map(one).collect())
             }
-            Value::List(items) => self.set(expr, items),
+            Value::List(items) => self.set(&outcome.type_of(), items),
             Value::Hole(hole) => Instances::After(hole.after.clone()),
             Value::Null => self.refuse("for_each", "this is null", &format!("{HELP}; `{{}}` makes none")),
             other => self.refuse("for_each", &format!("this is a {}", other.kind()), HELP),
@@ -157,7 +167,7 @@ impl<'t> Expander<'_, 't> {
         (address, Repeat::Each(key.clone(), value))
     }
 
-    fn set(&self, expr: &Expr, items: &[PlanValue]) -> Instances {
+    fn set(&self, ty: &Type, items: &[PlanValue]) -> Instances {
         let mut after: Vec<String> = Vec::new();
         for item in items {
             if let Value::Hole(hole) = item {
@@ -169,7 +179,7 @@ impl<'t> Expander<'_, 't> {
             after.dedup();
             return Instances::After(after);
         }
-        if is_set(self.evaluator, self.room, expr) == Some(false) {
+        if is_list(ty) {
             return self.refuse(
                 "for_each",
                 "this is a list: its items have numbers, and no keys that stay when it changes",

@@ -21,7 +21,6 @@ mod remembered;
 mod resolve;
 mod scope;
 mod select;
-mod sets;
 mod source;
 mod spread;
 mod standards;
@@ -33,6 +32,7 @@ mod versions;
 
 pub use accelerators::OWN_CATALOG;
 pub use codes::CODES;
+pub use expression::lower;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};

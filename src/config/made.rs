@@ -8,7 +8,6 @@ use mlp_value::Path;
 use crate::check::Checker;
 use crate::codes;
 use crate::dynamic::{Binding, Dynamic, Form, Openness, Repeated, items, label};
-use crate::sets::is_set;
 use crate::source::{Entry, Parts, Source, merge};
 
 /// A block that was made: its label, its value, and where its `dynamic` stands.
@@ -124,7 +123,7 @@ impl<'t> Checker<'_, 't> {
             self.fail(refuse(why, "give it what may be shown, such as `nonsensitive(keys(…))`"));
             return Vec::new();
         }
-        let set = is_set(self.evaluator, self.owner.room, dynamic.for_each) == Some(true);
+        let set = matches!(found.type_of(), mlp_value::Type::Set(_));
         let items = match items(&found.value, set) {
             Ok(items) => items,
             Err(why) => {

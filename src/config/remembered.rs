@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Diagnostics, Span};
-use mlp_eval::{PlanValue, Resolved, Scope, Traversal, Unknown, evaluate};
+use mlp_eval::{Outcome, Resolved, Scope, Traversal, Unknown, evaluate};
 use mlp_value::facts::{Fact, Need};
 use mlp_value::{Address, KnownValue, Value};
 
@@ -15,26 +15,39 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// What is computed of it goes wrong.
-    pub(crate) fn remembered(&self, value: &PlanValue) -> Result<PlanValue, Diagnostics> {
-        value.fill(&mut |hole: &Unknown| {
-            let mut known: BTreeMap<Address, KnownValue> = BTreeMap::new();
-            for text in &hole.after {
-                let Ok(address) = text.parse::<Address>() else { return Ok(Value::Hole(hole.clone())) };
-                let need = Need::Remembered(address.to_string());
-                let Some(Fact::Text(json)) = self.facts.ask(need, &mut self.needs.borrow_mut()).cloned()
-                else {
-                    return Ok(Value::Hole(hole.clone()));
-                };
-                let outputs =
-                    serde_json::from_str(&json).ok().and_then(|json| KnownValue::from_json(&json).ok());
-                let Some(outputs) = outputs else { return Ok(Value::Hole(hole.clone())) };
-                known.insert(address, outputs);
-            }
-            if known.is_empty() {
-                return Ok(Value::Hole(hole.clone()));
-            }
-            evaluate(&hole.residual, &Outputs(known)).map(|outcome| outcome.value)
-        })
+    pub(crate) fn remembered(&self, outcome: Outcome) -> Result<Outcome, Diagnostics> {
+        if let Value::Hole(hole) = &outcome.value {
+            return Ok(match self.filled(hole)? {
+                Some(found) => {
+                    Outcome::marked(found.value.clone(), outcome.marks()).of_type(&found.type_of())
+                }
+                None => outcome,
+            });
+        }
+        let value = outcome.value.fill(&mut |hole: &Unknown| {
+            let found = self.filled(hole)?;
+            Ok::<_, Diagnostics>(found.map_or_else(|| Value::Hole(hole.clone()), |found| found.value))
+        })?;
+        Ok(Outcome { value, ..outcome })
+    }
+
+    /// What a hole comes to; `None` when the last apply told less than it waits for.
+    fn filled(&self, hole: &Unknown) -> Result<Option<Outcome>, Diagnostics> {
+        let mut known: BTreeMap<Address, KnownValue> = BTreeMap::new();
+        for text in &hole.after {
+            let Ok(address) = text.parse::<Address>() else { return Ok(None) };
+            let need = Need::Remembered(address.to_string());
+            let Some(Fact::Text(json)) = self.facts.ask(need, &mut self.needs.borrow_mut()) else {
+                return Ok(None);
+            };
+            let outputs = serde_json::from_str(json).ok().and_then(|json| KnownValue::from_json(&json).ok());
+            let Some(outputs) = outputs else { return Ok(None) };
+            known.insert(address, outputs);
+        }
+        if known.is_empty() {
+            return Ok(None);
+        }
+        evaluate(&hole.residual, &Outputs(known)).map(Some)
     }
 }
 
@@ -49,7 +62,7 @@ impl Scope for Outputs {
                 Traversal { root: traversal.root.clone(), steps: traversal.steps[..length].to_vec() };
             let found = beginning.to_string().parse().ok().and_then(|address| self.0.get(&address));
             if let Some(value) = found {
-                return Ok(Resolved { value: value.lift(), consumed: length, sensitive: false });
+                return Ok(Resolved::plain(value.lift(), length, false));
             }
         }
         Err(Diagnostic::error(codes::NOT_KNOWN, format!("`{traversal}` was not told at the last apply"))

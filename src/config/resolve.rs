@@ -306,7 +306,7 @@ fn build<'t>(
     for declaration in declarations.values_mut().filter(|one| one.kind == "variable") {
         let known = evaluator.variables.get(&*declaration.address.name).cloned().flatten();
         if let (Some(outcome), Value::Object(items)) =
-            (known.filter(|it| !it.sensitive), &mut declaration.body)
+            (known.filter(|it| !it.sensitive && !it.ephemeral), &mut declaration.body)
         {
             std::sync::Arc::make_mut(items).insert("value".into(), outcome.value);
         }

@@ -1,10 +1,10 @@
 //! What names mean while a specification is evaluated.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{
-    Expr, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown, reference_of,
+    Expr, Marks, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown, reference_of,
 };
 use mlp_platform::kinds;
 use mlp_platform::schema::{Kind, Ty};
@@ -32,6 +32,8 @@ pub(crate) struct NameScope<'a, 't> {
     bindings: Vec<Binding>,
     /// Value edges met on the way.
     pub(crate) edges: RefCell<Vec<Edge>>,
+    /// The marks of all values met on the way.
+    pub(crate) met: Cell<Marks>,
 }
 
 type Found = Result<Resolved, Diagnostic>;
@@ -52,8 +54,8 @@ impl<'a, 't> NameScope<'a, 't> {
 
     /// Inside a module, outside any declaration.
     pub(crate) fn room(evaluator: &'a Evaluator<'t>, room: usize) -> Self {
-        let (at, bindings, edges) = (Path::default(), Vec::new(), RefCell::default());
-        Self { evaluator, room, owner: None, at, bindings, edges }
+        let (at, bindings, edges, met) = (Path::default(), Vec::new(), RefCell::default(), Cell::default());
+        Self { evaluator, room, owner: None, at, bindings, edges, met }
     }
 
     pub(crate) fn evaluator(&self) -> &'a Evaluator<'t> {
@@ -70,8 +72,8 @@ impl<'a, 't> NameScope<'a, 't> {
 
     /// Inside a declaration, at an attribute.
     pub(crate) fn of(evaluator: &'a Evaluator<'t>, owner: &'a Instance<'t>, at: Path) -> Self {
-        let (bindings, edges) = (Vec::new(), RefCell::default());
-        Self { evaluator, room: owner.room, owner: Some(owner), at, bindings, edges }
+        let (bindings, edges, met) = (Vec::new(), RefCell::default(), Cell::default());
+        Self { evaluator, room: owner.room, owner: Some(owner), at, bindings, edges, met }
     }
 
     /// The same, where these items have names too.
@@ -88,7 +90,7 @@ impl<'a, 't> NameScope<'a, 't> {
             "value" => binding.value.clone(),
             _ => return None,
         };
-        Some(Resolved { value, consumed: 1, sensitive: false })
+        Some(Resolved::plain(value, 1, false))
     }
 
     fn declared(&self, root: &str, traversal: &Traversal, span: Option<Span>) -> Found {
@@ -142,7 +144,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 ..resolved
             });
         }
-        Ok(Resolved { value, consumed: 1, sensitive })
+        Ok(Resolved::plain(value, 1, sensitive))
     }
 
     /// What the words behind an address name, and how many of them.
@@ -177,7 +179,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 at: self.at.clone(),
             });
         };
-        let plain = |value: PlanValue| Ok(Resolved { value, consumed: 1, sensitive: false });
+        let plain = |value: PlanValue| Ok(Resolved::plain(value, 1, false));
         if kind.name == "reference" {
             return plain(self.evaluator.others_output(instance, word, span)?);
         }
@@ -188,7 +190,7 @@ impl<'a, 't> NameScope<'a, 't> {
         if instance.declared.parts.contains_key(word) && kind.open && kind.attribute(word).is_none() {
             value_edge();
             return match self.evaluator.open_attribute(instance, word, span)? {
-                Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+                Some(found) => Ok(Resolved::of(found, 1)),
                 None => Err(followup(format!("`{address}.{word}` has no valid value"), span)),
             };
         }
@@ -199,7 +201,7 @@ impl<'a, 't> NameScope<'a, 't> {
                 Some(found) => (found.value.clone(), !found.sensitive.is_empty()),
                 None => (PlanValue::Null, false),
             };
-            return Ok(Resolved { value, consumed: 1, sensitive });
+            return Ok(Resolved::plain(value, 1, sensitive));
         }
         if kind.name == "data" {
             return plain(self.evaluator.looked_up(instance, word, span)?);
@@ -271,11 +273,11 @@ impl<'a, 't> NameScope<'a, 't> {
         }
         if let Some(deferred) = self.evaluator.deferred.get(&base) {
             let value = unknown_instances(&base, &deferred.after);
-            return Ok(Named::All(Resolved { value, consumed: labels, sensitive: false }));
+            return Ok(Named::All(Resolved::plain(value, labels, false)));
         }
         Ok(match key {
             Some(key) => Named::One(base.with_key(key), labels + 1),
-            None => Named::All(Resolved { value: self.all(&base), consumed: labels, sensitive: false }),
+            None => Named::All(Resolved::plain(self.all(&base), labels, false)),
         })
     }
 
@@ -389,7 +391,7 @@ impl<'a, 't> NameScope<'a, 't> {
         };
         let name = self.named("var", traversal, &names, span)?;
         match self.evaluator.variable(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             // What is wrong with it was reported at the variable.
             _ => Err(followup(format!("`var.{name}` has no valid value"), span)),
         }
@@ -401,7 +403,7 @@ impl<'a, 't> NameScope<'a, 't> {
             room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
         let name = self.named("local", traversal, &names, span)?;
         match self.evaluator.local(self.room, name, span)? {
-            Some(found) => Ok(Resolved { value: found.value, consumed: 1, sensitive: found.sensitive }),
+            Some(found) => Ok(Resolved::of(found, 1)),
             None => Err(followup(format!("`local.{name}` has no valid value"), span)),
         }
     }
@@ -419,15 +421,14 @@ impl<'a, 't> NameScope<'a, 't> {
     fn each(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         match (self.owner.map(|owner| &owner.repeat), traversal.root.as_ref()) {
             (Some(Repeat::Each(key, value)), "each") => {
-                let (value, sensitive) = match self.named("each", traversal, &["key", "value"], span)? {
-                    "key" => (PlanValue::text(key), false),
-                    _ => (value.value.clone(), value.sensitive),
-                };
-                Ok(Resolved { value, consumed: 1, sensitive })
+                Ok(match self.named("each", traversal, &["key", "value"], span)? {
+                    "key" => Resolved::plain(PlanValue::text(key), 1, false),
+                    _ => Resolved::of(value.clone(), 1),
+                })
             }
             (Some(Repeat::Count(index)), "count") => {
                 self.named("count", traversal, &["index"], span)?;
-                Ok(Resolved { value: PlanValue::Number((*index).into()), consumed: 1, sensitive: false })
+                Ok(Resolved::plain(PlanValue::Number((*index).into()), 1, false))
             }
             (_, root) => {
                 let attribute = if root == "each" { "for_each" } else { "count" };
@@ -455,12 +456,13 @@ impl<'a, 't> NameScope<'a, 't> {
                 _ => around.residency.0.clone(),
             }
         };
-        Ok(Resolved { value, consumed: 1, sensitive: false })
+        Ok(Resolved::plain(value, 1, false))
     }
 }
 
-impl Scope for NameScope<'_, '_> {
-    fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+impl NameScope<'_, '_> {
+    /// What a traversal names.
+    fn find(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         if let Some(found) = self.bound(traversal) {
             return Ok(found);
         }
@@ -485,6 +487,15 @@ impl Scope for NameScope<'_, '_> {
             }
             root => self.declared(root, traversal, span),
         }
+    }
+}
+
+impl Scope for NameScope<'_, '_> {
+    fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        let found = self.find(traversal, span)?;
+        let marks = Marks { sensitive: found.sensitive, ephemeral: found.ephemeral };
+        self.met.set(self.met.get() | marks);
+        Ok(found)
     }
 
     fn behind(
@@ -549,7 +560,7 @@ fn text(step: &TraversalStep) -> String {
 
 fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     let value = Reference { address, path: words.to_vec() }.to_value();
-    Resolved { value, consumed, sensitive: false }
+    Resolved::plain(value, consumed, false)
 }
 
 /// What stands for the instances of a block while nobody knows which there are.

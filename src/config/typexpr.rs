@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Span, one_of};
-use mlp_eval::{PlanValue, Resolved, Scope, Traversal, convert, evaluate};
+use mlp_eval::{Outcome, PlanValue, Resolved, Scope, Traversal, convert, evaluate};
 use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{Type, Value};
 
@@ -55,9 +55,12 @@ impl Constraint {
     ///
     /// # Errors
     /// What was expected, what was found, and where inside the value.
-    pub(crate) fn convert(&self, value: &PlanValue) -> Result<PlanValue, String> {
-        let converted = convert(&self.defaults.fill(value), &self.ty)?;
-        agree(&converted, &self.ty)
+    pub(crate) fn convert(&self, outcome: &Outcome) -> Result<Outcome, String> {
+        let filled = match &self.defaults {
+            Defaults::None => outcome.clone(),
+            some => Outcome::marked(some.fill(&outcome.value), outcome.marks()),
+        };
+        filled.convert(&self.ty)
     }
 }
 
@@ -91,66 +94,6 @@ impl Defaults {
             }
             _ => value.clone(),
         }
-    }
-}
-
-/// Items of `list(any)` and its like have one type: the text of each where one of them is text.
-fn agree(value: &PlanValue, ty: &Type) -> Result<PlanValue, String> {
-    match (value, ty) {
-        (Value::List(items), Type::List(item) | Type::Set(item)) => {
-            let items = one_type(items.iter().collect(), item)?;
-            Ok(PlanValue::list(items))
-        }
-        (Value::Object(items), Type::Map(item)) => {
-            let values = one_type(items.values().collect(), item)?;
-            Ok(PlanValue::object(items.keys().cloned().zip(values)))
-        }
-        (Value::List(items), Type::Tuple(types)) => {
-            let pairs = items.iter().zip(types);
-            Ok(PlanValue::list(pairs.map(|(item, ty)| agree(item, ty)).collect::<Result<Vec<_>, _>>()?))
-        }
-        (Value::Object(items), Type::Object(types)) => {
-            let mut agreed = Vec::new();
-            for (name, item) in items.iter() {
-                let item = match types.get(&**name) {
-                    Some((ty, _)) => agree(item, ty)?,
-                    None => item.clone(),
-                };
-                agreed.push((name.clone(), item));
-            }
-            Ok(PlanValue::object(agreed))
-        }
-        _ => Ok(value.clone()),
-    }
-}
-
-fn one_type(items: Vec<&PlanValue>, ty: &Type) -> Result<Vec<PlanValue>, String> {
-    if *ty != Type::Any {
-        return items.into_iter().map(|item| agree(item, ty)).collect();
-    }
-    let mut kinds: Vec<&str> = items.iter().map(|item| kind(item)).filter(|kind| !kind.is_empty()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    match kinds.as_slice() {
-        [] | [_] => Ok(items.into_iter().cloned().collect()),
-        several
-            if several.contains(&"string") && !several.contains(&"list") && !several.contains(&"object") =>
-        {
-            items.into_iter().map(|item| convert(item, &Type::String)).collect()
-        }
-        several => Err(format!("all items must have one type, and these are {}", several.join(" and "))),
-    }
-}
-
-/// The kind of a value as far as it has to agree with its neighbours; nothing for null and what is not known yet.
-fn kind(value: &PlanValue) -> &'static str {
-    match value {
-        Value::Null | Value::Hole(_) => "",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::Text(_) => "string",
-        Value::List(_) => "list",
-        Value::Object(_) => "object",
     }
 }
 
@@ -277,12 +220,12 @@ fn optional(expr: &Expr, arguments: &[Expr]) -> Result<(Constraint, Option<PlanV
     };
     let outcome = evaluate(&lower(default), &Nameless)
         .map_err(|problems| problems.into_iter().next().unwrap_or_else(|| wrong(default, String::new())))?;
-    let value = found.convert(&outcome.value).map_err(|why| {
+    let value = found.convert(&outcome).map_err(|why| {
         Diagnostic::error(codes::WRONG_TYPE, format!("this default is not a {}", found.ty))
             .at(default.span, why)
             .help(format!("give it a {}, or change the type", found.ty))
     })?;
-    Ok((found, Some(value)))
+    Ok((found, Some(value.value)))
 }
 
 /// Where no name means anything: the defaults in a type.
@@ -309,10 +252,10 @@ mod tests {
     #[track_caller]
     fn check(ty: &str, value: &str, wanted: &str) {
         let found = constraint(&parsed(ty)).unwrap();
-        let value = evaluate(&lower(&parsed(value)), &Nameless).unwrap().value;
+        let value = evaluate(&lower(&parsed(value)), &Nameless).unwrap();
         let converted = found.convert(&value);
         let shown = match converted {
-            Ok(value) => value.to_plain_json_with(&mut |_| "?".into()).to_string(),
+            Ok(found) => found.value.to_plain_json_with(&mut |_| "?".into()).to_string(),
             Err(why) => why,
         };
         assert_eq!(shown, wanted, "{ty} {value:?}");
@@ -337,7 +280,7 @@ mod tests {
     fn any_means_one_type_for_all() {
         check("list(any)", "[1, \"a\"]", r#"["1","a"]"#);
         check("map(any)", "{ a = true, b = \"x\" }", r#"{"a":"true","b":"x"}"#);
-        check("list(any)", "[1, [2]]", "all items must have one type, and these are list and number");
+        check("list(any)", "[1, [2]]", "all items must have one type, these have none in common");
         check("any", "[1, [2]]", "[1,[2]]");
     }
 

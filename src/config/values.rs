@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Span, one_of};
-use mlp_eval::{Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, evaluate};
+use mlp_eval::{Marks, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, evaluate};
 use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{Type, Value};
 
@@ -57,11 +57,6 @@ pub(crate) fn variables<'t>(
     let all: Vec<&Declared<'t>> = declared.values().filter(|d| d.kind.name == "variable").collect();
     let names: Vec<&str> = all.iter().map(|variable| &*variable.address.name).collect();
     undeclared(evaluator, &names, environment, assignments);
-    for variable in &all {
-        if let Some(Entry { source: Source::Expr(expr, _), .. }) = variable.parts.get("type") {
-            evaluator.variable_types.insert(variable.address.name.to_string(), *expr);
-        }
-    }
     let mut of_environment = by_environment(evaluator, environment);
     let mut found: BTreeMap<String, Option<Outcome>> = BTreeMap::new();
     let mut stories = Vec::new();
@@ -108,7 +103,7 @@ fn by_environment<'c, 't>(
     let Some(outcome) = constant(evaluator, expr, 0) else { return BTreeMap::new() };
     // What is no object is refused where the environment itself is checked.
     let parts = outcome.value.as_object().into_iter().flatten().map(|(name, value)| {
-        let part = Outcome { value: value.clone(), ..outcome.clone() };
+        let part = Outcome::marked(value.clone(), outcome.marks());
         (name.to_string(), Offer { from: from.clone(), told: Told::Part(part, expr.span) })
     });
     parts.collect()
@@ -255,8 +250,13 @@ fn computed<'t>(
         }
     };
     let sensitive = outcome.sensitive || flag(evaluator, variable, "sensitive", false);
-    match constraint.convert(&outcome.value) {
-        Ok(value) => Some(Outcome { value, sensitive }),
+    let ephemeral = flag(evaluator, variable, "ephemeral", false);
+    if outcome.ephemeral && !ephemeral {
+        evaluator.report(not_ephemeral(variable, offer.span()));
+        return None;
+    }
+    match constraint.convert(&outcome) {
+        Ok(found) => Some(Outcome { sensitive, ephemeral, ..found }),
         Err(why) => {
             let ty = &constraint.ty;
             // Neither the value nor the line it stands on is shown.
@@ -277,6 +277,15 @@ fn computed<'t>(
             None
         }
     }
+}
+
+fn not_ephemeral(variable: &Declared<'_>, span: Span) -> Diagnostic {
+    let headline =
+        format!("variable `{}` may be kept, and is given a value that must not be", variable.address.name);
+    Diagnostic::error(codes::EPHEMERAL, headline)
+        .at(span, "something in it is ephemeral")
+        .see(variable.header, "not declared with `ephemeral = true`")
+        .help("add `ephemeral = true` to the variable; `ephemeralasnull(…)` gives null instead")
 }
 
 /// A value from outside. Text is itself where text, a number or a truth value is wanted, and an expression elsewhere.
@@ -392,27 +401,27 @@ pub(crate) fn plain_parts<'t>(
     entry: &Entry<'t>,
     scope: &NameScope<'_, 't>,
 ) -> Option<Outcome> {
-    let mut sensitive = false;
-    let value = of_source(evaluator, &entry.source, scope, &mut sensitive)?;
-    Some(Outcome { value, sensitive })
+    let mut marks = Marks::default();
+    let value = of_source(evaluator, &entry.source, scope, &mut marks)?;
+    Some(Outcome::marked(value, marks))
 }
 
 fn of_source<'t>(
     evaluator: &Evaluator<'t>,
     source: &Source<'t>,
     scope: &NameScope<'_, 't>,
-    sensitive: &mut bool,
+    marks: &mut Marks,
 ) -> Option<PlanValue> {
     match source {
         Source::Expr(expr, _) => {
             let outcome = evaluator.expression(expr, scope)?;
-            *sensitive |= outcome.sensitive;
+            *marks |= outcome.marks();
             Some(outcome.value)
         }
-        Source::Parts(parts, ..) => of_parts(evaluator, parts, scope, sensitive),
+        Source::Parts(parts, ..) => of_parts(evaluator, parts, scope, marks),
         Source::List(items, _) => items
             .iter()
-            .map(|item| of_source(evaluator, item, scope, sensitive))
+            .map(|item| of_source(evaluator, item, scope, marks))
             .collect::<Option<Vec<_>>>()
             .map(PlanValue::list),
         // No open body has repeated blocks: the reader refuses them there.
@@ -424,11 +433,11 @@ fn of_parts<'t>(
     evaluator: &Evaluator<'t>,
     parts: &Parts<'t>,
     scope: &NameScope<'_, 't>,
-    sensitive: &mut bool,
+    marks: &mut Marks,
 ) -> Option<PlanValue> {
     let mut items = Vec::new();
     for (name, entry) in parts {
-        items.push((name.clone(), of_source(evaluator, &entry.source, scope, sensitive)?));
+        items.push((name.clone(), of_source(evaluator, &entry.source, scope, marks)?));
     }
     Some(PlanValue::object(items))
 }

@@ -416,3 +416,51 @@ fn dynamic_blocks_lie_in_each_other_and_are_merged_by_environments() {
     assert_eq!(value(&resolution, "endpoint.e", "variant.b.traffic"), "5");
     assert_eq!(value(&resolution, "endpoint.e", "variant.a.traffic"), "10");
 }
+
+#[test]
+fn what_is_ephemeral_is_not_kept() {
+    let head =
+        "variable \"token\" {\n  default = \"t0k\"\n  ephemeral = true\n}\nlocals { t = upper(var.token) }\n";
+    for (body, wanted) in [
+        ("storage \"s\" {\n  description = local.t\n}\n", "an ephemeral value would be kept here [local.t]"),
+        (
+            "storage \"s\" {\n  labels = { a = \"x${var.token}\" }\n}\n",
+            "an ephemeral value would be kept here [\"x${var.token}\"]",
+        ),
+        ("output \"o\" {\n  value = var.token\n}\n", "an ephemeral value would be kept here [var.token]"),
+        (
+            "component \"c\" {\n  code = \"src\"\n  run = \"./x ${input.a} ${var.token}\"\n}\n",
+            "an ephemeral value would be kept here",
+        ),
+        ("storage \"s\" {\n  count = length(var.token)\n}\n", "`count` of storage.s cannot be used"),
+        ("storage \"s\" {\n  description = ephemeralasnull(local.t)\n}\n", ""),
+        (
+            "storage \"s\" {\n  lifecycle {\n    precondition {\n      condition = var.token != \"\"\n      error_message = \"no token\"\n    }\n  }\n}\n",
+            "",
+        ),
+    ] {
+        let text = format!("{HEAD}{head}{body}");
+        let (resolution, sources) = resolve_with(&text, &[], &Facts::default());
+        let said: Vec<String> = resolution
+            .diagnostics
+            .iter()
+            .map(|one| {
+                let span = one.place().unwrap();
+                format!(
+                    "{} [{}]",
+                    one.headline,
+                    &sources.text(span.file)[span.start as usize..span.end as usize]
+                )
+            })
+            .collect();
+        let said = said.join(" | ");
+        assert!(if wanted.is_empty() { said.is_empty() } else { said.starts_with(wanted) }, "{body}: {said}");
+        if wanted.is_empty() {
+            let held = format!(
+                "{:?}",
+                resolution.platform.unwrap().declarations.values().map(|one| &one.body).collect::<Vec<_>>()
+            );
+            assert!(!held.contains("t0k") && !held.contains("T0K"), "{held}");
+        }
+    }
+}

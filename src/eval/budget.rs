@@ -18,26 +18,36 @@ pub(crate) struct Budget {
     steps: Cell<u64>,
 }
 
+/// More is asked for than there is.
+#[derive(Debug)]
+pub(crate) struct Exhausted(pub(crate) String);
+
+impl From<Exhausted> for String {
+    fn from(exhausted: Exhausted) -> Self {
+        exhausted.0
+    }
+}
+
 impl Budget {
     pub(crate) fn new() -> Self {
         Self { text: Cell::new(MAX_TEXT), items: Cell::new(MAX_ITEMS), steps: Cell::new(MAX_STEPS) }
     }
 
     /// Takes so many bytes of text; call it before they are produced.
-    pub(crate) fn text(&self, bytes: usize) -> Result<(), String> {
+    pub(crate) fn text(&self, bytes: usize) -> Result<(), Exhausted> {
         take(&self.text, bytes)
-            .ok_or_else(|| format!("more than {} MiB of text would be produced", MAX_TEXT >> 20))
+            .ok_or_else(|| Exhausted(format!("more than {} MiB of text would be produced", MAX_TEXT >> 20)))
     }
 
     /// Takes so many list items or attributes; call it before they are produced.
-    pub(crate) fn items(&self, count: usize) -> Result<(), String> {
+    pub(crate) fn items(&self, count: usize) -> Result<(), Exhausted> {
         take(&self.items, count).ok_or_else(too_many_items)
     }
 
     /// Takes one step of computation.
-    pub(crate) fn step(&self) -> Result<(), String> {
+    pub(crate) fn step(&self) -> Result<(), Exhausted> {
         take(&self.steps, 1)
-            .ok_or_else(|| format!("more than {MAX_STEPS} steps of computation would be taken"))
+            .ok_or_else(|| Exhausted(format!("more than {MAX_STEPS} steps of computation would be taken")))
     }
 }
 
@@ -46,12 +56,12 @@ fn take(left: &Cell<u64>, amount: usize) -> Option<()> {
     Some(())
 }
 
-fn too_many_items() -> String {
-    format!("more than {MAX_ITEMS} items would be produced")
+fn too_many_items() -> Exhausted {
+    Exhausted(format!("more than {MAX_ITEMS} items would be produced"))
 }
 
 /// Refuses a value that is small in memory because its parts are shared, and vast once it is written out.
-pub(crate) fn check_size(value: &PlanValue) -> Result<(), String> {
+pub(crate) fn check_size(value: &PlanValue) -> Result<(), Exhausted> {
     fn go(value: &PlanValue, left: &mut u64) -> Option<()> {
         *left = left.checked_sub(1)?;
         match value {

@@ -6,8 +6,8 @@ use mlp_diag::Span;
 
 use crate::interpret::{Eval, Interpreter, SPLAT};
 use crate::navigate::stepped;
-use crate::unknown::{Waits, residual_of};
-use crate::{Expr, ForExpr, Node, Outcome, Part, PlanValue, Traversal};
+use crate::unknown::{Waits, residual_typed};
+use crate::{Expr, ForExpr, Marks, Node, Part, PlanValue, Traversal};
 
 /// Closes expressions over what is known, and gathers what the rest waits for.
 pub(crate) struct Closing<'i, 's> {
@@ -15,7 +15,7 @@ pub(crate) struct Closing<'i, 's> {
     /// Names bound inside the residual itself, innermost last.
     bound: Vec<Arc<str>>,
     pub(crate) waits: Waits,
-    pub(crate) sensitive: bool,
+    pub(crate) marks: Marks,
 }
 
 /// A name bound inside a residual is renamed, so that it never captures a name of the scope.
@@ -25,24 +25,24 @@ fn renamed(name: &str) -> Arc<str> {
 
 impl<'s> Interpreter<'s> {
     pub(crate) fn closing(&mut self) -> Closing<'_, 's> {
-        Closing { interpreter: self, bound: Vec::new(), waits: Waits::default(), sensitive: false }
+        Closing { interpreter: self, bound: Vec::new(), waits: Waits::default(), marks: Marks::default() }
     }
 }
 
 impl Closing<'_, '_> {
     /// Notes a value that goes into the residual.
-    pub(crate) fn saw(&mut self, value: &PlanValue, sensitive: bool) {
+    pub(crate) fn saw(&mut self, value: &PlanValue, marks: Marks) {
         self.waits.add(value);
-        self.sensitive |= sensitive;
+        self.marks |= marks;
     }
 
     /// The residual of an outcome, or what can be closed of the expression that has none yet: its error, if it is one,
     /// comes back once it is known whether it is needed.
     pub(crate) fn finish(&mut self, outcome: Eval, expr: &Expr) -> Expr {
         match outcome {
-            Ok(Outcome { value, sensitive }) => {
-                self.saw(&value, sensitive);
-                residual_of(&value)
+            Ok(outcome) => {
+                self.saw(&outcome.value, outcome.marks());
+                residual_typed(&outcome.value, &outcome.ty)
             }
             Err(_) => self.parts(expr),
         }
@@ -117,8 +117,8 @@ impl Closing<'_, '_> {
         }
         match self.interpreter.local(&traversal.root).cloned() {
             Some(outcome) => {
-                self.saw(&outcome.value, outcome.sensitive);
-                stepped(residual_of(&outcome.value), &traversal.steps, span)
+                self.saw(&outcome.value, outcome.marks());
+                stepped(residual_typed(&outcome.value, &outcome.ty), &traversal.steps, span)
             }
             None => Expr::new(Node::Traverse { traversal: traversal.clone() }, span),
         }

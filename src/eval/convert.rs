@@ -6,19 +6,33 @@ use std::sync::Arc;
 use mlp_value::{KnownValue, Number, Object, Path, Step, Type, Value};
 
 use crate::equality::to_set;
+use crate::typed::{Typed, concrete, converts};
 use crate::unknown::Waits;
-use crate::{Expr, Node, PlanValue, Unknown, reference_of};
+use crate::{Expr, Marks, Node, PlanValue, Unknown, reference_of};
 
 /// The function that finishes a conversion of an unknown value; only residuals hold it.
 pub(crate) const CONVERT: &str = "$convert";
 
 /// Converts a value to a type as Terraform does: strings, numbers and bools into each other where the text allows it, lists,
-/// sets and tuples into each other, objects into maps; missing optional attributes become null, unnamed ones are dropped.
+/// sets and tuples into each other, objects into maps; missing optional attributes become null, unnamed ones are dropped. Items of
+/// a list, set or map of `any` become the one type that all of them can be.
 ///
 /// # Errors
 /// What was expected, what was found, and where inside the value.
 pub fn convert(value: &PlanValue, ty: &Type) -> Result<PlanValue, String> {
-    at(value, ty, &mut Path::default())
+    Ok(convert_typed(&Typed::from(value.clone()), ty)?.value)
+}
+
+/// The same for a value of which more is known than it shows, with the type that it has then.
+pub(crate) fn convert_typed(value: &Typed, ty: &Type) -> Result<Typed, String> {
+    let from = match ty {
+        Type::Any => return Ok(value.clone()),
+        // The type of what is in a value takes work to find out, and plays no role for these.
+        Type::String | Type::Number | Type::Bool => Type::Any,
+        _ => value.type_of(),
+    };
+    let ty = concrete(&from, ty)?;
+    Ok(Typed::new(at(&value.value, &ty, &mut Path::default())?, &ty))
 }
 
 fn at(value: &PlanValue, ty: &Type, path: &mut Path) -> Result<PlanValue, String> {
@@ -90,7 +104,7 @@ fn hole_to(hole: &Unknown, ty: &Type) -> Result<PlanValue, String> {
     if hole.ty == *ty {
         return Ok(Value::Hole(hole.clone()));
     }
-    if !may_convert(&hole.ty, ty) {
+    if !converts(&hole.ty, ty, false) {
         return Err(format!("{ty} is needed, this will be {}", hole.ty));
     }
     let wanted = serde_json::to_string(ty).map_err(|error| error.to_string())?;
@@ -101,19 +115,6 @@ fn hole_to(hole: &Unknown, ty: &Type) -> Result<PlanValue, String> {
     converted.not_null = hole.not_null;
     converted.prefix = hole.prefix.clone().filter(|_| *ty == Type::String);
     Ok(Value::Hole(converted))
-}
-
-fn may_convert(from: &Type, to: &Type) -> bool {
-    match (from, to) {
-        (Type::Any, _) | (_, Type::Any) => true,
-        (Type::Number, Type::Bool) | (Type::Bool, Type::Number) => false,
-        (Type::String | Type::Number | Type::Bool, Type::String | Type::Number | Type::Bool) => true,
-        (Type::List(_) | Type::Set(_) | Type::Tuple(_), Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
-            true
-        }
-        (Type::Map(_) | Type::Object(_), Type::Map(_) | Type::Object(_)) => true,
-        _ => false,
-    }
 }
 
 /// The text of a string, number or bool.
@@ -145,6 +146,15 @@ pub(crate) fn to_bool(value: &PlanValue) -> Result<bool, String> {
         Value::Text(text) if matches!(&**text, "true" | "1") => Ok(true),
         Value::Text(text) if matches!(&**text, "false" | "0") => Ok(false),
         _ => Err(format!("true or false is needed, this is {}", describe(value))),
+    }
+}
+
+/// A value in a few words, for messages; a sensitive one stays hidden.
+pub(crate) fn describe_marked(value: &PlanValue, marks: Marks) -> String {
+    match value {
+        Value::Null | Value::Hole(_) => describe(value),
+        _ if marks.sensitive => format!("a {} that is sensitive", value.kind()),
+        _ => describe(value),
     }
 }
 
@@ -194,17 +204,6 @@ pub fn type_of(value: &PlanValue) -> Type {
         Value::Object(items) => Type::Object(
             items.iter().map(|(name, item)| (name.to_string(), (type_of(item), false))).collect(),
         ),
-    }
-}
-
-/// The type both can become, where there is one: text wins over numbers and bools.
-pub(crate) fn common(left: &Type, right: &Type) -> Option<Type> {
-    match (left, right) {
-        _ if left == right => Some(left.clone()),
-        (Type::String, Type::Number | Type::Bool) | (Type::Number | Type::Bool, Type::String) => {
-            Some(Type::String)
-        }
-        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! a [`Scope`] resolves references.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod branch;
 mod budget;
 mod close;
 mod codes;
@@ -12,6 +13,7 @@ mod equality;
 mod functions;
 mod interpret;
 mod ir;
+mod iterate;
 mod navigate;
 mod operators;
 mod quoted;
@@ -19,13 +21,17 @@ mod scope;
 mod template;
 #[cfg(test)]
 mod tests;
+mod text;
+mod typed;
 mod unknown;
 
 pub use codes::CODES;
 pub use convert::{convert, type_of};
-pub use functions::{FunctionInfo, functions};
+pub use functions::{
+    Documented, FunctionInfo, LEFT_OUT, LeftOut, Parameter, Terraform, documentation, function, functions,
+};
 pub use interpret::evaluate;
 pub use ir::{BinaryOp, Expr, ForExpr, Node, Part, Traversal, TraversalStep, UnaryOp};
 pub use quoted::{Quoted, Reference, reference_of};
-pub use scope::{Outcome, Resolved, Scope};
+pub use scope::{Marks, Outcome, Resolved, Scope};
 pub use unknown::{PlanValue, Unknown, residual_of};

@@ -6,16 +6,17 @@ use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_value::{KnownValue, Type, Value};
 
 use crate::convert::{describe, to_number, to_text};
-use crate::unknown::{Waits, residual_of};
+use crate::typed::{Typed, is_set, item_type, note_of_field, note_of_item};
+use crate::unknown::{Waits, residual_of, residual_typed};
 use crate::{Expr, Node, PlanValue, Traversal, TraversalStep, Unknown, codes};
 
 /// The value one constant step below. `way` says what was stepped from, for messages.
 pub(crate) fn step(
-    target: &PlanValue,
+    target: &Typed,
     step: &TraversalStep,
     way: &str,
     span: Option<Span>,
-) -> Result<PlanValue, Diagnostics> {
+) -> Result<Typed, Diagnostics> {
     let key = match step {
         TraversalStep::Attr(name) | TraversalStep::Key(name) => Value::Text(name.clone()),
         TraversalStep::Index(index) => Value::Number((*index).into()),
@@ -25,19 +26,24 @@ pub(crate) fn step(
 
 /// `target[key]`
 pub(crate) fn index(
-    target: &PlanValue,
+    target: &Typed,
     key: &PlanValue,
     way: &str,
     span: Option<Span>,
-) -> Result<PlanValue, Diagnostics> {
+) -> Result<Typed, Diagnostics> {
     let missing = |headline: String, help: String| {
         vec![Diagnostic::error(codes::NO_SUCH_ELEMENT, headline).at_opt(span, "not there").help(help)]
     };
-    match (target, key) {
+    match (&target.value, key) {
         (_, Value::Null) => Err(null("the key of an index is null", span)),
         (Value::Null, _) => Err(null(&format!("{way} is null, it has no {}", word(key)), span)),
-        (Value::Hole(hole), _) => below_hole(hole, target, key, way, span),
-        (_, Value::Hole(_)) => Ok(pending(target, key, Type::Any, span)),
+        (Value::Hole(hole), _) => below_hole(hole, &target.value, key, way, span).map(Typed::from),
+        (Value::List(_), _) if is_set(&target.ty) => Err(of_set(way, span)),
+        (Value::List(_) | Value::Object(_), Value::Hole(_)) => {
+            let parts = target.parts().iter().map(Typed::type_of).collect();
+            let ty = item_type(parts).unwrap_or(Type::Any);
+            Ok(pending(target, key, ty, span).into())
+        }
         (Value::List(items), _) => {
             let wanted = to_number(key).map_err(|_| {
                 missing(
@@ -46,26 +52,42 @@ pub(crate) fn index(
                         .to_owned(),
                 )
             })?;
-            let found = wanted.to_i64().and_then(|at| usize::try_from(at).ok()).and_then(|at| items.get(at));
-            found.cloned().ok_or_else(|| {
+            let at = wanted.to_i64().and_then(|at| usize::try_from(at).ok());
+            let found = at.and_then(|at| Some((at, items.get(at)?)));
+            let (at, found) = found.ok_or_else(|| {
                 let help = match items.len() {
                     0 => "the list is empty".to_owned(),
                     count => format!("the list has {count} item(s), with the numbers 0 to {}", count - 1),
                 };
                 missing(format!("{way} has no item {wanted}"), help)
-            })
+            })?;
+            Ok(Typed { value: found.clone(), ty: note_of_item(&target.ty, at, found) })
         }
         (Value::Object(items), _) => {
             let name = to_text(key).map_err(|why| wrong(format!("the key of an index: {why}"), span))?;
-            items.get(&name).cloned().ok_or_else(|| {
+            let found = items.get(&name).ok_or_else(|| {
                 missing(
                     format!("{way} has no attribute `{name}`"),
                     one_of(&name, items.keys().map(|key| &**key)),
                 )
-            })
+            })?;
+            Ok(Typed { value: found.clone(), ty: note_of_field(&target.ty, &name, found) })
         }
-        _ => Err(wrong(format!("{way} is {}, it has no {}", describe(target), word(key)), span)),
+        _ => Err(wrong(format!("{way} is {}, it has no {}", kind(&target.value), word(key)), span)),
     }
+}
+
+fn of_set(way: &str, span: Option<Span>) -> Diagnostics {
+    vec![
+        Diagnostic::error(codes::WRONG_TYPE, format!("{way} is a set, its items have no numbers"))
+            .at_opt(span, "")
+            .help("make a list of it: `tolist(x)[0]`, or take its only item with `one(x)`"),
+    ]
+}
+
+/// What a simple value is, without what it holds.
+fn kind(value: &PlanValue) -> String {
+    format!("a {}", value.kind())
 }
 
 fn word(key: &PlanValue) -> String {
@@ -90,9 +112,12 @@ pub(crate) fn wrong(headline: String, span: Option<Span>) -> Diagnostics {
     vec![Diagnostic::error(codes::WRONG_TYPE, headline).at_opt(span, "")]
 }
 
-fn pending(target: &PlanValue, key: &PlanValue, ty: Type, span: Option<Span>) -> PlanValue {
-    let node = Node::Index { target: Box::new(residual_of(target)), key: Box::new(residual_of(key)) };
-    Value::Hole(Waits::of([target, key]).hole(ty, node, span))
+fn pending(target: &Typed, key: &PlanValue, ty: Type, span: Option<Span>) -> PlanValue {
+    let from = residual_typed(&target.value, &target.ty);
+    let node = Node::Index { target: Box::new(from), key: Box::new(residual_of(key)) };
+    let mut hole = Waits::of([&target.value, key]).hole(ty, node, span);
+    hole.not_null = false;
+    Value::Hole(hole)
 }
 
 fn below_hole(
@@ -103,7 +128,11 @@ fn below_hole(
     span: Option<Span>,
 ) -> Result<PlanValue, Diagnostics> {
     let ty = match (&hole.ty, key) {
-        (Type::List(item) | Type::Map(item) | Type::Set(item), _) => (**item).clone(),
+        (Type::Set(_), _) => return Err(of_set(way, span)),
+        (Type::List(_), Value::Text(_) | Value::Number(_)) if !is_place(key) => {
+            return Err(wrong(format!("{way} is a list, it has no {}", word(key)), span));
+        }
+        (Type::List(item) | Type::Map(item), _) => (**item).clone(),
         (Type::Tuple(items), Value::Number(number)) => {
             let at = number.to_i64().and_then(|at| usize::try_from(at).ok());
             at.and_then(|at| items.get(at)).cloned().unwrap_or(Type::Any)
@@ -133,11 +162,16 @@ fn below_hole(
         _ => None,
     };
     let Some(traversal) = longer else {
-        return Ok(pending(target, key, ty, span));
+        return Ok(pending(&target.clone().into(), key, ty, span));
     };
     let mut below = Waits::of([target]).hole(ty, Node::Traverse { traversal }, hole.residual.span);
     below.not_null = false;
     Ok(Value::Hole(below))
+}
+
+/// Whether a key can be the number of an item.
+fn is_place(key: &PlanValue) -> bool {
+    to_number(key).is_ok_and(|number| number.to_i64().is_some_and(|at| at >= 0))
 }
 
 fn extended(traversal: &Traversal, step: TraversalStep) -> Traversal {

@@ -3,10 +3,10 @@
 use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_value::{Number, Type, Value};
 
-use crate::convert::{describe, to_bool, to_number};
+use crate::convert::{describe_marked, to_bool, to_number};
 use crate::equality::equal;
 use crate::unknown::{Waits, residual_of};
-use crate::{BinaryOp, Node, PlanValue, UnaryOp, codes};
+use crate::{BinaryOp, Marks, Node, PlanValue, UnaryOp, codes};
 
 /// Numbers that take more than this to write out are refused.
 pub(crate) const MAX_WEIGHT: u64 = 20_000;
@@ -50,21 +50,25 @@ impl BinaryOp {
 /// `left operator right`
 pub(crate) fn binary(
     operator: BinaryOp,
-    left: &PlanValue,
-    right: &PlanValue,
+    left: Operand<'_>,
+    right: Operand<'_>,
     span: Option<Span>,
 ) -> Result<PlanValue, Diagnostics> {
     let unknown = || {
-        let node =
-            Node::Binary { operator, left: Box::new(residual_of(left)), right: Box::new(residual_of(right)) };
-        Value::Hole(Waits::of([left, right]).hole(operator.result(), node, span))
+        let node = Node::Binary {
+            operator,
+            left: Box::new(residual_of(left.value)),
+            right: Box::new(residual_of(right.value)),
+        };
+        Value::Hole(Waits::of([left.value, right.value]).hole(operator.result(), node, span))
     };
     match operator {
-        BinaryOp::Equal => Ok(equal(left, right).map_or_else(unknown, Value::Bool)),
-        BinaryOp::NotEqual => Ok(equal(left, right).map_or_else(unknown, |same| Value::Bool(!same))),
+        BinaryOp::Equal => Ok(equal(left.value, right.value).map_or_else(unknown, Value::Bool)),
+        BinaryOp::NotEqual => {
+            Ok(equal(left.value, right.value).map_or_else(unknown, |same| Value::Bool(!same)))
+        }
         BinaryOp::And | BinaryOp::Or => {
-            let left = operand(left, operator.sign(), "left", &Type::Bool, &to_bool, span)?;
-            let right = operand(right, operator.sign(), "right", &Type::Bool, &to_bool, span)?;
+            let (left, right) = both(operator, left, right, &Type::Bool, &to_bool)?;
             let decisive = operator.decided_by();
             Ok(match (left, right) {
                 (left, right) if left == decisive || right == decisive => {
@@ -74,43 +78,65 @@ pub(crate) fn binary(
                 _ => unknown(),
             })
         }
-        _ => {
-            let first = operand(left, operator.sign(), "left", &Type::Number, &to_number, span)?;
-            let second = operand(right, operator.sign(), "right", &Type::Number, &to_number, span)?;
-            match (first, second) {
-                (Some(first), Some(second)) => numbers(operator, &first, &second, span),
-                _ => Ok(unknown()),
-            }
-        }
+        _ => match both(operator, left, right, &Type::Number, &to_number)? {
+            (Some(left), Some(number)) => numbers(operator, &left, &number, right.span.or(span)),
+            _ => Ok(unknown()),
+        },
     }
 }
 
-/// An operand converted to what the operator needs; `None` while it is not known.
+/// A value that an operator takes, and where it was written.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<'o> {
+    pub(crate) value: &'o PlanValue,
+    pub(crate) marks: Marks,
+    pub(crate) span: Option<Span>,
+}
+
+/// Both operands converted, with what is wrong with either; `None` for one that is not known yet.
+fn both<T>(
+    operator: BinaryOp,
+    left: Operand<'_>,
+    right: Operand<'_>,
+    ty: &Type,
+    convert: &dyn Fn(&PlanValue) -> Result<T, String>,
+) -> Result<(Option<T>, Option<T>), Diagnostics> {
+    let sign = operator.sign();
+    match (operand(left, sign, "left ", ty, convert), operand(right, sign, "right ", ty, convert)) {
+        (Ok(left), Ok(right)) => Ok((left, right)),
+        (left, right) => Err([left.err(), right.err()].into_iter().flatten().flatten().collect()),
+    }
+}
+
+/// The operand converted; `None` if it is not known yet.
 fn operand<T>(
-    value: &PlanValue,
+    operand: Operand<'_>,
     sign: &str,
     side: &str,
     ty: &Type,
     convert: &dyn Fn(&PlanValue) -> Result<T, String>,
-    span: Option<Span>,
 ) -> Result<Option<T>, Diagnostics> {
     let refuse = |found: String| {
-        vec![
-            Diagnostic::error(
-                codes::OPERAND,
-                format!("the {side} operand of `{sign}` must be a {ty}, it is {found}"),
-            )
-            .at_opt(span, ""),
-        ]
+        let headline = format!("the {side}operand of `{sign}` must be a {ty}, it is {found}");
+        let problem = Diagnostic::error(codes::OPERAND, headline);
+        let help = match (sign, operand.value) {
+            ("+", Value::Text(_)) => Some("texts are joined in a template: `\"${a}${b}\"`"),
+            ("+", Value::List(_)) => Some("lists are joined by `concat(a, b)`"),
+            ("+", Value::Object(_)) => Some("objects are joined by `merge(a, b)`"),
+            (_, Value::Null) => Some("choose another value with `x == null ? y : x` or `coalesce(x, y)`"),
+            _ => None,
+        };
+        let problem = problem.at_opt(operand.span, "this one");
+        vec![match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        }]
     };
-    match value {
-        Value::Hole(hole) => match (&hole.ty, ty) {
-            (found, wanted) if found == wanted => Ok(None),
-            (Type::Any | Type::String, _) => Ok(None),
-            (found, _) => Err(refuse(format!("a {found}, known later"))),
-        },
+    match operand.value {
+        Value::Hole(hole) if hole.ty == *ty || matches!(hole.ty, Type::Any | Type::String) => Ok(None),
+        Value::Hole(hole) => Err(refuse(format!("a {}, known later", hole.ty))),
         Value::Null => Err(refuse("null".to_owned())),
-        known => convert(known).map(Some).map_err(|_| refuse(describe(known))),
+        known => convert(known).map(Some).map_err(|_| refuse(describe_marked(known, operand.marks))),
     }
 }
 
@@ -122,7 +148,7 @@ fn numbers(
 ) -> Result<PlanValue, Diagnostics> {
     let zero = || {
         vec![
-            Diagnostic::error(codes::DIVISION_BY_ZERO, format!("{left} is divided by zero"))
+            Diagnostic::error(codes::DIVISION_BY_ZERO, "a number is divided by zero")
                 .at_opt(span, "the divisor is 0")
                 .help("guard it: `x == 0 ? … : y / x`"),
         ]
@@ -148,7 +174,7 @@ fn numbers(
 /// `-value`, `!value`
 pub(crate) fn unary(
     operator: UnaryOp,
-    value: &PlanValue,
+    of: Operand<'_>,
     span: Option<Span>,
 ) -> Result<PlanValue, Diagnostics> {
     let (sign, ty) = match operator {
@@ -157,12 +183,12 @@ pub(crate) fn unary(
     };
     let known = match operator {
         UnaryOp::Negate => {
-            operand(value, sign, "one", &ty, &to_number, span)?.map(|number| Value::Number(number.negated()))
+            operand(of, sign, "", &ty, &to_number)?.map(|number| Value::Number(number.negated()))
         }
-        UnaryOp::Not => operand(value, sign, "one", &ty, &to_bool, span)?.map(|truth| Value::Bool(!truth)),
+        UnaryOp::Not => operand(of, sign, "", &ty, &to_bool)?.map(|truth| Value::Bool(!truth)),
     };
     Ok(known.unwrap_or_else(|| {
-        let node = Node::Unary { operator, operand: Box::new(residual_of(value)) };
-        Value::Hole(Waits::of([value]).hole(ty, node, span))
+        let node = Node::Unary { operator, operand: Box::new(residual_of(of.value)) };
+        Value::Hole(Waits::of([of.value]).hole(ty, node, span))
     }))
 }

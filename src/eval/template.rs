@@ -4,11 +4,11 @@ use mlp_diag::Span;
 use mlp_value::{Type, Value};
 
 use crate::close::text_part;
-use crate::convert::to_text;
+use crate::convert::{describe_marked, to_text};
 use crate::interpret::{Eval, Interpreter, too_large};
 use crate::navigate::{null, wrong};
-use crate::unknown::{Waits, residual_of};
-use crate::{Node, Outcome, Part};
+use crate::unknown::{Waits, residual_of, residual_typed};
+use crate::{Marks, Node, Outcome, Part};
 
 /// A template being joined: text while everything is known, parts after the first hole.
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct Joined {
     /// Text it certainly starts with, once something is not known.
     prefix: Option<String>,
     waits: Waits,
-    sensitive: bool,
+    marks: Marks,
 }
 
 impl Joined {
@@ -43,9 +43,9 @@ impl Interpreter<'_> {
         }
         let mut joined = Joined::default();
         self.join(parts, &mut joined, span)?;
-        let Joined { text, mut parts, prefix, waits, sensitive } = joined;
+        let Joined { text, mut parts, prefix, waits, marks } = joined;
         let Some(prefix) = prefix else {
-            return Ok(Outcome { value: Value::text(text), sensitive });
+            return Ok(Outcome::marked(Value::text(text), marks));
         };
         if !text.is_empty() {
             parts.push(text_part(&text));
@@ -56,7 +56,7 @@ impl Interpreter<'_> {
         }
         let mut hole = waits.hole(Type::String, Node::Template { parts }, span);
         hole.prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-        Ok(Outcome { value: Value::Hole(hole), sensitive })
+        Ok(Outcome::marked(Value::Hole(hole), marks))
     }
 
     fn join(&mut self, parts: &[Part], joined: &mut Joined, span: Option<Span>) -> Eval<()> {
@@ -74,7 +74,7 @@ impl Interpreter<'_> {
             Part::Text { text } => self.push(text, joined, span),
             Part::Expr { expr } => {
                 let outcome = self.eval(expr)?;
-                joined.sensitive |= outcome.sensitive;
+                joined.marks |= outcome.marks();
                 match &outcome.value {
                     Value::Hole(hole) => {
                         if !matches!(hole.ty, Type::Any | Type::String | Type::Number | Type::Bool) {
@@ -89,19 +89,18 @@ impl Interpreter<'_> {
                     }
                     Value::Null => Err(null("a template holds null", expr.span)),
                     known => {
-                        let text = to_text(known).map_err(|why| {
-                            wrong(
-                                format!("in a template, {why}; `jsonencode` or `join` make text of it"),
-                                expr.span,
-                            )
+                        let text = to_text(known).map_err(|_| {
+                            let found = describe_marked(known, outcome.marks());
+                            let way = "`jsonencode` or `join` make text of it";
+                            wrong(format!("a template needs text, this is {found}; {way}"), expr.span)
                         })?;
                         self.push(&text, joined, expr.span)
                     }
                 }
             }
             Part::If { condition, then, otherwise } => {
-                let (truth, sensitive) = self.condition(condition)?;
-                joined.sensitive |= sensitive;
+                let (truth, marks) = self.condition(condition)?;
+                joined.marks |= marks;
                 match truth {
                     Ok(true) => self.join(then, joined, span),
                     Ok(false) => self.join(otherwise, joined, span),
@@ -109,7 +108,7 @@ impl Interpreter<'_> {
                         joined.waits.add(&Value::Hole(hole.clone()));
                         let mut closing = self.closing();
                         let (then, otherwise) = (closing.template(then), closing.template(otherwise));
-                        note(joined, closing.waits, closing.sensitive);
+                        note(joined, closing.waits, closing.marks);
                         joined.open(Part::If { condition: *hole.residual, then, otherwise }, None);
                         Ok(())
                     }
@@ -117,20 +116,22 @@ impl Interpreter<'_> {
             }
             Part::For { key_name, value_name, collection, body } => {
                 let found = self.eval(collection)?;
-                joined.sensitive |= found.sensitive;
-                let Some(entries) = self.entries(&found.value, collection.span)? else {
+                joined.marks |= found.marks();
+                let Some(entries) = self.entries(&found, collection.span)? else {
                     joined.waits.add(&found.value);
                     let mut closing = self.closing();
-                    let part =
-                        closing.part_for(key_name.as_ref(), value_name, residual_of(&found.value), body);
-                    note(joined, closing.waits, closing.sensitive);
+                    let part = closing.part_for(
+                        key_name.as_ref(),
+                        value_name,
+                        residual_typed(&found.value, &found.ty),
+                        body,
+                    );
+                    note(joined, closing.waits, closing.marks);
                     joined.open(part, None);
                     return Ok(());
                 };
-                for (key, value) in entries {
-                    let bind = |value| Outcome { value, sensitive: found.sensitive };
-                    let names = key_name.iter().map(|name| (name.clone(), bind(key.clone())));
-                    let names: Vec<_> = names.chain([(value_name.clone(), bind(value))]).collect();
+                for entry in entries {
+                    let names = Self::bound(key_name.as_ref(), value_name, entry, found.marks());
                     self.with(names, |inner| inner.join(body, joined, span))?;
                 }
                 Ok(())
@@ -139,7 +140,7 @@ impl Interpreter<'_> {
     }
 }
 
-fn note(joined: &mut Joined, waits: Waits, sensitive: bool) {
+fn note(joined: &mut Joined, waits: Waits, marks: Marks) {
     joined.waits.join(waits);
-    joined.sensitive |= sensitive;
+    joined.marks |= marks;
 }

@@ -1,11 +1,14 @@
 //! Values that are not known yet.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use mlp_diag::Span;
 use mlp_value::{KnownValue, Type, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::convert::CONVERT;
+use crate::typed::Note;
 use crate::{Expr, Node};
 
 /// A value that will be known later: its type, what is certain of it already, and how to compute it then.
@@ -43,6 +46,14 @@ pub fn residual_of(value: &PlanValue) -> Expr {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => Expr::literal(KnownValue::Null),
     }
+}
+
+/// The same for a value of which more is known than it shows: apply is told its type.
+pub(crate) fn residual_typed(value: &PlanValue, ty: &Note) -> Expr {
+    let residual = residual_of(value);
+    let Some(wanted) = ty.as_deref().and_then(|ty| serde_json::to_string(ty).ok()) else { return residual };
+    let arguments = vec![residual, Expr::literal(KnownValue::text(wanted))];
+    Expr::new(Node::Call { function: Arc::from(CONVERT), arguments, expand_last: false }, None)
 }
 
 /// What the holes of some values wait for.

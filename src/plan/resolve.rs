@@ -48,7 +48,7 @@ impl Scope for OutputScope<'_> {
                 Traversal { root: traversal.root.clone(), steps: traversal.steps[..length].to_vec() };
             let known = beginning.to_string().parse().ok().and_then(|address| (self.outputs)(&address));
             if let Some(value) = known {
-                return Ok(Resolved { value, consumed: length, sensitive: false });
+                return Ok(Resolved::plain(value, length, false));
             }
         }
         Err(unknown())

@@ -117,6 +117,16 @@ impl Number {
         Self(self.0.with_scale_round(decimals, RoundingMode::HalfUp).normalized())
     }
 
+    /// Rounded half to even to so many decimals, as floating-point numbers are written.
+    #[must_use]
+    pub fn rounded_even(&self, decimals: i64) -> Self {
+        // Digits that are not there need no rounding, and would be filled with zeros.
+        if decimals >= self.0.fractional_digit_count() {
+            return self.clone();
+        }
+        Self(self.0.with_scale_round(decimals, RoundingMode::HalfEven).normalized())
+    }
+
     /// Whether it has no fraction.
     pub fn is_integer(&self) -> bool {
         self.0.is_integer()

@@ -1,79 +1,28 @@
-//! A call: its arguments, what is not known of them, and the functions that look at how arguments come about.
+//! A call: its arguments converted to what the function takes, what is not known of them, and what its refusal says.
 
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
-use mlp_value::{Number, Object, Type, Value};
+use mlp_value::{Type, Value};
 
-use super::{Body, Form, FunctionInfo, Holes, functions};
-use crate::budget::Budget;
-use crate::convert::{CONVERT, convert, describe, to_number, to_text};
-use crate::interpret::{Eval, Interpreter};
+use super::arguments::{Arguments, Fault};
+use super::define::{Body, FunctionInfo, Holes, Parameter, Want};
+use super::left_out::LEFT_OUT;
+use super::special::special;
+use super::{function, functions};
+use crate::convert::{CONVERT, convert_typed, describe_marked};
+use crate::interpret::{Eval, Interpreter, outcome, too_large};
 use crate::navigate::{null, wrong};
-use crate::unknown::{Waits, residual_of};
-use crate::{Expr, Node, Outcome, PlanValue, Scope, Unknown, codes};
+use crate::text::normalized;
+use crate::typed::{Typed, converts};
+use crate::unknown::{Waits, residual_typed};
+use crate::{Expr, Marks, Node, Outcome, PlanValue, codes};
 
-/// The arguments of a call, and what a function may use.
-pub(crate) struct Arguments<'a> {
-    pub(crate) values: &'a [PlanValue],
-    pub(crate) budget: &'a Budget,
-    pub(crate) scope: &'a dyn Scope,
-}
-
-impl Arguments<'_> {
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    pub(crate) fn value(&self, at: usize) -> &PlanValue {
-        self.values.get(at).unwrap_or(&Value::Null)
-    }
-
-    fn read<T>(&self, at: usize, read: impl FnOnce(&PlanValue) -> Result<T, String>) -> Result<T, String> {
-        read(self.value(at)).map_err(|why| format!("argument {}: {why}", at + 1))
-    }
-
-    pub(crate) fn text(&self, at: usize) -> Result<Arc<str>, String> {
-        self.read(at, to_text)
-    }
-
-    pub(crate) fn number(&self, at: usize) -> Result<Number, String> {
-        self.read(at, to_number)
-    }
-
-    pub(crate) fn integer(&self, at: usize) -> Result<i64, String> {
-        let number = self.number(at)?;
-        number
-            .to_i64()
-            .ok_or_else(|| format!("argument {}: a whole number is needed, this is {number}", at + 1))
-    }
-
-    /// A whole number that is not negative.
-    pub(crate) fn size(&self, at: usize) -> Result<usize, String> {
-        let number = self.integer(at)?;
-        usize::try_from(number)
-            .map_err(|_| format!("argument {}: must not be negative, it is {number}", at + 1))
-    }
-
-    pub(crate) fn list(&self, at: usize) -> Result<&[PlanValue], String> {
-        let value = self.value(at);
-        value
-            .as_list()
-            .ok_or_else(|| format!("argument {}: a list is needed, this is {}", at + 1, describe(value)))
-    }
-
-    pub(crate) fn object(&self, at: usize) -> Result<&Object<Unknown>, String> {
-        let value = self.value(at);
-        value
-            .as_object()
-            .ok_or_else(|| format!("argument {}: an object is needed, this is {}", at + 1, describe(value)))
-    }
-
-    /// A list of texts.
-    pub(crate) fn texts(&self, at: usize) -> Result<Vec<Arc<str>>, String> {
-        let items = self.list(at)?.iter();
-        items.map(|item| to_text(item).map_err(|why| format!("argument {}: {why}", at + 1))).collect()
-    }
+/// An argument, and where it was written.
+struct Argument {
+    typed: Typed,
+    marks: Marks,
+    span: Option<Span>,
 }
 
 /// Calls a function.
@@ -87,89 +36,209 @@ pub(crate) fn call(
     if &**name == CONVERT {
         return finish_conversion(interpreter, name, arguments, span);
     }
-    let Ok(at) = functions().binary_search_by(|function| function.name.cmp(name)) else {
-        let near = one_of(name, functions().iter().map(|function| function.name));
-        return Err(vec![
-            Diagnostic::error(codes::UNKNOWN_FUNCTION, format!("there is no function `{name}`"))
-                .at_opt(span, "")
-                .help(near),
-        ]);
+    let Some(function) = function(name.strip_prefix("core::").unwrap_or(name)) else {
+        return Err(vec![unknown_function(name, span)]);
     };
-    let function = &functions()[at];
     match function.body {
         Body::Form(form) => {
             counted(function, arguments.len(), span)?;
             special(interpreter, function, form, arguments, span)
         }
+        Body::Kept => Err(vec![kept(function, span)]),
         Body::Values(body) => {
-            let (mut values, sensitive) = interpreter.all(arguments)?;
-            if expand_last {
-                match values.pop() {
-                    Some(Value::List(items)) => values.extend(items.iter().cloned()),
-                    Some(hole @ Value::Hole(_)) => {
-                        values.push(hole);
-                        return Ok(later(function, &values, true, sensitive, span));
-                    }
-                    Some(Value::Null) | None => return Err(null("null is spread with `...`", span)),
-                    Some(other) => {
-                        return Err(wrong(format!("`...` needs a list, this is {}", describe(&other)), span));
-                    }
-                }
+            let found = interpreter.each(arguments)?;
+            let arguments = found.into_iter().zip(arguments).map(|(outcome, expr)| Argument {
+                marks: outcome.marks(),
+                typed: outcome.into(),
+                span: expr.span.or(span),
+            });
+            let mut arguments: Vec<Argument> = arguments.collect();
+            let marks = arguments.iter().fold(Marks::default(), |marks, argument| marks | argument.marks);
+            if expand_last && !expand(&mut arguments, span)? {
+                return Ok(later(function, &arguments, true, marks, span));
             }
-            counted(function, values.len(), span)?;
+            counted(function, arguments.len(), span)?;
+            converted(function, &mut arguments)?;
             let pending = |value: &PlanValue| match function.holes {
                 Holes::Anywhere => value.has_holes(),
                 Holes::Argument => matches!(value, Value::Hole(_)),
                 Holes::Never => false,
             };
-            if values.iter().any(pending) {
-                return Ok(later(function, &values, false, sensitive, span));
+            if arguments.iter().any(|argument| pending(&argument.typed.value)) {
+                return Ok(later(function, &arguments, false, marks, span));
             }
+            let values: Vec<Typed> = arguments.iter().map(|argument| argument.typed.clone()).collect();
             let given = Arguments { values: &values, budget: &interpreter.budget, scope: interpreter.scope };
-            match body(&given).map_err(|why| failed(function, why, span))? {
-                Some(value) => interpreter.produced(value, sensitive, span),
-                None => Ok(later(function, &values, false, sensitive, span)),
+            match body(&given).map_err(|fault| vec![refused(function, &fault, &arguments, marks, span)])? {
+                Some(mut typed) => {
+                    if let Value::Text(text) = &typed.value {
+                        typed.value = Value::Text(normalized(text));
+                    }
+                    interpreter.produced(typed, marks, span)
+                }
+                None => Ok(later(function, &arguments, false, marks, span)),
             }
         }
     }
 }
 
-fn failed(function: &FunctionInfo, why: String, span: Option<Span>) -> Diagnostics {
-    vec![
-        Diagnostic::error(codes::FUNCTION_FAILED, format!("`{}`: {why}", function.name))
-            .at_opt(span, "")
-            .help(format!("{} — {}", function.signature, function.doc)),
-    ]
+fn unknown_function(name: &str, span: Option<Span>) -> Diagnostic {
+    let problem = Diagnostic::error(codes::UNKNOWN_FUNCTION, format!("there is no function `{name}`"));
+    if let Some(left) = LEFT_OUT.iter().find(|left| left.name == name) {
+        return problem.at_opt(span, "Terraform's, left out here").note(left.why).help(left.instead);
+    }
+    problem.at_opt(span, "").help(one_of(name, functions().iter().map(|function| function.name)))
+}
+
+/// A function that something else answers, where it cannot be asked.
+fn kept(function: &FunctionInfo, span: Option<Span>) -> Diagnostic {
+    let headline = format!("`{}` cannot be computed here", function.name);
+    Diagnostic::error(codes::FUNCTION_FAILED, headline)
+        .at_opt(span, "its answer is known only to what serves the attribute it stands in")
+        .help(format!("{} — {}", function.signature(), function.doc))
+}
+
+/// Puts the items of the last argument in its place; `false` while they are not known.
+fn expand(arguments: &mut Vec<Argument>, span: Option<Span>) -> Eval<bool> {
+    let Some(last) = arguments.pop() else { return Ok(true) };
+    match &last.typed.value {
+        Value::List(_) => {
+            let parts = last.typed.parts().into_iter();
+            arguments.extend(parts.map(|typed| Argument { typed, marks: last.marks, span: last.span }));
+            Ok(true)
+        }
+        Value::Hole(hole) if matches!(hole.ty, Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
+            arguments.push(last);
+            Ok(false)
+        }
+        Value::Null => Err(null("null is spread with `...`", last.span.or(span))),
+        other => {
+            let found = describe_marked(other, last.marks);
+            Err(wrong(format!("`...` needs a list, this is {found}"), last.span.or(span)))
+        }
+    }
+}
+
+/// Converts arguments to what the function takes, with all that is wrong with them.
+fn converted(function: &FunctionInfo, arguments: &mut [Argument]) -> Eval<()> {
+    let mut problems = Diagnostics::new();
+    for (at, argument) in arguments.iter_mut().enumerate() {
+        let Some(parameter) = function.parameter(at) else { continue };
+        match fitting(argument, parameter) {
+            Ok(Some(typed)) => argument.typed = typed,
+            Ok(None) => {}
+            Err(why) => {
+                let fault = Fault { why, argument: Some(at), exhausted: false };
+                problems.push(about(function, &fault, at, argument));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The argument converted; `None` where it fits as it is.
+fn fitting(argument: &Argument, parameter: Parameter) -> Result<Option<Typed>, String> {
+    let shown = || describe_marked(&argument.typed.value, argument.marks);
+    if argument.typed.value.is_null() {
+        return if parameter.nullable { Ok(None) } else { Err("it is null".to_owned()) };
+    }
+    if parameter.want == Want::Any {
+        return Ok(None);
+    }
+    let ty = parameter.want.ty();
+    if let Value::Hole(hole) = &argument.typed.value {
+        let fits = converts(&hole.ty, &ty, false);
+        return if fits {
+            Ok(None)
+        } else {
+            Err(format!("a {} is needed, this is {}", parameter.want.word(), shown()))
+        };
+    }
+    match convert_typed(&argument.typed, &ty) {
+        Ok(typed) => Ok(Some(typed)),
+        Err(_) if argument.marks.sensitive => {
+            Err(format!("a {} is needed, this is {}", parameter.want.word(), shown()))
+        }
+        Err(why) => Err(why),
+    }
+}
+
+/// What is wrong with one argument, at its place.
+fn about(function: &FunctionInfo, fault: &Fault, at: usize, argument: &Argument) -> Diagnostic {
+    let name = function.parameter(at).map_or("", |parameter| parameter.name);
+    let headline = format!("`{}`: argument {} (`{name}`): {}", function.name, at + 1, fault.why);
+    Diagnostic::error(codes::FUNCTION_FAILED, headline).at_opt(argument.span, "this argument").help(format!(
+        "{} — {}",
+        function.signature(),
+        function.doc
+    ))
+}
+
+fn refused(
+    function: &FunctionInfo,
+    fault: &Fault,
+    arguments: &[Argument],
+    marks: Marks,
+    span: Option<Span>,
+) -> Diagnostic {
+    if fault.exhausted {
+        return too_large(format!("`{}`: {}", function.name, fault.why), span).swap_remove(0);
+    }
+    // What a function says of its arguments may quote them.
+    let why = if marks.sensitive { "it refuses a value that is sensitive" } else { &fault.why };
+    let fault = Fault { why: why.to_owned(), argument: fault.argument, exhausted: false };
+    if let Some((at, argument)) = fault.argument.and_then(|at| Some((at, arguments.get(at)?))) {
+        return about(function, &fault, at, argument);
+    }
+    Diagnostic::error(codes::FUNCTION_FAILED, format!("`{}`: {}", function.name, fault.why))
+        .at_opt(span, "")
+        .help(format!("{} — {}", function.signature(), function.doc))
 }
 
 fn counted(function: &FunctionInfo, given: usize, span: Option<Span>) -> Eval<()> {
-    if (function.least..=function.most).contains(&given) {
+    let (least, most) = function.counts();
+    if given >= least && most.is_none_or(|most| given <= most) {
         return Ok(());
     }
-    let wanted = match (function.least, function.most) {
-        (least, most) if least == most => format!("{least}"),
-        (least, usize::MAX) => format!("at least {least}"),
-        (least, most) => format!("{least} to {most}"),
+    let wanted = match most {
+        Some(most) if most == least => format!("{least}"),
+        Some(most) => format!("{least} to {most}"),
+        None => format!("at least {least}"),
     };
     let headline = format!("`{}` takes {wanted} argument(s), {given} are given", function.name);
-    Err(vec![
-        Diagnostic::error(codes::ARGUMENT_COUNT, headline)
-            .at_opt(span, "")
-            .help(format!("{} — {}", function.signature, function.doc)),
-    ])
+    Err(vec![Diagnostic::error(codes::ARGUMENT_COUNT, headline).at_opt(span, "").help(format!(
+        "{} — {}",
+        function.signature(),
+        function.doc
+    ))])
 }
 
 /// The call as a hole.
 fn later(
     function: &FunctionInfo,
-    values: &[PlanValue],
+    arguments: &[Argument],
     expand_last: bool,
-    sensitive: bool,
+    marks: Marks,
     span: Option<Span>,
 ) -> Outcome {
-    let arguments = values.iter().map(residual_of).collect();
+    let values = arguments.iter().map(|argument| &argument.typed);
+    pending(function, values.collect(), expand_last, marks, span)
+}
+
+/// A call that waits for some of its arguments, as a hole.
+pub(super) fn pending(
+    function: &FunctionInfo,
+    values: Vec<&Typed>,
+    expand_last: bool,
+    marks: Marks,
+    span: Option<Span>,
+) -> Outcome {
+    let arguments = values.iter().map(|typed| residual_typed(&typed.value, &typed.ty)).collect();
     let node = Node::Call { function: Arc::from(function.name), arguments, expand_last };
-    Outcome { value: Value::Hole(Waits::of(values).hole(function.returns.clone(), node, span)), sensitive }
+    let mut hole = Waits::of(values.iter().map(|typed| &typed.value)).hole(function.returns.ty(), node, span);
+    // Conversions of null give null; every other function that says what it gives gives a value.
+    hole.not_null = function.returns != Want::Any && !function.name.starts_with("to");
+    Outcome::marked(Value::Hole(hole), marks)
 }
 
 /// Converts what a residual waited for.
@@ -179,82 +248,19 @@ fn finish_conversion(
     arguments: &[Expr],
     span: Option<Span>,
 ) -> Eval {
-    let (values, sensitive) = interpreter.all(arguments)?;
+    let (values, marks) = interpreter.all(arguments)?;
     let [value, wanted] = values.as_slice() else {
         return Err(wrong(format!("`{name}` takes a value and a type"), span));
     };
     let ty: Type = wanted
+        .value
         .as_text()
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or_else(|| wrong(format!("`{name}` takes a value and a type"), span))?;
-    let value = convert(value, &ty).map_err(|why| wrong(why, span))?;
-    Ok(Outcome { value, sensitive })
-}
-
-fn special(
-    interpreter: &mut Interpreter<'_>,
-    function: &FunctionInfo,
-    form: Form,
-    arguments: &[Expr],
-    span: Option<Span>,
-) -> Eval {
-    match form {
-        Form::Try => attempt(interpreter, function, arguments, span),
-        Form::Can => {
-            let outcome = interpreter.all(arguments);
-            match outcome {
-                Ok((values, sensitive)) if values.iter().any(Value::has_holes) => {
-                    Ok(later(function, &values, false, sensitive, span))
-                }
-                Ok((_, sensitive)) => Ok(Outcome { value: Value::Bool(true), sensitive }),
-                Err(_) => Ok(Outcome::plain(Value::Bool(false))),
-            }
-        }
-        Form::Sensitive | Form::Nonsensitive | Form::IsSensitive => {
-            let (mut values, sensitive) = interpreter.all(arguments)?;
-            let value = values.pop().unwrap_or(Value::Null);
-            Ok(match form {
-                Form::Sensitive => Outcome { value, sensitive: true },
-                Form::Nonsensitive => Outcome { value, sensitive: false },
-                _ => Outcome::plain(Value::Bool(sensitive)),
-            })
-        }
+    if let Value::Hole(_) = &value.value {
+        let converted = crate::convert(&value.value, &ty).map_err(|why| wrong(why, span))?;
+        return Ok(Outcome::marked(converted, marks));
     }
-}
-
-/// The first argument that can be computed. One that is not known yet may still fail, so the others stay behind it.
-fn attempt(
-    interpreter: &mut Interpreter<'_>,
-    function: &FunctionInfo,
-    arguments: &[Expr],
-    span: Option<Span>,
-) -> Eval {
-    let mut problems = Diagnostics::new();
-    for (at, argument) in arguments.iter().enumerate() {
-        match interpreter.eval(argument) {
-            Ok(outcome) if !outcome.value.has_holes() => return Ok(outcome),
-            Ok(outcome) => {
-                let mut closing = interpreter.closing();
-                let mut kept = vec![closing.finish(Ok(outcome), argument)];
-                kept.extend(arguments[at + 1..].iter().map(|other| closing.close(other)));
-                let node =
-                    Node::Call { function: Arc::from(function.name), arguments: kept, expand_last: false };
-                let sensitive = closing.sensitive;
-                return Ok(Outcome {
-                    value: Value::Hole(closing.waits.hole(Type::Any, node, span)),
-                    sensitive,
-                });
-            }
-            Err(more) if more.iter().any(|problem| problem.code == codes::TOO_LARGE) => return Err(more),
-            Err(more) => problems.extend(more),
-        }
-    }
-    let mut problem =
-        Diagnostic::error(codes::FUNCTION_FAILED, "`try`: none of the arguments can be computed")
-            .at_opt(span, "")
-            .help("give a last argument that always works, such as `null`");
-    for (at, other) in problems.iter().enumerate().take(5) {
-        problem = problem.note(format!("{}: {}", at + 1, other.headline));
-    }
-    Err(vec![problem])
+    let typed = convert_typed(value, &ty).map_err(|why| wrong(why, span))?;
+    Ok(outcome(typed, marks))
 }

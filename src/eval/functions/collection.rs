@@ -1,367 +1,379 @@
-//! Lists and objects.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! Lists, maps and objects: what is in them and what is made of them.
 
 use mlp_diag::one_of;
-use mlp_value::{Number, Object, Type, Value};
+use mlp_value::{Type, Value};
 
-use super::{Arguments, FunctionInfo, Given, MANY, deciding, function, structural};
-use crate::convert::{describe, to_bool, to_text};
+use super::Given;
+use super::arguments::{Arguments, Fault, blame, give};
+use super::define::Want::{Any, Bool, Bools, List, Number, Text, Texts};
+use super::define::{FunctionInfo, new, nullable, p};
+use crate::PlanValue;
+use crate::convert::{convert_typed, describe, to_bool};
 use crate::equality::{equal, order};
-use crate::{PlanValue, Unknown};
+use crate::text::characters;
+use crate::typed::{Typed, is_set, item_type, tuple, unify};
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
-    function(
-        "alltrue",
-        "alltrue(list)",
-        "Whether all items are true; an empty list is.",
-        Type::Bool,
-        (1, 1),
-        |call| Ok(Some(Value::Bool(truths(call)?.into_iter().all(|truth| truth)))),
-    ),
-    function("anytrue", "anytrue(list)", "Whether any item is true.", Type::Bool, (1, 1), |call| {
-        Ok(Some(Value::Bool(truths(call)?.into_iter().any(|truth| truth))))
-    }),
-    structural(
+    new("alltrue", "Whether all items are true; an empty list is.", &[p("list", Bools)], Bool, |call| {
+        truths(call, false)
+    })
+    .structural()
+    .examples(&[("alltrue([true, \"true\"])", "true"), ("alltrue([])", "true")]),
+    new("anytrue", "Whether any item is true.", &[p("list", Bools)], Bool, |call| truths(call, true))
+        .structural()
+        .examples(&[("anytrue([false, true])", "true")]),
+    new(
         "chunklist",
-        "chunklist(list, size)",
         "The list in lists of at most so many items.",
-        Type::Any,
-        (2, 2),
-        |call| {
-            let (items, size) = (call.list(0)?, call.size(1)?);
-            let size = if size == 0 { items.len().max(1) } else { size };
-            list(items.chunks(size).map(|chunk| Value::list(chunk.iter().cloned())))
-        },
-    ),
-    deciding(structural(
-        "coalesce",
-        "coalesce(values...)",
-        "The first value that is neither null nor an empty string.",
-        Type::Any,
-        (1, MANY),
-        |call| match call.values.iter().find(|value| !value.is_null() && value.as_text() != Some("")) {
-            Some(Value::Hole(hole)) if hole.not_null && hole.prefix.is_some() => {
-                Ok(Some(Value::Hole(hole.clone())))
-            }
-            Some(Value::Hole(_)) => Ok(None),
-            Some(found) => Ok(Some(found.clone())),
-            None => Err("every value is null or empty".to_owned()),
-        },
-    )),
-    structural(
-        "coalescelist",
-        "coalescelist(lists...)",
-        "The first list that is not empty.",
-        Type::Any,
-        (1, MANY),
-        |call| {
-            let first =
-                call.values.iter().find(|value| value.as_list().is_some_and(|items| !items.is_empty()));
-            first.cloned().map(Some).ok_or_else(|| "every list is empty".to_owned())
-        },
-    ),
-    function(
-        "compact",
-        "compact(list)",
-        "The texts that are neither null nor empty.",
-        Type::Any,
-        (1, 1),
-        |call| {
-            let items = call.list(0)?.iter();
-            list(items.filter(|item| !item.is_null() && item.as_text() != Some("")).cloned())
-        },
-    ),
-    structural(
-        "concat",
-        "concat(lists...)",
-        "The lists one after the other.",
-        Type::Any,
-        (1, MANY),
-        |call| {
-            let mut all = Vec::new();
-            for at in 0..call.len() {
-                call.budget.items(call.list(at)?.len())?;
-                all.extend(call.list(at)?.iter().cloned());
-            }
-            list(all)
-        },
-    ),
-    function(
+        &[p("list", List), p("size", Number)],
+        Any,
+        chunklist,
+    )
+    .structural()
+    .examples(&[("chunklist([\"a\", \"b\", \"c\"], 2)", "[[\"a\", \"b\"], [\"c\"]]")]),
+    new("compact", "The texts that are neither null nor empty.", &[p("list", Texts)], Any, |call| {
+        let items = call.list(0)?.iter().filter(|item| !item.is_null() && item.as_text() != Some(""));
+        Ok(Some(texts(items.cloned())))
+    })
+    .examples(&[("compact([\"a\", \"\", null, \"b\"])", "[\"a\", \"b\"]")]),
+    new(
         "contains",
-        "contains(list, value)",
-        "Whether the list holds the value.",
-        Type::Bool,
-        (2, 2),
-        |call| Ok(Some(Value::Bool(call.list(0)?.iter().any(|item| same(item, call.value(1)))))),
-    ),
-    function("distinct", "distinct(list)", "The list without later duplicates.", Type::Any, (1, 1), |call| {
-        let items = call.list(0)?;
-        let mut places: Vec<usize> = (0..items.len()).collect();
-        places.sort_by(|left, right| order(&items[*left], &items[*right]).then(left.cmp(right)));
-        places.dedup_by(|later, earlier| same(&items[*later], &items[*earlier]));
-        places.sort_unstable();
-        list(places.into_iter().map(|at| items[at].clone()))
-    }),
-    structural(
+        "Whether the list or set holds the value.",
+        &[p("list", Any), p("value", Any)],
+        Bool,
+        |call| found(call, |place| Ok(Value::Bool(place.is_some()))),
+    )
+    .structural()
+    .examples(&[("contains([\"a\", \"b\"], \"a\")", "true"), ("contains([1], \"1\")", "false")]),
+    new("distinct", "The list without later duplicates.", &[p("list", List)], Any, distinct)
+        .examples(&[("distinct([\"b\", \"a\", \"b\"])", "[\"b\", \"a\"]")]),
+    new(
         "element",
-        "element(list, index)",
         "An item of the list; the index goes round.",
-        Type::Any,
-        (2, 2),
-        |call| {
-            let (items, index) = (call.list(0)?, call.integer(1)?);
-            let length = i64::try_from(items.len()).map_err(|_| "the list is too long")?;
-            if length == 0 {
-                return Err("the list is empty".to_owned());
-            }
-            let at = usize::try_from(index.rem_euclid(length)).unwrap_or(0);
-            Ok(items.get(at).cloned())
-        },
-    ),
-    structural(
-        "flatten",
-        "flatten(list)",
-        "The list with the items of inner lists in their place.",
-        Type::Any,
-        (1, 1),
-        flatten,
-    ),
-    function(
+        &[p("list", Any), p("index", Number)],
+        Any,
+        element,
+    )
+    .structural()
+    .examples(&[("element([\"a\", \"b\", \"c\"], 4)", "\"b\"")]),
+    new("flatten", "The list with the items of inner lists in their place.", &[p("list", Any)], Any, flatten)
+        .structural()
+        .examples(&[("flatten([[\"a\", [\"b\"]], [], [\"c\"]])", "[\"a\", \"b\", \"c\"]")]),
+    new(
         "index",
-        "index(list, value)",
         "The number of the first item equal to the value.",
-        Type::Number,
-        (2, 2),
+        &[p("list", Any), p("value", Any)],
+        Number,
         |call| {
-            let at = call.list(0)?.iter().position(|item| same(item, call.value(1)));
-            let at = at.and_then(|at| i64::try_from(at).ok());
-            at.map(|at| Some(Value::int(at)))
-                .ok_or_else(|| format!("the list does not hold {}", describe(call.value(1))))
+            call.sequence(0)?;
+            found(call, |place| {
+                let place = place.and_then(|place| i64::try_from(place).ok());
+                place.map(Value::int).ok_or_else(|| "the list does not hold it".to_owned())
+            })
         },
-    ),
-    structural("keys", "keys(object)", "The names of the attributes, sorted.", Type::Any, (1, 1), |call| {
-        list(call.object(0)?.keys().map(|key| Value::Text(key.clone())))
-    }),
-    structural(
-        "length",
-        "length(value)",
-        "The number of items, attributes or characters.",
-        Type::Number,
-        (1, 1),
-        |call| {
-            let count = match call.value(0) {
-                Value::List(items) => items.len(),
-                Value::Object(items) => items.len(),
-                Value::Text(text) => text.chars().count(),
-                other => {
-                    return Err(format!(
-                        "a list, an object or a string is needed, this is {}",
-                        describe(other)
-                    ));
-                }
-            };
-            Ok(Some(Value::int(i64::try_from(count).unwrap_or(i64::MAX))))
-        },
-    ),
-    structural(
+    )
+    .structural()
+    .examples(&[("index([\"a\", \"b\", \"c\"], \"b\")", "1")]),
+    new(
+        "keys",
+        "The keys of a map or the names of an object's attributes, sorted.",
+        &[p("map", Any)],
+        Any,
+        |call| Ok(Some(texts(call.object(0)?.keys().map(|key| Value::Text(key.clone()))))),
+    )
+    .structural()
+    .examples(&[("keys({ b = 1, a = 2 })", "[\"a\", \"b\"]")]),
+    new("length", "The number of items, attributes or characters.", &[p("value", Any)], Number, length)
+        .deciding()
+        .examples(&[("length([\"a\", \"b\"])", "2"), ("length({ a = 1 })", "1"), ("length(\"hello\")", "5")]),
+    new(
         "lookup",
-        "lookup(object, key, default)",
-        "The attribute of that name, or the default.",
-        Type::Any,
-        (2, 3),
-        |call| {
-            let (items, key) = (call.object(0)?, call.text(1)?);
-            match (items.get(&key), call.len()) {
-                (Some(value), _) => Ok(Some(value.clone())),
-                (None, 3) => Ok(Some(call.value(2).clone())),
-                _ => Err(format!("there is no `{key}`; {}", one_of(&key, items.keys().map(|key| &**key)))),
-            }
-        },
-    ),
-    function(
+        "The value of that key, or the default.",
+        &[p("map", Any), p("key", Text), nullable("default", Any)],
+        Any,
+        lookup,
+    )
+    .optional(1)
+    .structural()
+    .examples(&[
+        ("lookup({ a = \"ay\", b = \"bee\" }, \"a\", \"what?\")", "\"ay\""),
+        ("lookup({ a = \"ay\" }, \"c\", \"what?\")", "\"what?\""),
+    ]),
+    new(
         "matchkeys",
-        "matchkeys(values, keys, wanted)",
-        "The values whose key at the same place is wanted.",
-        Type::Any,
-        (3, 3),
-        |call| {
-            let (values, keys, wanted) = (call.list(0)?, call.list(1)?, call.list(2)?);
-            if values.len() != keys.len() {
-                return Err("values and keys have different lengths".to_owned());
-            }
-            let pairs = values.iter().zip(keys);
-            list(
-                pairs
-                    .filter(|(_, key)| wanted.iter().any(|item| same(item, key)))
-                    .map(|(value, _)| value.clone()),
-            )
-        },
-    ),
-    structural(
-        "merge",
-        "merge(objects...)",
-        "One object of all attributes; later ones win.",
-        Type::Any,
-        (0, MANY),
-        |call| {
-            let mut merged = Object::new();
-            for at in (0..call.len()).filter(|at| !call.value(*at).is_null()) {
-                call.budget.items(call.object(at)?.len())?;
-                merged.extend(call.object(at)?.iter().map(|(key, value)| (key.clone(), value.clone())));
-            }
-            object(merged)
-        },
-    ),
-    structural(
-        "one",
-        "one(list)",
-        "The only item of a list, or null of an empty one.",
-        Type::Any,
-        (1, 1),
-        |call| match call.list(0)? {
-            [] => Ok(Some(Value::Null)),
+        "The values whose key at the same place is among those wanted.",
+        &[p("values", List), p("keys", List), p("wanted", List)],
+        Any,
+        matchkeys,
+    )
+    .examples(&[(
+        "matchkeys([\"i-1\", \"i-2\", \"i-3\"], [\"us\", \"eu\", \"us\"], [\"us\"])",
+        "[\"i-1\", \"i-3\"]",
+    )]),
+    new("one", "The only item of a list or set, or null of an empty one.", &[p("list", Any)], Any, |call| {
+        match call.parts(0)?.as_slice() {
+            [] => give(Value::Null),
             [only] => Ok(Some(only.clone())),
-            more => Err(format!("the list has {} items, at most one is expected", more.len())),
-        },
-    ),
-    function(
+            more => blame(0, format!("it has {} items, at most one is expected", more.len())),
+        }
+    })
+    .structural()
+    .examples(&[("one([\"a\"])", "\"a\""), ("one([])", "null")]),
+    new(
         "range",
-        "range(start, limit, step)",
-        "The numbers from start (0) up to, not including, limit.",
-        Type::Any,
-        (1, 3),
-        range,
-    ),
-    structural("reverse", "reverse(list)", "The list backwards.", Type::Any, (1, 1), |call| {
-        list(call.list(0)?.iter().rev().cloned())
-    }),
-    structural(
+        "The numbers from a start (0) up to, not including, a limit, by a step (1).",
+        &[],
+        Any,
+        super::numeric::range,
+    )
+    .variadic(p("numbers", Number))
+    .examples(&[("range(3)", "[0, 1, 2]"), ("range(1, 8, 2)", "[1, 3, 5, 7]"), ("range(3, 1)", "[3, 2]")])
+    .differs("up to a million numbers; Terraform stops at 1024"),
+    new("reverse", "The list backwards.", &[p("list", Any)], Any, |call| {
+        let mut parts = call.parts(0)?;
+        parts.reverse();
+        Ok(Some(relist(parts, &call.type_of(0))))
+    })
+    .structural()
+    .examples(&[("reverse([1, 2, 3])", "[3, 2, 1]")]),
+    new(
         "slice",
-        "slice(list, start, end)",
-        "The items from start up to, not including, end.",
-        Type::Any,
-        (3, 3),
-        |call| {
-            let (items, start, end) = (call.list(0)?, call.size(1)?, call.size(2)?);
-            let part = items.get(start..end).ok_or_else(|| {
-                format!("{start} to {end} do not lie within a list of {} items", items.len())
-            })?;
-            list(part.iter().cloned())
-        },
-    ),
-    function("sort", "sort(list)", "The texts in order.", Type::Any, (1, 1), |call| {
-        let mut texts = call.texts(0)?;
-        texts.sort();
-        list(texts.into_iter().map(Value::Text))
-    }),
-    function(
-        "transpose",
-        "transpose(object)",
-        "Keys and values of an object of lists exchanged.",
-        Type::Any,
-        (1, 1),
-        transpose,
-    ),
-    structural(
+        "The items from a start up to, not including, an end.",
+        &[p("list", Any), p("start", Number), p("end", Number)],
+        Any,
+        slice,
+    )
+    .structural()
+    .examples(&[("slice([\"a\", \"b\", \"c\", \"d\"], 1, 3)", "[\"b\", \"c\"]")]),
+    new("sort", "The texts in the order of their characters' numbers.", &[p("list", Texts)], Any, |call| {
+        let mut sorted = call.texts(0)?;
+        sorted.sort();
+        Ok(Some(texts(sorted.into_iter().map(Value::Text))))
+    })
+    .examples(&[("sort([\"e\", \"d\", \"a\", \"x\"])", "[\"a\", \"d\", \"e\", \"x\"]")]),
+    new(
         "values",
-        "values(object)",
-        "The values of the attributes, in the order of their names.",
-        Type::Any,
-        (1, 1),
-        |call| list(call.object(0)?.values().cloned()),
-    ),
-    structural(
-        "zipmap",
-        "zipmap(keys, values)",
-        "An object of a list of keys and a list of values.",
-        Type::Any,
-        (2, 2),
+        "The values of a map or object, in the order of their keys.",
+        &[p("map", Any)],
+        Any,
         |call| {
-            if call.value(0).has_holes() {
-                return Ok(None);
-            }
-            let (keys, values) = (call.texts(0)?, call.list(1)?);
-            if keys.len() != values.len() {
-                return Err(format!("there are {} keys and {} values", keys.len(), values.len()));
-            }
-            object(keys.into_iter().zip(values.iter().cloned()).collect())
+            call.object(0)?;
+            let ty = match call.type_of(0) {
+                Type::Map(item) => Type::List(item),
+                _ => Type::Tuple(Vec::new()),
+            };
+            Ok(Some(relist(call.typed(0).parts(), &ty)))
         },
-    ),
+    )
+    .structural()
+    .examples(&[("values({ a = 3, c = 2, d = 1 })", "[3, 2, 1]")]),
 ];
 
-fn list(items: impl IntoIterator<Item = PlanValue>) -> Given {
-    Ok(Some(Value::list(items)))
+/// A list of texts.
+pub(super) fn texts(items: impl IntoIterator<Item = PlanValue>) -> Typed {
+    Typed::new(Value::list(items), &Type::List(Box::new(Type::String)))
 }
 
-fn object(items: Object<Unknown>) -> Given {
-    Ok(Some(Value::Object(Arc::new(items))))
+/// Parts of a list as a list of the same kind: a tuple of a tuple, a list of a list or set.
+fn relist(parts: Vec<Typed>, of: &Type) -> Typed {
+    match of {
+        Type::List(item) | Type::Set(item) => {
+            let ty = Type::List(item.clone());
+            Typed::new(Value::list(parts.into_iter().map(|part| part.value)), &ty)
+        }
+        _ => tuple(parts),
+    }
 }
 
-fn same(left: &PlanValue, right: &PlanValue) -> bool {
-    equal(left, right) == Some(true)
+/// One item decides, whatever is unknown beside it.
+fn truths(call: &Arguments<'_>, decisive: bool) -> Given {
+    let mut open = false;
+    for item in call.list(0)? {
+        match item {
+            Value::Hole(_) => open = true,
+            Value::Null if decisive => {}
+            Value::Null => return give(Value::Bool(false)),
+            known if to_bool(known)? == decisive => return give(Value::Bool(decisive)),
+            _ => {}
+        }
+    }
+    Ok((!open).then(|| Value::Bool(!decisive).into()))
 }
 
-fn truths(call: &Arguments<'_>) -> Result<Vec<bool>, String> {
-    call.list(0)?.iter().map(|item| if item.is_null() { Ok(false) } else { to_bool(item) }).collect()
+fn chunklist(call: &Arguments<'_>) -> Given {
+    let (items, size) = (call.list(0)?, call.size(1)?);
+    let size = if size == 0 { items.len().max(1) } else { size };
+    let chunks = items.chunks(size).map(|chunk| Value::list(chunk.iter().cloned()));
+    let ty = Type::List(Box::new(call.type_of(0)));
+    Ok(Some(Typed::new(Value::list(chunks), &ty)))
+}
+
+/// What follows from the place of a value in a list; nothing while an item that is not known yet may be it.
+fn found(call: &Arguments<'_>, tell: impl Fn(Option<usize>) -> Result<PlanValue, String>) -> Given {
+    let mut open = false;
+    for (at, item) in call.list(0)?.iter().enumerate() {
+        match equal(item, call.value(1)) {
+            // An earlier item may be it as well, once it is known; whether there is any is certain.
+            Some(true) if open && call.values.len() == 2 => {
+                let here = tell(Some(at)).map_err(Fault::from)?;
+                return if matches!(here, Value::Bool(_)) { give(here) } else { Ok(None) };
+            }
+            Some(true) => return give(tell(Some(at)).map_err(Fault::from)?),
+            Some(false) => {}
+            None => open = true,
+        }
+    }
+    if open {
+        return Ok(None);
+    }
+    tell(None).map_or_else(|why| blame(1, why), give)
+}
+
+fn distinct(call: &Arguments<'_>) -> Given {
+    let items = call.list(0)?;
+    let mut places: Vec<usize> = (0..items.len()).collect();
+    places.sort_by(|left, right| order(&items[*left], &items[*right]).then(left.cmp(right)));
+    places.dedup_by(|later, earlier| equal(&items[*later], &items[*earlier]) == Some(true));
+    places.sort_unstable();
+    let kept = Value::list(places.into_iter().map(|at| items[at].clone()));
+    Ok(Some(Typed::new(kept, &call.type_of(0))))
+}
+
+fn element(call: &Arguments<'_>) -> Given {
+    let (items, index) = (call.sequence(0)?, call.integer(1)?);
+    if items.is_empty() {
+        return blame(0, "an empty list has no items");
+    }
+    let length = i64::try_from(items.len()).map_err(|_| "the list is too long")?;
+    let at = usize::try_from(index.rem_euclid(length)).unwrap_or(0);
+    let ty = crate::typed::note_of_item(&call.typed(0).ty, at, &items[at]);
+    Ok(Some(Typed { value: items[at].clone(), ty }))
 }
 
 fn flatten(call: &Arguments<'_>) -> Given {
-    fn go(items: &[PlanValue], flat: &mut Vec<PlanValue>, call: &Arguments<'_>) -> Result<bool, String> {
-        for item in items {
-            match item {
-                Value::List(inner) => {
-                    if !go(inner, flat, call)? {
+    fn go(typed: &Typed, flat: &mut Vec<Typed>, call: &Arguments<'_>) -> Result<bool, Fault> {
+        for part in typed.parts() {
+            match &part.value {
+                Value::List(_) => {
+                    if !go(&part, flat, call)? {
                         return Ok(false);
                     }
                 }
                 // It may turn out to be a list.
-                Value::Hole(hole) if !matches!(hole.ty, Type::String | Type::Number | Type::Bool) => {
+                Value::Hole(hole)
+                    if matches!(hole.ty, Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) =>
+                {
                     return Ok(false);
                 }
-                other => {
+                _ => {
                     call.budget.items(1)?;
-                    flat.push(other.clone());
+                    flat.push(part);
                 }
             }
         }
         Ok(true)
     }
+    call.list(0)?;
     let mut flat = Vec::new();
-    Ok(go(call.list(0)?, &mut flat, call)?.then(|| Value::list(flat)))
+    Ok(go(&call.typed(0), &mut flat, call)?.then(|| tuple(flat)))
 }
 
-fn range(call: &Arguments<'_>) -> Given {
-    let zero = Number::from(0_i64);
-    let (start, limit) = match call.len() {
-        1 => (zero.clone(), call.number(0)?),
-        _ => (call.number(0)?, call.number(1)?),
+fn length(call: &Arguments<'_>) -> Given {
+    let count = match call.value(0) {
+        // A set may shrink once what is in it is known.
+        Value::List(items) if is_set(&call.typed(0).ty) && items.iter().any(Value::has_holes) => {
+            return Ok(None);
+        }
+        Value::List(items) => items.len(),
+        Value::Object(items) => items.len(),
+        Value::Text(text) => characters(text).count(),
+        Value::Hole(hole) => match &hole.ty {
+            Type::Tuple(items) => items.len(),
+            Type::Object(items) => items.len(),
+            Type::Number | Type::Bool => {
+                return blame(0, format!("a list, a map or a string is needed, this is a {}", hole.ty));
+            }
+            _ => return Ok(None),
+        },
+        other => {
+            return blame(0, format!("a list, a map or a string is needed, this is {}", describe(other)));
+        }
     };
-    let down = limit < start;
-    let step = match call.len() {
-        3 => call.number(2)?,
-        _ => Number::from(if down { -1_i64 } else { 1 }),
-    };
-    if step.is_zero() || step.is_negative() != down && start != limit {
-        return Err(format!("a step of {step} never leads from {start} to {limit}"));
-    }
-    let (mut numbers, mut next) = (Vec::new(), start);
-    while if down { next > limit } else { next < limit } {
-        call.budget.items(1)?;
-        let after = next.plus(&step);
-        numbers.push(Value::Number(std::mem::replace(&mut next, after)));
-    }
-    list(numbers)
+    give(Value::int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
-fn transpose(call: &Arguments<'_>) -> Given {
-    let mut turned: BTreeMap<Arc<str>, Vec<PlanValue>> = BTreeMap::new();
-    for (key, items) in call.object(0)? {
-        for item in items.as_list().ok_or_else(|| format!("`{key}` is not a list"))? {
-            call.budget.items(1)?;
-            turned.entry(to_text(item)?).or_default().push(Value::Text(key.clone()));
+fn lookup(call: &Arguments<'_>) -> Given {
+    let (items, key) = (call.object(0)?, call.text(1)?);
+    let default = call.typed(2);
+    let ty = call.type_of(0);
+    let item = match &ty {
+        Type::Map(item) => Some(item),
+        _ => None,
+    };
+    // The default is of the type of the map's values, found or not.
+    let default = match (item, call.has(2)) {
+        (_, false) => None,
+        (Some(item), true) if default.value.is_null() => Some(Typed::new(default.value, item)),
+        (Some(item), true) => match convert_typed(&default, item) {
+            Ok(typed) => Some(typed),
+            Err(why) => return blame(2, format!("it must be of the type of the map's values: {why}")),
+        },
+        (None, true) => Some(default),
+    };
+    match (items.get(&key), default) {
+        (Some(value), _) => Ok(Some(Typed {
+            ty: crate::typed::note_of_field(&call.typed(0).ty, &key, value),
+            value: value.clone(),
+        })),
+        (None, Some(default)) => Ok(Some(default)),
+        (None, None) => {
+            blame(1, format!("there is no `{key}`; {}", one_of(&key, items.keys().map(|key| &**key))))
         }
     }
-    object(turned.into_iter().map(|(key, items)| (key, Value::list(items))).collect())
+}
+
+fn matchkeys(call: &Arguments<'_>) -> Given {
+    let (values, keys, wanted) = (call.list(0)?, call.list(1)?, call.list(2)?);
+    if values.len() != keys.len() {
+        return blame(1, format!("it has {} items, `values` has {}", keys.len(), values.len()));
+    }
+    let types = [call.type_of(1), call.type_of(2)];
+    if !keys.is_empty() && !wanted.is_empty() && types[0] != types[1] {
+        let Some(ty) = unify(&types) else { return blame(2, "its items are of another type than the keys") };
+        let convert = |at: usize| convert_typed(&call.typed(at), &ty).map(|typed| typed.value);
+        let (Value::List(keys), Value::List(wanted)) = (convert(1)?, convert(2)?) else {
+            return blame(2, "its items are of another type than the keys");
+        };
+        return matched(call, values, &keys, &wanted);
+    }
+    matched(call, values, keys, wanted)
+}
+
+fn matched(call: &Arguments<'_>, values: &[PlanValue], keys: &[PlanValue], wanted: &[PlanValue]) -> Given {
+    let mut sorted: Vec<&PlanValue> = wanted.iter().collect();
+    sorted.sort_by(|left, right| order(left, right));
+    let is_wanted = |key: &PlanValue| sorted.binary_search_by(|other| order(other, key)).is_ok();
+    let kept = values.iter().zip(keys).filter(|(_, key)| is_wanted(key)).map(|(value, _)| value.clone());
+    Ok(Some(Typed::new(Value::list(kept), &call.type_of(0))))
+}
+
+fn slice(call: &Arguments<'_>) -> Given {
+    let (count, start, end) = (call.sequence(0)?.len(), call.size(1)?, call.size(2)?);
+    if end > count {
+        return blame(2, format!("the list has {count} items, {end} lies beyond them"));
+    }
+    if start > end {
+        return blame(1, format!("{start} lies behind the end, {end}"));
+    }
+    let parts = call.parts(0)?.drain(start..end).collect();
+    Ok(Some(relist(parts, &call.type_of(0))))
+}
+
+/// The type that the items of several lists can have together.
+pub(super) fn common_item(lists: &[Type]) -> Option<Type> {
+    let items = lists.iter().filter_map(|ty| match ty {
+        Type::List(item) | Type::Set(item) => Some((**item).clone()),
+        _ => None,
+    });
+    item_type(items.collect())
 }

@@ -1,10 +1,15 @@
 //! Points of time as RFC 3339 texts.
 
-use mlp_value::{Type, Value};
+use jiff::civil::{DateTime, Weekday};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use mlp_value::{Number as Exact, Value};
 
-use super::{Arguments, FunctionInfo, Given, function};
+use super::Given;
+use super::arguments::{Arguments, Fault, blame, give, text};
+use super::define::Want::{Number, Text};
+use super::define::{FunctionInfo, new, p};
 
-const DAY: i64 = 86_400;
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -19,212 +24,187 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
-    function(
+    new(
         "formatdate",
-        "formatdate(format, time)",
         "The time written as in `DD MMM YYYY hh:mm ZZZ`.",
-        Type::String,
-        (2, 2),
+        &[p("format", Text), p("time", Text)],
+        Text,
         formatdate,
-    ),
-    function(
+    )
+    .examples(&[
+        ("formatdate(\"DD MMM YYYY hh:mm ZZZ\", \"2018-01-02T23:12:01Z\")", "\"02 Jan 2018 23:12 UTC\""),
+        ("formatdate(\"h'h'mm\", \"2018-01-02T03:12:01Z\")", "\"3h12\""),
+    ]),
+    new(
         "timeadd",
-        "timeadd(time, duration)",
         "The time after a duration such as `1h30m` or `-10m`.",
-        Type::String,
-        (2, 2),
+        &[p("time", Text), p("duration", Text)],
+        Text,
         |call| {
-            let mut time = Time::parse(&call.text(0)?)?;
-            let nanos =
-                i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos) + duration(&call.text(1)?)?;
-            time.seconds =
-                i64::try_from(nanos.div_euclid(1_000_000_000)).map_err(|_| "the time is out of range")?;
-            time.nanos =
-                u32::try_from(nanos.rem_euclid(1_000_000_000)).map_err(|_| "the time is out of range")?;
-            let (year, ..) = civil((time.seconds + time.offset).div_euclid(DAY));
-            if !(0..=9999).contains(&year) {
-                return Err("the time is out of range".to_owned());
+            let time = Time::argument(call, 0)?;
+            let duration = duration(&call.text(1)?).or_else(|why| blame(1, why))?;
+            let later = time.at.checked_add(duration).ok().map(|at| Time { at, ..time });
+            match later.filter(|time| (0..=9999).contains(&time.local().year())) {
+                Some(later) => text(later.write()),
+                None => blame(1, "the time after it lies beyond the years 0 to 9999"),
             }
-            Ok(Some(Value::text(time.write())))
         },
-    ),
-    function(
+    )
+    .examples(&[("timeadd(\"2017-11-22T00:00:00Z\", \"10m\")", "\"2017-11-22T00:10:00Z\"")])
+    .differs("times beyond the years 0 to 9999 are refused"),
+    new(
         "timecmp",
-        "timecmp(a, b)",
-        "-1, 0 or 1: whether a is before, at or after b.",
-        Type::Number,
-        (2, 2),
+        "-1, 0 or 1: whether the first time is before, at or after the second.",
+        &[p("a", Text), p("b", Text)],
+        Number,
         |call| {
-            let (first, second) = (Time::parse(&call.text(0)?)?, Time::parse(&call.text(1)?)?);
-            let order = (first.seconds, first.nanos).cmp(&(second.seconds, second.nanos));
-            Ok(Some(Value::int(order as i64)))
+            let order = Time::argument(call, 0)?.at.cmp(&Time::argument(call, 1)?.at);
+            give(Value::int(order as i64))
         },
-    ),
+    )
+    .examples(&[("timecmp(\"2017-11-22T00:00:00Z\", \"2017-11-22T01:00:00+01:00\")", "0")]),
 ];
 
 /// A point of time, and the offset it was written in.
+#[derive(Clone, Copy)]
 struct Time {
-    seconds: i64,
-    nanos: u32,
-    offset: i64,
-}
-
-/// Days from 1970-01-01 of a date of the proleptic Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// The date so many days from 1970-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
+    at: Timestamp,
+    offset: Offset,
 }
 
 impl Time {
-    fn parse(text: &str) -> Result<Self, String> {
-        Self::read(text).ok_or_else(|| format!("{text:?} is not a time such as \"2026-01-31T12:00:00Z\""))
+    fn argument(call: &Arguments<'_>, at: usize) -> Result<Self, Fault> {
+        let text = call.text(at)?;
+        Self::read(&text)
+            .map_or_else(|| blame(at, format!("{text:?} is not a time such as \"2026-01-31T12:00:00Z\"")), Ok)
     }
 
+    /// RFC 3339 to the letter; the library reads more than that.
     fn read(text: &str) -> Option<Self> {
-        let part = |from: usize, to: usize| -> Option<i64> {
+        let part = |from: usize, to: usize| -> Option<i16> {
             let digits = text.get(from..to)?;
             digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
         };
-        let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
-        let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
-        let marks = text.bytes().enumerate().take(19).all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            10 => matches!(byte, b'T' | b't'),
-            13 | 16 => byte == b':',
-            _ => true,
-        });
-        let start = days(year, month, day);
-        if !marks
-            || hour > 23
-            || minute > 59
-            || second > 59
-            || !(1..=12).contains(&month)
-            || civil(start) != (year, month, day)
-        {
+        let short = |from: usize| part(from, from + 2).and_then(|number| i8::try_from(number).ok());
+        let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        if marks.iter().any(|(at, mark)| text.as_bytes().get(*at) != Some(mark)) {
             return None;
         }
         let mut rest = text.get(19..)?;
         let mut nanos = 0;
         if let Some(after) = rest.strip_prefix('.') {
-            let end = after.find(|letter: char| !letter.is_ascii_digit())?;
-            if end == 0 {
-                return None;
-            }
+            let end = after.find(|letter: char| !letter.is_ascii_digit()).filter(|end| *end > 0)?;
             nanos = format!("{:0<9.9}", &after[..end]).parse().ok()?;
             rest = &after[end..];
         }
-        let offset = match rest {
-            "Z" | "z" => 0,
-            _ => {
-                let sign = match rest.get(..1)? {
-                    "+" => 1,
-                    "-" => -1,
-                    _ => return None,
-                };
-                let (hours, minutes) = rest.get(1..)?.split_once(':')?;
-                let two = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten();
-                let (hours, minutes) = (two(hours)?, two(minutes)?);
-                if hours > 23 || minutes > 59 {
-                    return None;
-                }
-                sign * (i64::from(hours) * 3_600 + i64::from(minutes) * 60)
-            }
+        let offset = Self::offset(rest)?;
+        let (hour, minute, second) = (short(11)?, short(14)?, short(17)?);
+        let local = DateTime::new(part(0, 4)?, short(5)?, short(8)?, hour, minute, second, nanos).ok()?;
+        Some(Self { at: offset.to_timestamp(local).ok()?, offset })
+    }
+
+    fn offset(text: &str) -> Option<Offset> {
+        if text == "Z" {
+            return Some(Offset::UTC);
+        }
+        let (hours, minutes) = text.get(1..)?.split_once(':')?;
+        let two = |text: &str| {
+            let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| text.parse::<i32>().ok()).flatten()
         };
-        Some(Self { seconds: start * DAY + hour * 3_600 + minute * 60 + second - offset, nanos, offset })
+        let (hours, minutes) = (two(hours)?, two(minutes)?);
+        let sign = match text.as_bytes().first()? {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return None,
+        };
+        (hours < 24 && minutes < 60)
+            .then(|| Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok())?
     }
 
-    /// Year, month, day, day of the week from Sunday, hour, minute, second where it was written.
-    fn fields(&self) -> (i64, i64, i64, usize, i64, i64, i64) {
-        let local = self.seconds + self.offset;
-        let (day_number, of_day) = (local.div_euclid(DAY), local.rem_euclid(DAY));
-        let (year, month, day) = civil(day_number);
-        let weekday = usize::try_from((day_number + 4).rem_euclid(7)).unwrap_or(0);
-        (year, month, day, weekday, of_day / 3_600, of_day / 60 % 60, of_day % 60)
+    /// Date and time of day where it was written.
+    fn local(self) -> DateTime {
+        self.offset.to_datetime(self.at)
     }
 
-    fn zone(&self, colon: &str) -> String {
-        let sign = if self.offset < 0 { '-' } else { '+' };
-        let minutes = self.offset.abs() / 60;
+    fn zone(self, colon: &str) -> String {
+        let sign = if self.offset.seconds() < 0 { '-' } else { '+' };
+        let minutes = self.offset.seconds().abs() / 60;
         format!("{sign}{:02}{colon}{:02}", minutes / 60, minutes % 60)
     }
 
-    fn write(&self) -> String {
-        let (year, month, day, _, hour, minute, second) = self.fields();
-        let zone = if self.offset == 0 { "Z".to_owned() } else { self.zone(":") };
-        let fraction = match self.nanos {
-            0 => String::new(),
-            nanos => format!(".{}", format!("{nanos:09}").trim_end_matches('0')),
-        };
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}")
+    fn write(self) -> String {
+        let local = self.local();
+        let zone = if self.offset.is_zero() { "Z".to_owned() } else { self.zone(":") };
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{zone}",
+            local.year(),
+            local.month(),
+            local.day(),
+            local.hour(),
+            local.minute(),
+            local.second()
+        )
     }
 }
 
-/// Nanoseconds of a duration in Go's words: `1h30m`, `-10m`, `1.5h`.
-fn duration(text: &str) -> Result<i128, String> {
+/// A duration in Go's words: `1h30m`, `-10m`, `1.5h`.
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    const UNITS: [(&str, i64); 8] = [
+        ("ms", 1_000_000),
+        ("us", 1_000),
+        ("µs", 1_000),
+        ("μs", 1_000),
+        ("ns", 1),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+    ];
     let wrong = || format!("{text:?} is not a duration such as \"1h30m\" or \"-10m\"");
-    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let mut total: i128 = 0;
+    let (sign, mut rest) = match text.strip_prefix(['-', '+']) {
+        Some(rest) => (if text.starts_with('-') { -1 } else { 1 }, rest),
+        None => (1, text),
+    };
+    if rest == "0" {
+        return Ok(SignedDuration::ZERO);
+    }
     if rest.is_empty() || rest.len() > 64 {
         return Err(wrong());
     }
+    let mut total: i64 = 0;
     while !rest.is_empty() {
         let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').ok_or_else(wrong)?;
         let (number, after) = rest.split_at(end);
-        const UNITS: [(&str, i64); 6] = [
-            ("ms", 1_000_000),
-            ("us", 1_000),
-            ("ns", 1),
-            ("h", 3_600_000_000_000),
-            ("m", 60_000_000_000),
-            ("s", 1_000_000_000),
-        ];
         let (unit, nanos) = UNITS.iter().find(|(unit, _)| after.starts_with(unit)).ok_or_else(wrong)?;
-        let number: mlp_value::Number = number.parse().map_err(|_| wrong())?;
-        let nanos = number.times(&mlp_value::Number::from(*nanos)).floor().to_i64().ok_or_else(wrong)?;
-        total += i128::from(nanos);
+        let number: Exact = number.parse().map_err(|_| wrong())?;
+        let nanos = number.times(&Exact::from(*nanos)).floor().to_i64().ok_or_else(wrong)?;
+        total = total.checked_add(nanos).ok_or_else(wrong)?;
         rest = &after[unit.len()..];
     }
-    Ok(sign * total)
+    Ok(SignedDuration::from_nanos(sign * total))
 }
 
 fn formatdate(call: &Arguments<'_>) -> Given {
-    let (format, time) = (call.text(0)?, Time::parse(&call.text(1)?)?);
+    let (format, time) = (call.text(0)?, Time::argument(call, 1)?);
     let mut written = String::new();
     let mut letters = format.chars().peekable();
     while let Some(letter) = letters.next() {
         if letter == '\'' {
-            quoted(&mut letters, &mut written)?;
+            quoted(&mut letters, &mut written).or_else(|why| blame(0, why))?;
         } else if letter.is_ascii_alphabetic() {
             let mut count = 1;
             while letters.next_if_eq(&letter).is_some() {
                 count += 1;
             }
-            written.push_str(&field(&time, letter, count)?);
+            written.push_str(&field(time, letter, count).or_else(|why| blame(0, why))?);
         } else {
             written.push(letter);
         }
         call.budget.text(10)?;
     }
-    Ok(Some(Value::text(written)))
+    text(written)
 }
 
 fn quoted(
@@ -241,36 +221,49 @@ fn quoted(
     }
 }
 
-fn field(time: &Time, letter: char, count: usize) -> Result<String, String> {
-    let (year, month, day, weekday, hour, minute, second) = time.fields();
-    let month_name = MONTHS[usize::try_from(month - 1).unwrap_or(0) % 12];
+fn weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    }
+}
+
+fn field(time: Time, letter: char, count: usize) -> Result<String, String> {
+    let local = time.local();
+    let month = MONTHS[usize::try_from(local.month() - 1).unwrap_or(0) % 12];
+    let (hour, day) = (local.hour(), weekday(local.weekday()));
     let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
     Ok(match (letter, count) {
-        ('Y', 4) => format!("{year:04}"),
-        ('Y', 2) => format!("{:02}", year % 100),
-        ('M', 4) => month_name.to_owned(),
-        ('M', 3) => month_name[..3].to_owned(),
-        ('M', 2) => format!("{month:02}"),
-        ('M', 1) => month.to_string(),
-        ('D', 2) => format!("{day:02}"),
-        ('D', 1) => day.to_string(),
-        ('E', 4) => DAYS[weekday].to_owned(),
-        ('E', 3) => DAYS[weekday][..3].to_owned(),
+        ('Y', 4) => format!("{:04}", local.year()),
+        ('Y', 2) => format!("{:02}", local.year() % 100),
+        ('M', 4) => month.to_owned(),
+        ('M', 3) => month[..3].to_owned(),
+        ('M', 2) => format!("{:02}", local.month()),
+        ('M', 1) => local.month().to_string(),
+        ('D', 2) => format!("{:02}", local.day()),
+        ('D', 1) => local.day().to_string(),
+        ('E', 4) => day.to_owned(),
+        ('E', 3) => day[..3].to_owned(),
         ('h', 2) => format!("{hour:02}"),
         ('h', 1) => hour.to_string(),
         ('H', 2) => format!("{twelve:02}"),
         ('H', 1) => twelve.to_string(),
         ('A', 2) => if hour < 12 { "AM" } else { "PM" }.to_owned(),
         ('a', 2) => if hour < 12 { "am" } else { "pm" }.to_owned(),
-        ('m', 2) => format!("{minute:02}"),
-        ('m', 1) => minute.to_string(),
-        ('s', 2) => format!("{second:02}"),
-        ('s', 1) => second.to_string(),
+        ('m', 2) => format!("{:02}", local.minute()),
+        ('m', 1) => local.minute().to_string(),
+        ('s', 2) => format!("{:02}", local.second()),
+        ('s', 1) => local.second().to_string(),
         ('Z', 5) => time.zone(":"),
         ('Z', 4) => time.zone(""),
-        ('Z', 3) if time.offset == 0 => "UTC".to_owned(),
+        ('Z', 3) if time.offset.is_zero() => "UTC".to_owned(),
         ('Z', 3) => time.zone(""),
-        ('Z', 1) if time.offset == 0 => "Z".to_owned(),
+        ('Z', 1) if time.offset.is_zero() => "Z".to_owned(),
         ('Z', 1) => time.zone(":"),
         _ => {
             let run = letter.to_string().repeat(count.min(8));

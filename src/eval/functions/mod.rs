@@ -1,133 +1,57 @@
 //! The functions of the language: one file a family, one list of all.
 
+mod arguments;
 mod call;
 mod collection;
 mod date;
+mod define;
+mod document;
 mod encoding;
 mod filesystem;
+mod gather;
+mod hash;
+mod json;
+mod left_out;
+mod network;
 mod numeric;
+mod own;
+mod pattern;
 mod set;
+mod special;
 mod string;
 mod types;
 mod verbs;
+mod yaml;
 
 use std::sync::LazyLock;
 
-use mlp_value::Type;
+pub(crate) use arguments::{Arguments, Fault, Given};
+pub(crate) use call::call;
+pub(crate) use define::Form;
+pub use define::{FunctionInfo, Parameter, Terraform};
+pub use document::{Documented, documentation};
+pub use left_out::{LEFT_OUT, LeftOut};
 
-use crate::PlanValue;
-pub(crate) use call::{Arguments, call};
-
-/// A function of the language.
-#[derive(Debug, Clone)]
-pub struct FunctionInfo {
-    /// Its name.
-    pub name: &'static str,
-    /// How it is called: `element(list, index)`.
-    pub signature: &'static str,
-    /// What it does, in one sentence.
-    pub doc: &'static str,
-    pub(crate) returns: Type,
-    pub(crate) least: usize,
-    pub(crate) most: usize,
-    pub(crate) holes: Holes,
-    pub(crate) body: Body,
-}
-
-/// When arguments that are not known make the result unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holes {
-    /// A hole anywhere in an argument does.
-    Anywhere,
-    /// Only an argument that is itself a hole does; items may be holes.
-    Argument,
-    /// None: the function decides.
-    Never,
-}
-
-/// How a function is computed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Body {
-    /// From its arguments' values; `None` when that cannot be known yet.
-    Values(fn(&Arguments<'_>) -> Result<Option<PlanValue>, String>),
-    /// By the interpreter, which decides what to evaluate.
-    Form(Form),
-}
-
-/// Functions that look at how their arguments come about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Try,
-    Can,
-    Sensitive,
-    Nonsensitive,
-    IsSensitive,
-}
-
-pub(crate) type Given = Result<Option<PlanValue>, String>;
-
-/// Any number of arguments.
-pub(crate) const MANY: usize = usize::MAX;
-
-const fn function(
-    name: &'static str,
-    signature: &'static str,
-    doc: &'static str,
-    returns: Type,
-    (least, most): (usize, usize),
-    body: fn(&Arguments<'_>) -> Given,
-) -> FunctionInfo {
-    FunctionInfo {
-        name,
-        signature,
-        doc,
-        returns,
-        least,
-        most,
-        holes: Holes::Anywhere,
-        body: Body::Values(body),
-    }
-}
-
-/// A function that takes items which are not known yet as they are.
-const fn structural(
-    name: &'static str,
-    signature: &'static str,
-    doc: &'static str,
-    returns: Type,
-    (least, most): (usize, usize),
-    body: fn(&Arguments<'_>) -> Given,
-) -> FunctionInfo {
-    FunctionInfo {
-        name,
-        signature,
-        doc,
-        returns,
-        least,
-        most,
-        holes: Holes::Argument,
-        body: Body::Values(body),
-    }
-}
-
-/// The same function, which decides itself what follows from what is not known.
-const fn deciding(mut function: FunctionInfo) -> FunctionInfo {
-    function.holes = Holes::Never;
-    function
-}
+/// The families by the title they have in the documentation.
+const FAMILIES: [(&str, &[FunctionInfo]); 13] = [
+    ("Numbers", numeric::FUNCTIONS),
+    ("Text", string::FUNCTIONS),
+    ("Patterns", pattern::FUNCTIONS),
+    ("Lists and objects", collection::FUNCTIONS),
+    ("Gathering", gather::FUNCTIONS),
+    ("Sets", set::FUNCTIONS),
+    ("Encoding", encoding::FUNCTIONS),
+    ("Files", filesystem::FUNCTIONS),
+    ("Dates", date::FUNCTIONS),
+    ("Digests", hash::FUNCTIONS),
+    ("Addresses of networks", network::FUNCTIONS),
+    ("Types and marks", types::FUNCTIONS),
+    ("Models and data", own::FUNCTIONS),
+];
 
 static ALL: LazyLock<Vec<FunctionInfo>> = LazyLock::new(|| {
-    let families: [&[FunctionInfo]; 8] = [
-        collection::FUNCTIONS,
-        date::FUNCTIONS,
-        encoding::FUNCTIONS,
-        filesystem::FUNCTIONS,
-        numeric::FUNCTIONS,
-        set::FUNCTIONS,
-        string::FUNCTIONS,
-        types::FUNCTIONS,
-    ];
-    let mut all: Vec<FunctionInfo> = families.concat();
+    let families = FAMILIES.iter().map(|(_, functions)| *functions);
+    let mut all: Vec<FunctionInfo> = families.flatten().cloned().collect();
     all.sort_by_key(|function| function.name);
     all
 });
@@ -137,21 +61,8 @@ pub fn functions() -> &'static [FunctionInfo] {
     &ALL
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_function_is_documented_and_stands_once() {
-        for (index, function) in functions().iter().enumerate() {
-            assert!(function.signature.starts_with(&format!("{}(", function.name)), "{}", function.name);
-            assert!(function.doc.ends_with('.'), "{}", function.name);
-            assert!(function.least <= function.most);
-            assert!(
-                functions()[..index].iter().all(|other| other.name != function.name),
-                "{} twice",
-                function.name
-            );
-        }
-    }
+/// The function of that name.
+pub fn function(name: &str) -> Option<&'static FunctionInfo> {
+    let at = functions().binary_search_by(|function| function.name.cmp(name)).ok()?;
+    functions().get(at)
 }

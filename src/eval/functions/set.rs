@@ -1,44 +1,43 @@
-//! Lists as sets: the results are sorted and without duplicates.
+//! Sets: the results are sorted and without duplicates.
 
 use mlp_value::{Type, Value};
 
-use super::{Arguments, FunctionInfo, Given, MANY, function, structural};
+use super::Given;
+use super::arguments::{Arguments, blame};
+use super::define::Want::{Any, Set};
+use super::define::{FunctionInfo, new, p};
+use super::gather::{alike, column};
 use crate::PlanValue;
+use crate::convert::convert_typed;
 use crate::equality::{order, to_set};
+use crate::typed::Typed;
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
-    function(
-        "setintersection",
-        "setintersection(sets...)",
-        "What all sets hold.",
-        Type::Any,
-        (1, MANY),
-        |call| fold(call, |sets, rest| sets.into_iter().filter(|item| holds(rest, item)).collect()),
-    ),
-    structural(
-        "setproduct",
-        "setproduct(sets...)",
-        "Every combination of an item of each.",
-        Type::Any,
-        (1, MANY),
-        product,
-    ),
-    function(
+    new("setintersection", "What all sets hold.", &[p("set", Set)], Any, |call| {
+        fold(call, |kept, rest| kept.retain(|item| holds(rest, item)))
+    })
+    .variadic(p("sets", Set))
+    .examples(&[("setintersection([\"a\", \"b\"], [\"b\", \"c\"])", "[\"b\"]")]),
+    new("setproduct", "Every combination of an item of each.", &[], Any, product)
+        .variadic(p("lists", Any))
+        .structural()
+        .examples(&[(
+            "setproduct([\"a\", \"b\"], [1, 2])",
+            "[[\"a\", 1], [\"a\", 2], [\"b\", 1], [\"b\", 2]]",
+        )]),
+    new(
         "setsubtract",
-        "setsubtract(set, without)",
         "What the first set holds and the second does not.",
-        Type::Any,
-        (2, 2),
-        |call| fold(call, |sets, rest| sets.into_iter().filter(|item| !holds(rest, item)).collect()),
-    ),
-    function("setunion", "setunion(sets...)", "What any of the sets holds.", Type::Any, (1, MANY), |call| {
-        let mut all = Vec::new();
-        for at in 0..call.len() {
-            call.budget.items(call.list(at)?.len())?;
-            all.extend(call.list(at)?.iter().cloned());
-        }
-        Ok(Some(Value::list(to_set(all))))
-    }),
+        &[p("set", Set), p("without", Set)],
+        Any,
+        |call| fold(call, |kept, rest| kept.retain(|item| !holds(rest, item))),
+    )
+    .examples(&[("setsubtract([\"a\", \"b\", \"c\"], [\"a\", \"c\"])", "[\"b\"]")]),
+    new("setunion", "What any of the sets holds.", &[p("set", Set)], Any, |call| {
+        fold(call, |kept, rest| kept.extend(rest.iter().cloned()))
+    })
+    .variadic(p("sets", Set))
+    .examples(&[("setunion([\"a\", \"b\"], [\"b\", \"c\"])", "[\"a\", \"b\", \"c\"]")]),
 ];
 
 /// Whether a sorted list holds the item.
@@ -46,23 +45,36 @@ fn holds(sorted: &[PlanValue], item: &PlanValue) -> bool {
     sorted.binary_search_by(|other| order(other, item)).is_ok()
 }
 
-fn fold(call: &Arguments<'_>, step: fn(Vec<PlanValue>, &[PlanValue]) -> Vec<PlanValue>) -> Given {
-    let mut kept = to_set(call.list(0)?.to_vec());
-    for at in 1..call.len() {
-        kept = step(kept, &to_set(call.list(at)?.to_vec()));
-    }
-    Ok(Some(Value::list(kept)))
+fn fold(call: &Arguments<'_>, step: fn(&mut Vec<PlanValue>, &[PlanValue])) -> Given {
+    let (sets, ty) = alike(call)?;
+    let mut sets = sets.into_iter();
+    let mut kept = sets.next().unwrap_or_default();
+    sets.for_each(|rest| step(&mut kept, &rest));
+    Ok(Some(Typed::new(Value::list(to_set(kept)), &ty)))
 }
 
 fn product(call: &Arguments<'_>) -> Given {
+    if call.len() < 2 {
+        return Err("at least two lists or sets are needed".into());
+    }
     let mut rows: Vec<Vec<PlanValue>> = vec![Vec::new()];
+    let mut columns = Vec::new();
     for at in 0..call.len() {
-        let items = call.list(at)?;
+        let item = column(&call.type_of(at));
+        let list = match convert_typed(&call.typed(at), &Type::List(Box::new(item.clone()))) {
+            Ok(list) => list.value,
+            Err(why) => return blame(at, why),
+        };
+        let Value::List(items) = list else { return blame(at, "a list or a set is needed") };
+        columns.push(item);
         call.budget.items(rows.len().saturating_mul(items.len()).saturating_mul(at + 1))?;
         let longer = rows
             .iter()
             .flat_map(|row| items.iter().map(|item| row.iter().cloned().chain([item.clone()]).collect()));
         rows = longer.collect();
     }
-    Ok(Some(Value::list(rows.into_iter().map(Value::list))))
+    let sets = (0..call.len()).all(|at| matches!(call.type_of(at), Type::Set(_)));
+    let item = Box::new(Type::Tuple(columns));
+    let ty = if sets { Type::Set(item) } else { Type::List(item) };
+    Ok(Some(Typed::new(Value::list(rows.into_iter().map(Value::list)), &ty)))
 }

@@ -1,234 +1,201 @@
 //! Text.
 
 use mlp_value::{Type, Value};
-use regex::Regex;
 
-use super::{Arguments, FunctionInfo, Given, MANY, function, verbs};
+use super::arguments::{Arguments, blame, give, text};
+use super::collection::texts;
+use super::define::Want::{Any, Bool, Number, Text, Texts};
+use super::define::{FunctionInfo, new, nullable, p};
+use super::{Given, verbs};
+use crate::text::characters;
+use crate::typed::{Typed, tuple};
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
-    function(
-        "chomp",
-        "chomp(text)",
-        "The text without line ends at its end.",
-        Type::String,
-        (1, 1),
-        |call| text(call.text(0)?.trim_end_matches(['\n', '\r'])),
-    ),
-    function("endswith", "endswith(text, suffix)", "Whether the text ends so.", Type::Bool, (2, 2), |call| {
-        Ok(Some(Value::Bool(call.text(0)?.ends_with(&*call.text(1)?))))
-    }),
-    function(
-        "format",
-        "format(format, values...)",
-        "The values put into a format such as `%s: %05.2f`.",
-        Type::String,
-        (1, MANY),
-        |call| {
-            verbs::format(&call.text(0)?, &call.values[1..], call.budget).map(|done| Some(Value::text(done)))
-        },
-    ),
-    function(
+    new("chomp", "The text without line ends at its end.", &[p("text", Text)], Text, |call| {
+        text(call.text(0)?.trim_end_matches(['\n', '\r']))
+    })
+    .examples(&[("chomp(\"hello\\n\")", "\"hello\"")]),
+    new("endswith", "Whether the text ends so.", &[p("text", Text), p("suffix", Text)], Bool, |call| {
+        give(Value::Bool(call.text(0)?.ends_with(&*call.text(1)?)))
+    })
+    .examples(&[("endswith(\"hello world\", \"world\")", "true")]),
+    new("format", "The values put into a format such as `%s: %05.2f`.", &[p("format", Text)], Text, format)
+        .variadic(nullable("values", Any))
+        .deciding()
+        .examples(&[("format(\"%s: %05.2f\", \"pi\", 3.14159)", "\"pi: 03.14\"")])
+        .differs("a width or precision beyond 4096 is refused"),
+    new(
         "formatlist",
-        "formatlist(format, lists...)",
-        "One text for each item of the lists.",
-        Type::Any,
-        (1, MANY),
+        "One text for each item of the lists, as `format` makes it.",
+        &[p("format", Text)],
+        Any,
         formatlist,
-    ),
-    function(
+    )
+    .variadic(nullable("lists", Any))
+    .examples(&[("formatlist(\"%s-%s\", [\"a\", \"b\"], \"x\")", "[\"a-x\", \"b-x\"]")]),
+    new(
         "indent",
-        "indent(spaces, text)",
         "The text with every line but the first indented.",
-        Type::String,
-        (2, 2),
-        |call| {
-            let (spaces, body) = (call.size(0)?, call.text(1)?);
-            let lines = body.matches('\n').count();
-            call.budget.text(lines.saturating_mul(spaces).saturating_add(body.len()))?;
-            text(&body.replace('\n', &format!("\n{}", " ".repeat(if lines == 0 { 0 } else { spaces }))))
-        },
-    ),
-    function(
+        &[p("spaces", Number), p("text", Text)],
+        Text,
+        indent,
+    )
+    .examples(&[("indent(2, \"a\\nb\")", "\"a\\n  b\"")]),
+    new(
         "join",
-        "join(separator, lists...)",
         "The items of the lists as one text with a separator between.",
-        Type::String,
-        (2, MANY),
+        &[p("separator", Text)],
+        Text,
         join,
-    ),
-    function("lower", "lower(text)", "The text in lower case.", Type::String, (1, 1), |call| {
-        text(&call.text(0)?.to_lowercase())
-    }),
-    function(
-        "regex",
-        "regex(pattern, text)",
-        "The first match: its text, or its groups as a list or, if named, an object.",
-        Type::Any,
-        (2, 2),
-        |call| {
-            let (pattern, body) = (pattern(&call.text(0)?)?, call.text(1)?);
-            let found =
-                pattern.captures(&body).ok_or_else(|| format!("`{pattern}` matches nothing in the text"))?;
-            Ok(Some(groups(&pattern, &found)))
-        },
-    ),
-    function(
-        "regexall",
-        "regexall(pattern, text)",
-        "All matches, each as `regex` gives it.",
-        Type::Any,
-        (2, 2),
-        |call| {
-            let (pattern, body) = (pattern(&call.text(0)?)?, call.text(1)?);
-            let mut all = Vec::new();
-            for found in pattern.captures_iter(&body) {
-                call.budget.items(found.len())?;
-                all.push(groups(&pattern, &found));
-            }
-            Ok(Some(Value::list(all)))
-        },
-    ),
-    function(
-        "replace",
-        "replace(text, part, by)",
-        "The text with every part replaced; a part between slashes is a regular expression.",
-        Type::String,
-        (3, 3),
-        replace,
-    ),
-    function(
+    )
+    .variadic(p("lists", Texts))
+    .examples(&[("join(\", \", [\"foo\", \"bar\"])", "\"foo, bar\"")]),
+    new("lower", "The text in lower case.", &[p("text", Text)], Text, |call| {
+        let text = call.text(0)?;
+        let letters = text.chars().map(|letter| letter.to_lowercase().next().unwrap_or(letter));
+        self::text(letters.collect::<String>())
+    })
+    .examples(&[("lower(\"HELLO\")", "\"hello\"")]),
+    new(
         "split",
-        "split(separator, text)",
         "The texts between the separators.",
-        Type::Any,
-        (2, 2),
-        |call| {
-            let (separator, body) = (call.text(0)?, call.text(1)?);
-            if separator.is_empty() {
-                call.budget.items(body.len())?;
-                return Ok(Some(Value::list(body.chars().map(|letter| Value::text(letter.to_string())))));
-            }
-            call.budget.items(body.matches(&*separator).count() + 1)?;
-            Ok(Some(Value::list(body.split(&*separator).map(Value::text))))
-        },
-    ),
-    function(
-        "startswith",
-        "startswith(text, prefix)",
-        "Whether the text starts so.",
-        Type::Bool,
-        (2, 2),
-        |call| Ok(Some(Value::Bool(call.text(0)?.starts_with(&*call.text(1)?)))),
-    ),
-    function(
-        "strcontains",
-        "strcontains(text, part)",
-        "Whether the text contains the part.",
-        Type::Bool,
-        (2, 2),
-        |call| Ok(Some(Value::Bool(call.text(0)?.contains(&*call.text(1)?)))),
-    ),
-    function("strrev", "strrev(text)", "The text backwards.", Type::String, (1, 1), |call| {
-        text(&call.text(0)?.chars().rev().collect::<String>())
-    }),
-    function(
+        &[p("separator", Text), p("text", Text)],
+        Any,
+        split,
+    )
+    .examples(&[("split(\",\", \"foo,bar\")", "[\"foo\", \"bar\"]")]),
+    new("startswith", "Whether the text starts so.", &[p("text", Text), p("prefix", Text)], Bool, startswith)
+        .deciding()
+        .examples(&[("startswith(\"hello world\", \"hello\")", "true")]),
+    new("strcontains", "Whether the text contains the part.", &[p("text", Text), p("part", Text)], Bool, |call| {
+        give(Value::Bool(call.text(0)?.contains(&*call.text(1)?)))
+    })
+    .examples(&[("strcontains(\"hello world\", \"wor\")", "true")]),
+    new("strrev", "The text backwards.", &[p("text", Text)], Text, |call| {
+        text(characters(&call.text(0)?).rev().collect::<String>())
+    })
+    .examples(&[("strrev(\"hello\")", "\"olleh\"")]),
+    new(
         "substr",
-        "substr(text, offset, length)",
-        "A part of the text, in characters; a negative offset counts from the end, length -1 takes the rest.",
-        Type::String,
-        (3, 3),
+        "A part of the text, in characters; a negative offset counts from the end, a negative length takes the rest.",
+        &[p("text", Text), p("offset", Number), p("length", Number)],
+        Text,
         substr,
-    ),
-    function(
-        "title",
-        "title(text)",
-        "The text with the first letter of every word in upper case.",
-        Type::String,
-        (1, 1),
-        |call| {
-            let mut start = true;
-            let mut done = String::new();
-            for letter in call.text(0)?.chars() {
-                if start {
-                    done.extend(letter.to_uppercase())
-                } else {
-                    done.push(letter)
-                }
-                start = !(letter.is_alphanumeric() || letter == '_' || letter == '\'');
-            }
-            text(&done)
-        },
-    ),
-    function(
+    )
+    .examples(&[("substr(\"hello world\", 1, 4)", "\"ello\""), ("substr(\"hello\", -2, -1)", "\"lo\"")]),
+    new("title", "The text with the first letter of every word in upper case.", &[p("text", Text)], Text, title)
+        .examples(&[("title(\"hello world\")", "\"Hello World\"")]),
+    new(
         "trim",
-        "trim(text, characters)",
         "The text without the characters at its ends.",
-        Type::String,
-        (2, 2),
+        &[p("text", Text), p("characters", Text)],
+        Text,
         |call| {
             let characters = call.text(1)?;
             text(call.text(0)?.trim_matches(|letter| characters.contains(letter)))
         },
-    ),
-    function(
+    )
+    .examples(&[("trim(\"?!hello?!\", \"!?\")", "\"hello\"")]),
+    new(
         "trimprefix",
-        "trimprefix(text, prefix)",
         "The text without the prefix, if it has it.",
-        Type::String,
-        (2, 2),
+        &[p("text", Text), p("prefix", Text)],
+        Text,
         |call| {
             let body = call.text(0)?;
             text(body.strip_prefix(&*call.text(1)?).unwrap_or(&body))
         },
-    ),
-    function(
-        "trimspace",
-        "trimspace(text)",
-        "The text without blanks at its ends.",
-        Type::String,
-        (1, 1),
-        |call| text(call.text(0)?.trim()),
-    ),
-    function(
+    )
+    .examples(&[("trimprefix(\"helloworld\", \"hello\")", "\"world\"")]),
+    new("trimspace", "The text without blanks at its ends.", &[p("text", Text)], Text, |call| {
+        text(call.text(0)?.trim())
+    })
+    .examples(&[("trimspace(\"  hello\\n\\n\")", "\"hello\"")]),
+    new(
         "trimsuffix",
-        "trimsuffix(text, suffix)",
         "The text without the suffix, if it has it.",
-        Type::String,
-        (2, 2),
+        &[p("text", Text), p("suffix", Text)],
+        Text,
         |call| {
             let body = call.text(0)?;
             text(body.strip_suffix(&*call.text(1)?).unwrap_or(&body))
         },
-    ),
-    function("upper", "upper(text)", "The text in upper case.", Type::String, (1, 1), |call| {
-        text(&call.text(0)?.to_uppercase())
-    }),
+    )
+    .examples(&[("trimsuffix(\"helloworld\", \"world\")", "\"hello\"")]),
+    new("upper", "The text in upper case.", &[p("text", Text)], Text, |call| {
+        let text = call.text(0)?;
+        self::text(text.chars().map(upper).collect::<String>())
+    })
+    .examples(&[("upper(\"hello\")", "\"HELLO\"")]),
 ];
 
-fn text(text: &str) -> Given {
-    Ok(Some(Value::text(text)))
+/// A letter's own capital; one that would become several letters stays.
+fn upper(letter: char) -> char {
+    let mut capital = letter.to_uppercase();
+    match (capital.next(), capital.next()) {
+        (Some(capital), None) => capital,
+        _ => letter,
+    }
+}
+
+fn title(call: &Arguments<'_>) -> Given {
+    let mut start = true;
+    let mut done = String::new();
+    for letter in call.text(0)?.chars() {
+        done.push(if start { upper(letter) } else { letter });
+        start = match letter {
+            '_' => false,
+            letter if letter.is_ascii() => !letter.is_ascii_alphanumeric(),
+            letter if letter.is_alphanumeric() => false,
+            letter => letter.is_whitespace(),
+        };
+    }
+    text(done)
+}
+
+fn format(call: &Arguments<'_>) -> Given {
+    let Value::Text(format) = call.value(0) else { return Ok(None) };
+    if call.values.iter().any(|typed| typed.value.has_holes()) {
+        return Ok(None);
+    }
+    let values: Vec<_> = call.values[1..].iter().map(|typed| &typed.value).collect();
+    text(verbs::format(format, &values, call.budget)?)
 }
 
 fn formatlist(call: &Arguments<'_>) -> Given {
     let format = call.text(0)?;
-    let lengths: Vec<usize> =
-        call.values[1..].iter().filter_map(|value| Some(value.as_list()?.len())).collect();
-    let length = lengths.first().copied().unwrap_or(1);
-    if lengths.iter().any(|other| *other != length) {
-        return Err("the lists have different lengths".to_owned());
+    let mut length = None;
+    for at in 1..call.len() {
+        if let Value::List(items) = call.value(at) {
+            if length.is_some_and(|length| length != items.len()) {
+                return blame(at, "the lists have different lengths");
+            }
+            length = Some(items.len());
+        }
     }
+    let length = length.unwrap_or(1);
     call.budget.items(length)?;
-    let texts = (0..length).map(|at| {
-        let row: Vec<_> = call.values[1..]
-            .iter()
-            .map(|value| value.as_list().map_or(value, |items| &items[at]).clone())
+    let mut made = Vec::with_capacity(length);
+    for number in 0..length {
+        let row: Vec<_> = (1..call.len())
+            .map(|at| call.value(at).as_list().map_or(call.value(at), |items| &items[number]))
             .collect();
-        verbs::format(&format, &row, call.budget).map(Value::text)
-    });
-    Ok(Some(Value::list(texts.collect::<Result<Vec<_>, _>>()?)))
+        made.push(Value::text(verbs::format(&format, &row, call.budget)?));
+    }
+    Ok(Some(texts(made)))
+}
+
+fn indent(call: &Arguments<'_>) -> Given {
+    let (spaces, body) = (call.size(0)?, call.text(1)?);
+    let lines = body.matches('\n').count();
+    call.budget.text(lines.saturating_mul(spaces).saturating_add(body.len()))?;
+    text(body.replace('\n', &format!("\n{}", " ".repeat(if lines == 0 { 0 } else { spaces }))))
 }
 
 fn join(call: &Arguments<'_>) -> Given {
+    if call.len() < 2 {
+        return Err("at least one list is needed".into());
+    }
     let separator = call.text(0)?;
     let mut joined = String::new();
     let mut first = true;
@@ -243,59 +210,49 @@ fn join(call: &Arguments<'_>) -> Given {
             joined.push_str(&item);
         }
     }
-    text(&joined)
+    text(joined)
 }
 
-fn pattern(pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern).map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
+fn split(call: &Arguments<'_>) -> Given {
+    let (separator, body) = (call.text(0)?, call.text(1)?);
+    if separator.is_empty() {
+        call.budget.items(body.len())?;
+        return Ok(Some(texts(body.chars().map(|letter| Value::text(letter.to_string())))));
+    }
+    call.budget.items(body.matches(&*separator).count() + 1)?;
+    Ok(Some(texts(body.split(&*separator).map(Value::text))))
 }
 
-fn groups(pattern: &Regex, found: &regex::Captures<'_>) -> crate::PlanValue {
-    let group = |at: usize| found.get(at).map_or(Value::Null, |part| Value::text(part.as_str()));
-    if found.len() == 1 {
-        return group(0);
+/// The start of a text may be known before the text is.
+fn startswith(call: &Arguments<'_>) -> Given {
+    match (call.value(0), call.value(1)) {
+        (Value::Text(body), Value::Text(prefix)) => give(Value::Bool(body.starts_with(&**prefix))),
+        (Value::Hole(hole), Value::Text(prefix)) => match &hole.prefix {
+            Some(known) if known.starts_with(&**prefix) => give(Value::Bool(true)),
+            Some(known) if !prefix.starts_with(known.as_str()) => give(Value::Bool(false)),
+            _ => Ok(None),
+        },
+        _ => Ok(None),
     }
-    if pattern.capture_names().flatten().next().is_some() {
-        let names = pattern.capture_names().enumerate();
-        return Value::object(names.filter_map(|(at, name)| Some((name?, group(at)))));
-    }
-    Value::list((1..found.len()).map(group))
-}
-
-fn replace(call: &Arguments<'_>) -> Given {
-    let (body, part, by) = (call.text(0)?, call.text(1)?, call.text(2)?);
-    let expression = part.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
-    let Some(expression) = expression else {
-        let matches = if part.is_empty() { body.chars().count() + 1 } else { body.matches(&*part).count() };
-        call.budget.text(matches.saturating_mul(by.len()).saturating_add(body.len()))?;
-        return text(&body.replace(&*part, &by));
-    };
-    let pattern = pattern(expression)?;
-    let (mut replaced, mut end) = (String::new(), 0);
-    for found in pattern.captures_iter(&body) {
-        let Some(whole) = found.get(0) else { continue };
-        // The replacement may repeat a group as often as it is long: it is charged before it is expanded.
-        call.budget
-            .text((whole.start() - end).saturating_add(by.len().saturating_mul(whole.len().max(1))))?;
-        replaced.push_str(&body[end..whole.start()]);
-        found.expand(&by, &mut replaced);
-        end = whole.end();
-    }
-    replaced.push_str(&body[end..]);
-    text(&replaced)
 }
 
 fn substr(call: &Arguments<'_>) -> Given {
     let (body, offset, length) = (call.text(0)?, call.integer(1)?, call.integer(2)?);
-    let total = body.chars().count();
     let skip = match usize::try_from(offset) {
         Ok(offset) => offset,
-        Err(_) => total.saturating_sub(usize::try_from(offset.unsigned_abs()).unwrap_or(total)),
+        Err(_) => {
+            let back = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);
+            characters(&body).count().saturating_sub(back)
+        }
     };
-    let take = match usize::try_from(length) {
-        Ok(length) => length,
-        Err(_) if length == -1 => total,
-        Err(_) => return Err(format!("the length must be -1 or more, it is {length}")),
-    };
-    text(&body.chars().skip(skip).take(take).collect::<String>())
+    let take = usize::try_from(length).unwrap_or(usize::MAX);
+    text(characters(&body).skip(skip).take(take).collect::<String>())
 }
+
+/// Groups of a match as a tuple.
+pub(super) fn row(items: Vec<Typed>) -> Typed {
+    tuple(items)
+}
+
+/// The type of a text or null.
+pub(super) const TEXT: &Type = &Type::String;

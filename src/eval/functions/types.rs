@@ -1,152 +1,114 @@
-//! Conversion, and what is or may be known of a value.
+//! Conversion, and what is or may be known, shown and kept of a value.
 
 use mlp_value::{Type, Value};
 
-use super::{Arguments, Body, Form, FunctionInfo, Given, Holes, MANY, function, structural};
-use crate::convert::{common, convert, type_of};
-use crate::equality::to_set;
+use super::Given;
+use super::arguments::{Arguments, blame};
+use super::define::Want::{Any, Bool, Number, Text};
+use super::define::{Form, FunctionInfo, new, nullable};
+use crate::convert::convert_typed;
+use crate::typed::Typed;
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
-    function("tobool", "tobool(value)", "The value as a bool.", Type::Bool, (1, 1), |call| {
-        to(call, &Type::Bool)
+    form("can", "Whether the expression can be computed without an error.", "expression", Bool, Form::Can)
+        .examples(&[("can(tonumber(\"x\"))", "false"), ("can({ a = 1 }.a)", "true")]),
+    form(
+        "ephemeralasnull",
+        "The value, or null if it must not be kept.",
+        "value",
+        Any,
+        Form::EphemeralAsNull,
+    )
+    .examples(&[("ephemeralasnull(\"kept\")", "\"kept\"")]),
+    form("issensitive", "Whether the value must not be shown.", "value", Bool, Form::IsSensitive)
+        .examples(&[("issensitive(sensitive(\"x\"))", "true"), ("issensitive(\"x\")", "false")])
+        .differs(MARKS),
+    form("nonsensitive", "The value, free to be shown.", "value", Any, Form::Nonsensitive)
+        .examples(&[("nonsensitive(sensitive(\"x\"))", "\"x\"")])
+        .differs(MARKS),
+    form("sensitive", "The value, never to be shown.", "value", Any, Form::Sensitive)
+        .examples(&[("issensitive(sensitive(1))", "true")])
+        .differs(MARKS),
+    new("timestamp", "The time of the apply, known only then.", &[], Text, |call| {
+        Ok(call.scope.now().map(|now| Value::text(now).into()))
     }),
-    function("tonumber", "tonumber(value)", "The value as a number.", Type::Number, (1, 1), |call| {
+    new("tobool", "The value as a bool.", &[nullable("value", Any)], Bool, |call| to(call, &Type::Bool))
+        .examples(&[("tobool(\"true\")", "true")]),
+    new("tolist", "The value as a list of items of one type.", &[nullable("value", Any)], Any, |call| {
+        to(call, &Type::List(Box::new(Type::Any)))
+    })
+    .structural()
+    .examples(&[("tolist([\"a\", \"b\", 3])", "[\"a\", \"b\", \"3\"]")]),
+    new("tomap", "The value as a map of values of one type.", &[nullable("value", Any)], Any, |call| {
+        to(call, &Type::Map(Box::new(Type::Any)))
+    })
+    .structural()
+    .examples(&[("tomap({ a = \"foo\", b = true })", "{ a = \"foo\", b = \"true\" }")]),
+    new("tonumber", "The value as a number.", &[nullable("value", Any)], Number, |call| {
         to(call, &Type::Number)
-    }),
-    function("tostring", "tostring(value)", "The value as a string.", Type::String, (1, 1), |call| {
-        to(call, &Type::String)
-    }),
-    structural(
-        "tolist",
-        "tolist(value)",
-        "The value as a list of items of one type.",
-        Type::Any,
-        (1, 1),
-        |call| {
-            if call.value(0).is_null() {
-                return Ok(Some(Value::Null));
-            }
-            let item = item_type(call.list(0)?.iter());
-            to(call, &Type::List(Box::new(item)))
-        },
-    ),
-    function(
+    })
+    .examples(&[("tonumber(\"1.50\")", "1.5")]),
+    new(
         "toset",
-        "toset(value)",
         "The value as a set: sorted and without duplicates.",
-        Type::Any,
-        (1, 1),
-        |call| {
-            if call.value(0).is_null() {
-                return Ok(Some(Value::Null));
-            }
-            let item = item_type(call.list(0)?.iter());
-            let items: Result<Vec<_>, _> = call.list(0)?.iter().map(|value| convert(value, &item)).collect();
-            Ok(Some(Value::list(to_set(items?))))
-        },
-    ),
-    structural(
-        "tomap",
-        "tomap(value)",
-        "The value as a map of values of one type.",
-        Type::Any,
-        (1, 1),
-        |call| {
-            if call.value(0).is_null() {
-                return Ok(Some(Value::Null));
-            }
-            let item = item_type(call.object(0)?.values());
-            to(call, &Type::Map(Box::new(item)))
-        },
-    ),
-    structural("type", "type(value)", "The name of the value's type.", Type::String, (1, 1), |call| {
-        Ok(Some(Value::text(match call.value(0) {
-            Value::Null => "null".to_owned(),
-            value => type_of(value).to_string(),
-        })))
-    }),
-    structural(
-        "timestamp",
-        "timestamp()",
-        "The time of the apply, known only then.",
-        Type::String,
-        (0, 0),
-        |call| Ok(call.scope.now().map(Value::text)),
-    ),
-    structural("uuid", "uuid()", "A new random UUID, known only at apply.", Type::String, (0, 0), |call| {
-        Ok(call.scope.new_uuid().map(Value::text))
-    }),
-    form(
-        "can",
-        "can(expression)",
-        "Whether the expression can be computed without an error.",
-        Type::Bool,
-        (1, 1),
-        Form::Can,
-    ),
-    form(
-        "issensitive",
-        "issensitive(value)",
-        "Whether the value must not be shown.",
-        Type::Bool,
-        (1, 1),
-        Form::IsSensitive,
-    ),
-    form(
-        "nonsensitive",
-        "nonsensitive(value)",
-        "The value, free to be shown.",
-        Type::Any,
-        (1, 1),
-        Form::Nonsensitive,
-    ),
-    form(
-        "sensitive",
-        "sensitive(value)",
-        "The value, never to be shown.",
-        Type::Any,
-        (1, 1),
-        Form::Sensitive,
-    ),
+        &[nullable("value", Any)],
+        Any,
+        |call| to(call, &Type::Set(Box::new(Type::Any))),
+    )
+    .examples(&[("toset([\"c\", \"b\", \"b\"])", "[\"b\", \"c\"]")]),
+    new("tostring", "The value as a string.", &[nullable("value", Any)], Text, |call| {
+        to(call, &Type::String)
+    })
+    .examples(&[("tostring(12.50)", "\"12.5\"")]),
     form(
         "try",
-        "try(expressions...)",
         "The first of the expressions that can be computed without an error.",
-        Type::Any,
-        (1, MANY),
+        "expression",
+        Any,
         Form::Try,
-    ),
+    )
+    .variadic(nullable("expressions", Any))
+    .examples(&[("try({ a = 1 }.b, \"none\")", "\"none\"")]),
+    new("type", "The name of the value's type.", &[nullable("value", Any)], Text, |call| {
+        Ok(Some(match call.value(0) {
+            Value::Null if call.type_of(0) == Type::Any => Value::text("null").into(),
+            _ => Value::text(call.type_of(0).to_string()).into(),
+        }))
+    })
+    .deciding()
+    .examples(&[
+        ("type(toset([\"a\"]))", "\"set(string)\""),
+        ("type([1, \"a\"])", "\"tuple([number, string])\""),
+    ])
+    .own(),
+    new("uuid", "A new random UUID, known only at apply.", &[], Text, |call| {
+        Ok(call.scope.new_uuid().map(|uuid| Value::text(uuid).into()))
+    }),
 ];
+
+const MARKS: &str =
+    "the mark is the whole value's: a list or object with a sensitive item is itself sensitive";
 
 const fn form(
     name: &'static str,
-    signature: &'static str,
     doc: &'static str,
-    returns: Type,
-    (least, most): (usize, usize),
+    parameter: &'static str,
+    returns: super::define::Want,
     form: Form,
 ) -> FunctionInfo {
-    FunctionInfo {
-        name,
-        signature,
-        doc,
-        returns,
-        least,
-        most,
-        holes: Holes::Argument,
-        body: Body::Form(form),
-    }
+    const EXPRESSION: &[super::Parameter] = &[nullable("expression", Any)];
+    const VALUE: &[super::Parameter] = &[nullable("value", Any)];
+    let parameters = if parameter.len() == "value".len() { VALUE } else { EXPRESSION };
+    new(name, doc, parameters, returns, |_| Ok(None)).form(form)
 }
 
 fn to(call: &Arguments<'_>, ty: &Type) -> Given {
-    convert(call.value(0), ty).map(Some)
-}
-
-/// The type all items can become; anything, when there is none.
-fn item_type<'v>(items: impl Iterator<Item = &'v crate::PlanValue>) -> Type {
-    let mut types = items.filter(|item| !item.is_null()).map(type_of);
-    let Some(first) = types.next() else {
-        return Type::Any;
-    };
-    types.try_fold(first, |so_far, ty| common(&so_far, &ty)).unwrap_or(Type::Any)
+    let typed = call.typed(0);
+    if typed.value.is_null() {
+        return Ok(Some(Typed::new(Value::Null, ty)));
+    }
+    match convert_typed(&typed, ty) {
+        Ok(typed) => Ok(Some(typed)),
+        Err(why) => blame(0, why),
+    }
 }
