@@ -35,6 +35,7 @@ const CODES: CodeList = &[
     ("MLP0932", "nothing has that name"),
     ("MLP0934", "nothing in the catalogue is meant"),
     ("MLP0936", "what lies outside the project is not what was pinned"),
+    ("MLP0938", "no declaration can be written for what is imported"),
 ];
 
 /// Every code of every room with its title.

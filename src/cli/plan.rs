@@ -1,6 +1,6 @@
 //! `mlp plan`: what would change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mlp_diag::Diagnostic;
 use mlp_plan::{Mode, PlanOptions, RenderOptions, render_json, render_text};
@@ -8,7 +8,7 @@ use mlp_plan::{Mode, PlanOptions, RenderOptions, render_json, render_text};
 use super::exit::Exit;
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
-use crate::engine::{Planned, Request, make_plan, settle_left};
+use crate::engine::{Planned, Request, generated, make_plan, settle_left};
 use crate::host::{terminal, who};
 
 /// Which resources a plan is about.
@@ -46,6 +46,9 @@ pub struct Args {
     /// Write the plan to a file, for `mlp show` and `mlp apply`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write blocks for imported objects that have no declaration, to a new file of the project
+    #[arg(long, value_name = "FILE")]
+    generate_config_out: Option<PathBuf>,
     /// Exit with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
@@ -67,6 +70,11 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         (_, true) => Mode::RefreshOnly,
         _ => Mode::Apply,
     };
+    if let Some(path) = &args.generate_config_out
+        && let Err(exit) = generate(path, &args.variables, globals)
+    {
+        return exit;
+    }
     let request = Request { mode, options: args.selection.options() };
     let (compiled, planned) = match prepare(globals, &args.variables, &request) {
         Ok(prepared) => prepared,
@@ -93,6 +101,44 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         report::talk(&format!("\nThe plan is in {0}. Apply it with: mlp apply {0}", path.display()));
     }
     if args.detailed_exitcode && !planned.plan.is_empty() { Exit::Changes } else { Exit::Success }
+}
+
+/// Writes the blocks of imported objects that nothing declares.
+fn generate(path: &Path, variables: &VariableArgs, globals: &Globals) -> Result<(), Exit> {
+    let compiled = Project::read(globals, variables)
+        .compile(globals)
+        .map_err(|(diagnostics, sources)| report::diagnostics(&diagnostics, &sources, globals))?;
+    let failed = |mut diagnostics: Vec<Diagnostic>| {
+        for one in &mut diagnostics {
+            crate::engine::lower_place(one, &compiled.platform, &compiled.sources);
+        }
+        report::diagnostics(&diagnostics, &compiled.sources, globals)
+    };
+    let cannot = |why: String, help: &str| {
+        failed(vec![
+            Diagnostic::error("MLP0938", format!("`{}` {why}", path.display())).help(help.to_owned()),
+        ])
+    };
+    let there = compiled.directory.join(path);
+    if there.exists() {
+        return Err(cannot("is there already".to_owned(), "name a new file: nothing is overwritten"));
+    }
+    let runtime = report::runtime().map_err(|diagnostic| failed(vec![*diagnostic]))?;
+    let generating = generated(&compiled.platform, &*compiled.provider, &compiled.directory);
+    let generated = runtime.block_on(generating).map_err(failed)?;
+    if generated.text.is_empty() {
+        report::talk("Every imported object is declared: nothing was written.");
+        return Ok(());
+    }
+    std::fs::write(&there, &generated.text)
+        .map_err(|error| cannot(format!("cannot be written: {error}"), "name another file"))?;
+    report::diagnostics(&generated.warnings, &compiled.sources, globals);
+    report::talk(&format!(
+        "Wrote {} to {}. Look at it before it is applied.",
+        generated.addresses.join(", "),
+        path.display()
+    ));
+    Ok(())
 }
 
 /// Prints a plan for a person.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Span, one_of};
-use mlp_eval::{Outcome, PlanValue, Resolved, Scope, Traversal, convert, evaluate};
+use mlp_eval::{Outcome, PlanValue, Resolved, Scope, Traversal, evaluate};
 use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{Type, Value};
 

@@ -3,6 +3,7 @@
 mod conditions;
 mod consequences;
 mod converge;
+mod generate;
 mod lowering;
 mod native;
 pub mod outside;
@@ -16,5 +17,5 @@ mod vault;
 
 pub use converge::{Pace, Watcher, apply, converge, first_runs, settle_left};
 pub use lowering::place as lower_place;
-pub use planning::{Planned, Request, home, make_plan, publish, session_for};
+pub use planning::{Planned, Request, generated, home, make_plan, publish, session_for};
 pub use providers::{built_with, provider};

@@ -13,6 +13,7 @@ use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
 use super::conditions::{Postcondition, postconditions, preconditions};
+use super::generate::{Generated, generate};
 use super::lowering::{lower, origin, place};
 use super::refactor::{Refactored, imports, refactor, with_imports};
 use super::renames::Names;
@@ -144,6 +145,19 @@ fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -> Target {
         program: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         secrets: secrets.collect(),
     }
+}
+
+/// The blocks of what is imported and nothing declares.
+///
+/// # Errors
+/// The target cannot be reached, or nothing can be written for one of the objects.
+pub async fn generated(
+    platform: &Platform,
+    provider: &dyn Provider,
+    directory: &FsPath,
+) -> Result<Generated, Diagnostics> {
+    let (session, ..) = session_for(platform, provider, directory).await?;
+    generate(platform, provider, &*session).await
 }
 
 /// Makes a plan.
