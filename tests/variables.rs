@@ -77,7 +77,7 @@ fn an_ephemeral_value_is_in_no_plan_and_no_state() {
 #[test]
 fn instances_known_only_after_an_apply_wait_and_are_then_made() {
     let project = project(
-        "variable \"size\" {\n  default = 1\n}\ndataset \"orders\" {\n  from = \"orders.csv\"\n}\nstorage \"of\" {\n  for_each = toset([dataset.orders.version])\n}\n",
+        "variable \"size\" {\n  default = 1\n}\ndataset \"orders\" {\n  from = [\"orders.csv\"]\n}\nstorage \"of\" {\n  for_each = toset([dataset.orders.version])\n}\n",
     );
     project.write("orders.csv", "id\n1\n");
     let first = apply(&project);
@@ -91,7 +91,7 @@ fn instances_known_only_after_an_apply_wait_and_are_then_made() {
 #[test]
 fn instances_and_dynamic_blocks_become_what_they_say() {
     let project = project(
-        "variable \"size\" {\n  default = 1\n}\nlocals { names = { a = \"one\", b = \"two\" } }\nstorage \"s\" {\n  for_each    = local.names\n  description = each.value\n}\nstorage \"all\" {\n  labels = { for key, one in storage.s : key => one.description }\n}\ndataset \"d\" {\n  from    = \"d.csv\"\n  storage = storage.s[\"a\"]\n  quality {\n    dynamic \"expect\" {\n      for_each = [\"id\", \"name\"]\n      content {\n        check   = \"not_null\"\n        columns = [expect.value]\n      }\n    }\n  }\n}\n",
+        "variable \"size\" {\n  default = 1\n}\nlocals { names = { a = \"one\", b = \"two\" } }\nstorage \"s\" {\n  for_each    = local.names\n  description = each.value\n}\nstorage \"all\" {\n  labels = { for key, one in storage.s : key => one.description }\n}\ndataset \"d\" {\n  from    = [\"d.csv\"]\n  storage = storage.s[\"a\"]\n  quality {\n    dynamic \"expect\" {\n      for_each = [\"id\", \"name\"]\n      content {\n        check   = \"not_null\"\n        columns = [expect.value]\n      }\n    }\n  }\n}\n",
     );
     project.write("d.csv", "id,name\n1,x\n");
     apply(&project);
@@ -160,7 +160,7 @@ fn the_catalogue_lists_extends_and_checks() {
 fn blocks_are_written_for_what_is_imported() {
     let variable = "variable \"size\" {\n  default = 1\n}\n";
     let before = project(&format!(
-        "{variable}storage \"pond\" {{\n  pattern     = \"scan\"\n  description = \"a ${{\"\"}}b\"\n}}\ndataset \"orders\" {{\n  from    = \"orders.csv\"\n  storage = storage.pond\n  quality {{\n    expect \"positive\" {{\n      assert   = row.amount > 0\n      at_least = 0.9\n    }}\n  }}\n}}\nmodel \"m\" {{\n  aliases = [\"champion\"]\n  card    = {{ intended_use = \"tests\" }}\n}}\n"
+        "{variable}storage \"pond\" {{\n  pattern     = \"scan\"\n  description = \"a ${{\"\"}}b\"\n}}\ndataset \"orders\" {{\n  from    = [\"orders.csv\"]\n  storage = storage.pond\n  quality {{\n    expect \"positive\" {{\n      assert   = row.amount > 0\n      at_least = 0.9\n    }}\n  }}\n}}\nmodel \"m\" {{\n  aliases = [\"champion\"]\n  card    = {{ intended_use = \"tests\" }}\n}}\n"
     ));
     before.write("orders.csv", "amount\n1\n");
     apply(&before);
@@ -175,7 +175,7 @@ fn blocks_are_written_for_what_is_imported() {
     project.write("imports.mlp", &imports);
     project.mlp(&["plan"]).ended(1).says("--generate-config-out");
     let said = project.mlp(&["plan", "-generate-config-out", "made.mlp"]).ended(0);
-    said.says("Wrote dataset.orders, model.m, storage.pond")
+    said.says("Wrote storage.pond, dataset.orders, model.m")
         .says("3 to take over")
         .says("0 to add, 0 to change");
     let made = fs::read_to_string(project.directory().join("made.mlp")).unwrap();

@@ -160,7 +160,8 @@ pub fn prepare(
     let compiled = Project::read(globals, variables)
         .compile(globals)
         .map_err(|(diagnostics, sources)| report::diagnostics(&diagnostics, &sources, globals))?;
-    let planned = plan_of(&compiled, request, globals)?;
+    let mut planned = plan_of(&compiled, request, globals)?;
+    planned.plan.warnings.splice(0..0, compiled.warnings.iter().cloned());
     Ok((compiled, planned))
 }
 

@@ -46,6 +46,8 @@ pub struct Compiled {
     pub platform: Platform,
     /// The provider of the environment.
     pub provider: Box<dyn Provider>,
+    /// What is worth a word and stops nothing.
+    pub warnings: Diagnostics,
 }
 
 impl Compiled {
@@ -243,7 +245,8 @@ impl Project {
         let Some(platform) = platform.filter(|_| !failed) else { return Err((all, self.sources)) };
         match crate::engine::provider(&platform.environment.provider.0) {
             Ok(provider) => {
-                Ok(Compiled { directory: self.directory, sources: self.sources, platform, provider })
+                let (directory, sources) = (self.directory, self.sources);
+                Ok(Compiled { directory, sources, platform, provider, warnings: all })
             }
             Err(diagnostic) => Err((
                 vec![diagnostic.at(platform.environment.header, "the environment that is planned")],
