@@ -280,6 +280,79 @@ fn what_exists_is_taken_over() {
 }
 
 #[test]
+fn a_value_is_remembered_and_nothing_is_made_of_it() {
+    let project = project(
+        r#"
+variable "n" { default = 1 }
+variable "token" {
+  default   = "hunter22"
+  sensitive = true
+}
+resource "local_value" "a" {
+  input = { n = var.n, list = [1, "two"] }
+}
+resource "local_value" "b" {
+  input            = local_value.a.output.n + 1
+  triggers_replace = [var.n]
+}
+resource "local_value" "secret" { input = var.token }
+resource "local_value" "many" {
+  count = 3
+  input = "${count.index} ${local_value.b.id}"
+}
+resource "local_value" "nothing" {}
+output "b" { value = local_value.b.output }
+output "id" { value = local_value.b.id }
+output "last" { value = local_value.many[2].output }
+"#,
+    );
+    plan(&project).ended(0).says("(known after local_value.b)").says("7 to add");
+    apply(&project).says("7 added");
+    nothing_to_do(&project);
+    let told = || project.mlp(&["output", "-e", "local", "--json"]).ended(0).json();
+    let id = |told: &serde_json::Value| told["id"]["value"].as_str().unwrap().to_owned();
+    let before = told();
+    assert_eq!(before["b"]["value"], 2);
+    assert_eq!(before["last"]["value"], format!("2 {}", id(&before)));
+
+    project.edit("\"n\" { default = 1 }", "\"n\" { default = 2 }");
+    let changed = plan(&project).ended(0);
+    changed.says("1 to add, 4 to change, 1 to destroy").says("forces replacement").says("input.n = 1 -> 2");
+    apply(&project).says("local_value.b: destroyed after");
+    nothing_to_do(&project);
+    let after = told();
+    assert_eq!(after["b"]["value"], 3);
+    assert_ne!(id(&after), id(&before), "it was made anew");
+    assert_eq!(after["last"]["value"], format!("2 {}", id(&after)));
+    let home = project.directory().join(".mlp/local");
+    assert!(!home.join("values").exists(), "nothing is made outside the state");
+    let found = std::process::Command::new("grep").args(["-r", "hunter22"]).arg(&home).status().unwrap();
+    assert_eq!(found.code(), Some(1), "a sensitive value is not written down");
+    // What comes of a sensitive value may be handed on; nothing is computed from the mark that stands for it.
+    let nothing = "resource \"local_value\" \"nothing\" {}";
+    project.edit(nothing, "resource \"local_value\" \"nothing\" { input = [local_value.secret.output, \"${local_value.secret.id}!\"] }");
+    apply(&project).never_says("hunter22");
+    nothing_to_do(&project);
+    project.edit(
+        "[local_value.secret.output, \"${local_value.secret.id}!\"]",
+        "length(local_value.secret.output)",
+    );
+    plan(&project).ended(1).says("something is computed from a sensitive output").says("main.mlp:");
+    project.mlp(&["destroy", "-e", "local", "-auto-approve"]).ended(0).says("7 destroyed");
+    plan(&project).ended(0).says("7 to add");
+    project
+        .mlp(&["apply", "-e", "local", "-auto-approve"])
+        .ended(15)
+        .says("computed from a sensitive output");
+    project.edit("length(local_value.secret.output)", "1");
+    apply(&project);
+
+    project.edit("resource \"local_value\" \"nothing\"", "resource \"local_value\" \"other\"");
+    project.edit("output \"b\"", "import {\n  to = local_value.other\n  id = \"values/x\"\n}\noutput \"b\"");
+    plan(&project).ended(1).says("local_value");
+}
+
+#[test]
 fn a_native_resource_and_native_fields() {
     let project = project(
         r#"

@@ -113,6 +113,63 @@ fn what_a_program_asks_for_is_json() {
     churn.mlp(&["plan", "-e", "local", "-json"]).ended(0).json();
 }
 
+/// What every object of the format must have, by the path to it (`*` is every item of a list).
+const SARIF_REQUIRED: &[(&str, &[&str])] = &[
+    ("", &["version", "runs"]),
+    ("runs.*", &["tool", "results"]),
+    ("runs.*.tool", &["driver"]),
+    ("runs.*.tool.driver", &["name"]),
+    ("runs.*.tool.driver.rules.*", &["id", "shortDescription", "help"]),
+    ("runs.*.tool.driver.rules.*.help", &["text"]),
+    ("runs.*.invocations.*", &["executionSuccessful"]),
+    ("runs.*.results.*", &["message", "ruleId", "ruleIndex", "level", "locations"]),
+    ("runs.*.results.*.message", &["text"]),
+    ("runs.*.results.*.locations.*.physicalLocation", &["artifactLocation", "region"]),
+    ("runs.*.results.*.locations.*.physicalLocation.artifactLocation", &["uri"]),
+    (
+        "runs.*.results.*.locations.*.physicalLocation.region",
+        &["startLine", "startColumn", "endLine", "endColumn"],
+    ),
+];
+
+/// Everything at a path.
+fn at<'j>(value: &'j serde_json::Value, path: &str) -> Vec<&'j serde_json::Value> {
+    path.split('.').filter(|step| !step.is_empty()).fold(vec![value], |all, step| match step {
+        "*" => all.into_iter().flat_map(|one| one.as_array().unwrap()).collect(),
+        name => all.into_iter().map(|one| &one[name]).collect(),
+    })
+}
+
+#[test]
+fn a_code_review_gets_sarif() {
+    let scratch = project(&format!(
+        "{HEAD}storage \"s\" {{\n  patern = \"scan\"\n}}\nstorage \"s\" {{\n}}\ndataset \"d\" {{\n  storage = = 1\n}}\n"
+    ));
+    let document = mlp(scratch.path(), &["validate", "--format", "sarif"]).ended(1).json();
+    for (path, names) in SARIF_REQUIRED {
+        let found = at(&document, path);
+        assert!(!found.is_empty(), "nothing at `{path}`: {document:#}");
+        for one in found {
+            names.iter().for_each(|name| assert!(!one[name].is_null(), "`{path}` lacks `{name}`: {one:#}"));
+        }
+    }
+    let results = at(&document, "runs.*.results.*");
+    assert_eq!(results.len(), 3, "{document:#}");
+    let rules = at(&document, "runs.*.tool.driver.rules.*");
+    for result in &results {
+        let rule = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[rule]["id"], result["ruleId"]);
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+        let region = &result["locations"][0]["physicalLocation"]["region"];
+        assert!(region["startLine"].as_u64().unwrap() >= 1 && region["startColumn"].as_u64().unwrap() >= 1);
+    }
+    assert!(results.iter().any(|one| one["relatedLocations"].is_array()), "{document:#}");
+    let good = support::folder("examples/churn");
+    let document = mlp(&good, &["validate", "--format", "sarif"]).ended(0).json();
+    assert_eq!(at(&document, "runs.*.results.*").len(), 0, "{document:#}");
+    assert_eq!(mlp(&good, &["validate", "--format", "json"]).ended(0).json()["valid"], true);
+}
+
 #[test]
 fn a_new_project_is_valid_and_is_never_overwritten() {
     let scratch = tempfile::tempdir().unwrap();

@@ -429,6 +429,38 @@ pipeline "p" {
     scratch.mlp(&["run", "pipeline.p", "--fresh"]).ended(0).says("the cache of this step is off");
 }
 
+const WORDS: &str = r#"
+locals {
+  program = ["cp", "it's.txt"]
+}
+pipeline "p" {
+  params = { say = "a $HOME; b" }
+  step "plain" {
+    code    = "code"
+    run     = concat(local.program, ["kept copy.txt"])
+    outputs = {}
+  }
+  step "holes" {
+    code    = "code"
+    run     = ["sh", "-c", "printf '%s|' \"$@\" > ${output.words}", "sh", param.say, "run ${param.say}", 3, ""]
+    outputs = { words = "file" }
+  }
+}
+"#;
+
+#[test]
+fn a_command_may_be_a_program_and_its_arguments() {
+    let scratch = Scratch::new(WORDS);
+    scratch.write("code/it's.txt", "");
+    scratch.apply().ended(0);
+    scratch.run("pipeline.p").ended(0);
+    assert_eq!(written(&scratch, "holes", "words"), "a $HOME; b|run a $HOME; b|3||");
+    for wrong in ["run = 3", "run = []", "run = [[\"cp\"]]", "run = { a = 1 }", "run = \"\""] {
+        scratch.specify(&WORDS.replace("run     = concat(local.program, [\"kept copy.txt\"])", wrong));
+        scratch.refused("MLP0806", wrong, "give a line for the shell");
+    }
+}
+
 #[test]
 fn a_part_of_a_pipeline_can_be_tried_out() {
     let scratch = Scratch::new(WRITES);

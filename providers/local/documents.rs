@@ -191,6 +191,25 @@ impl Place {
     }
 }
 
+/// Removes what processes were writing to a folder when they died.
+pub(crate) fn sweep_unfinished(folder: &Path) {
+    // Where processes cannot be looked up, nobody can tell which of them died.
+    let processes = Path::new("/proc");
+    if !processes.join("self").exists() {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let writer =
+            name.to_str().and_then(|name| name.strip_suffix(".tmp")?.rsplit('.').next()?.split('-').next());
+        let writer = writer.and_then(|writer| writer.parse::<u32>().ok());
+        if writer.is_some_and(|writer| !processes.join(writer.to_string()).exists()) {
+            // What cannot be removed now is looked at again by the next apply.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Makes the names of temporary files of one process differ.
 static WRITES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
@@ -212,4 +231,25 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> 
         file.sync_data()?;
     }
     fs::rename(&temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_process_was_writing_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let dead = format!(".a.json.{}-3.tmp", ended.id());
+        let names =
+            [".a.json", "b.json", &format!(".c.json.{}-1.tmp", std::process::id()), ".d.tmp", "e.x-1.tmp"];
+        for name in names.iter().chain([&dead.as_str()]) {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        sweep_unfinished(dir.path());
+        assert!(!dir.path().join(&dead).exists());
+        assert!(names.iter().all(|name| dir.path().join(name).exists()));
+    }
 }

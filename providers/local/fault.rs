@@ -37,6 +37,14 @@ pub(crate) fn wrong(code: &str, headline: impl Into<String>, address: &str, path
 
 /// The machine refuses.
 pub(crate) fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> ProviderError {
+    use std::io::ErrorKind;
     let text = format!("cannot {doing} `{}`: {error}", path.display());
-    ProviderError::new(ErrorClass::Fatal, Diagnostic::error(codes::DOCUMENT, text).blame(Blame::Provider))
+    let help = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk, then do it again",
+        ErrorKind::PermissionDenied => "see that the directory belongs to who runs `mlp`, then do it again",
+        ErrorKind::ReadOnlyFilesystem => "mount the file system so that it can be written, then do it again",
+        _ => "see what is wrong with that path, then do it again",
+    };
+    let problem = Diagnostic::error(codes::DOCUMENT, text).blame(Blame::Provider).help(help);
+    ProviderError::new(ErrorClass::Fatal, problem)
 }

@@ -82,7 +82,7 @@ impl Fixture {
             program: "/bin/false".into(),
             secrets: BTreeMap::new(),
         };
-        let session = Local::open(&target).unwrap();
+        let session = Local::open(&target);
         let ground = Ground { target, place: Place::new(home) };
         let fixture = Self { dir, ground, session };
         fixture.score("0.8");

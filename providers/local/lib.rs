@@ -69,7 +69,7 @@ pub fn path_digest(path: &std::path::Path) -> std::io::Result<String> {
 
 /// The local provider.
 pub fn provider() -> Box<dyn Provider> {
-    Box::new(Local { resources: resources::RESOURCES.iter().map(|handler| handler.kind()).collect() })
+    Box::new(Local { resources: resources::natives().map(|native| native.kind()).collect() })
 }
 
 struct Local {
@@ -120,20 +120,12 @@ impl Provider for Local {
     }
 
     fn identity(&self, kind: &str, name: &str) -> Option<String> {
-        let folder = match kind {
-            "local_batch_endpoint" => "batch",
-            "local_dataset" => "datasets",
-            "local_directory" => "storage",
-            "local_endpoint" => "endpoints",
-            "local_model" => "models",
-            "local_pipeline" => "pipelines",
-            _ => return None,
-        };
+        let folder = resources::natives().find(|native| native.kind().name == kind)?.folder();
         Some(format!("{folder}/{name}"))
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError> {
-        Ok(Arc::new(session::Local::open(target)?))
+        Ok(Arc::new(session::Local::open(target)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs from the outside: carried out with what they need held, remembered with where they came from, listed, and
 //! recognised when the process that carried them out is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use mlp_floor::launch::{RunReport, RunStatus, close_abandoned};
@@ -85,32 +85,52 @@ fn registry(ground: &Ground) -> Fallible<Registry> {
 /// from the data of its day. Data that is not as expected ends the run before it begins, and the versions stay.
 pub(crate) fn refresh(ground: &Ground, identity: &str, reporter: &dyn Reporter) -> Fallible<()> {
     let document = ground.place.get(identity)?;
+    let mut fresh = BTreeSet::new();
     for name in datasets_of(&document.config) {
-        let identity = format!("datasets/{name}");
-        let Found::Document(before) = ground.place.find(&identity)? else { continue };
-        let has_sources = before.config.field("sources").and_then(KnownValue::as_list);
-        let (Some(handler), false) = (handler(&before.kind), has_sources.is_none_or(<[_]>::is_empty)) else {
-            continue;
-        };
-        let _lock = holds::changing(&ground.place)?;
-        let mut config = before.config.as_object().cloned().unwrap_or_default();
-        // What a plan saw binds an apply; here it is the present that counts.
-        config.remove("source_digest");
-        let config = KnownValue::Object(config.into());
-        let resolved = handler.realise(ground, Some(&before), &config, reporter)?;
-        if resolved != before.resolved {
-            let digest =
-                resolved.get("source_digest").and_then(|digest| digest.as_str()).map(KnownValue::text);
-            let mut config = before.config.as_object().cloned().unwrap_or_default();
-            if let Some(digest) = digest {
-                config.insert("source_digest".into(), digest);
-            }
-            let config = KnownValue::Object(config.into());
-            let after = Document::new(&ground.target, &before.kind, config, resolved);
-            ground.place.put(&identity, &after)?;
-        }
+        refresh_dataset(ground, &name, &mut fresh, reporter)?;
     }
     Ok(())
+}
+
+/// What a plan saw of a dataset's sources binds an apply; where nobody planned it is the present that counts.
+const SEEN: [&str; 3] = ["source_digest", "source_mark", "upstream"];
+
+/// A new version of a dataset, of what it is made from first.
+fn refresh_dataset(
+    ground: &Ground,
+    name: &str,
+    fresh: &mut BTreeSet<String>,
+    reporter: &dyn Reporter,
+) -> Fallible<()> {
+    if !fresh.insert(name.to_owned()) {
+        return Ok(());
+    }
+    let identity = format!("datasets/{name}");
+    let Found::Document(before) = ground.place.find(&identity)? else { return Ok(()) };
+    let listed = |field: &str| before.config.field(field).and_then(KnownValue::as_list).unwrap_or_default();
+    for upstream in listed("sources").iter().filter_map(|source| text(source, "dataset")) {
+        refresh_dataset(ground, upstream, fresh, reporter)?;
+    }
+    let Some(handler) = handler(&before.kind) else { return Ok(()) };
+    if listed("sources").is_empty() && listed("outside").is_empty() {
+        return Ok(());
+    }
+    let _lock = holds::changing(&ground.place)?;
+    let mut config = before.config.as_object().cloned().unwrap_or_default();
+    SEEN.iter().for_each(|field| drop(config.remove(*field)));
+    let resolved =
+        handler.realise(ground, Some(&before), &KnownValue::Object(config.clone().into()), reporter)?;
+    if resolved == before.resolved {
+        return Ok(());
+    }
+    for field in SEEN {
+        let found = resolved.get(field).filter(|found| !found.is_null());
+        if let Some(Ok(found)) = found.map(KnownValue::from_json) {
+            config.insert(field.into(), found);
+        }
+    }
+    let after = Document::new(&ground.target, &before.kind, KnownValue::Object(config.into()), resolved);
+    ground.place.put(&identity, &after)
 }
 
 fn datasets_of(config: &KnownValue) -> Vec<String> {
@@ -307,5 +327,45 @@ mod tests {
         assert_eq!(refused.diagnostic.subject.as_ref().unwrap().address, "dataset.d");
         assert_eq!(dataset(), second, "nothing half-made");
         assert!(fixture.session.runs(None, 10).await.unwrap().unwrap().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_triggered_run_reads_what_lies_outside_and_what_is_made_of_it() {
+        let fixture = Fixture::new(json!({})).await;
+        let insert = |sql: &str| {
+            let script =
+                "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.executescript(sys.argv[2])";
+            let file = fixture.project().join("shop.db");
+            let done = std::process::Command::new("python3").args(["-c", script]).arg(file).arg(sql).status();
+            assert!(done.unwrap().success());
+        };
+        insert("CREATE TABLE a (id INTEGER, at TEXT); INSERT INTO a VALUES (1, '2026-01-01')");
+        let tables = json!([{ "name": "a", "cursor": "at" }]);
+        let config = json!({
+            "address": "dataset.a", "version": "content",
+            "outside": [{ "kind": "sqlite", "source": "source.shop", "uri": "shop.db", "tables": tables }],
+        });
+        fixture.put("local_dataset", "datasets/a", KnownValue::from_json(&config).unwrap()).await;
+        let config = json!({ "address": "dataset.b", "version": "content", "sources": [{ "dataset": "a" }] });
+        fixture.put("local_dataset", "datasets/b", KnownValue::from_json(&config).unwrap()).await;
+        let mut pipeline = fixture.ground.place.get(PIPELINE).unwrap();
+        let step = json!({ "s": { "inputs": { "data": { "dataset": "b", "type": "table" } } } });
+        let config = json!({ "address": "pipeline.train", "step": step });
+        pipeline.config = KnownValue::from_json(&config).unwrap();
+        fixture.ground.place.put(PIPELINE, &pipeline).unwrap();
+        let dataset = |name: &str| fixture.ground.place.get(&format!("datasets/{name}")).unwrap();
+        let first = (dataset("a"), dataset("b"));
+        refresh(&fixture.ground, PIPELINE, &Deaf).unwrap();
+        assert_eq!((dataset("a").resolved, dataset("b").resolved), (first.0.resolved, first.1.resolved));
+
+        insert("INSERT INTO a VALUES (2, '2026-01-02')");
+        refresh(&fixture.ground, PIPELINE, &Deaf).unwrap();
+        for name in ["a", "b"] {
+            assert_eq!(dataset(name).resolved["rows"], 2, "dataset.{name}");
+        }
+        let mark = dataset("a").config.field("source_mark").cloned().unwrap();
+        assert_eq!(mark.as_text(), dataset("a").resolved["source_mark"].as_str());
+        let upstream = dataset("b").config.field("upstream").map(KnownValue::to_plain_json);
+        assert_eq!(upstream.as_ref(), Some(&dataset("b").resolved["upstream"]));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use mlp_provider::{
@@ -12,30 +13,30 @@ use mlp_provider::{
 
 use crate::codes;
 use crate::collect;
-use crate::documents::{Document, Found, Place};
+use crate::documents::{Document, Found, Place, sweep_unfinished};
 use crate::fault::{Fallible, io, wrong};
 use crate::mlp_diag::Subject;
 use crate::mlp_value::{KnownValue, ResourceId, units};
-use crate::resources::{Ground, Handler, handler};
+use crate::resources::{Ground, Handler, REMEMBERED, handler, natives};
 use crate::supervisor::protocol::{Ask, RolloutReport};
 use crate::supervisor::{Variables, client, find_version, take_captured};
 
 /// A session on this machine.
 pub(crate) struct Local {
     ground: Ground,
+    /// Set once what earlier processes left half written is gone.
+    swept: Once,
 }
 
 impl Local {
-    pub(crate) fn open(target: &Target) -> Fallible<Self> {
-        let home = PathBuf::from(&target.home);
-        std::fs::create_dir_all(&home).map_err(|error| io("create", &home, &error))?;
-        Ok(Self { ground: Ground { target: target.clone(), place: Place::new(home) } })
+    /// Makes nothing: a plan only looks.
+    pub(crate) fn open(target: &Target) -> Self {
+        let place = Place::new(PathBuf::from(&target.home));
+        Self { ground: Ground { target: target.clone(), place }, swept: Once::new() }
     }
 
     fn handler(resource: &str) -> Fallible<&'static dyn Handler> {
-        handler(resource).ok_or_else(|| {
-            wrong(codes::REFUSED, format!("the local provider has no `{resource}`"), resource, "")
-        })
+        handler(resource).ok_or_else(|| unknown_kind(resource))
     }
 
     fn look(&self, resource: &str, identity: &str) -> Fallible<Seen> {
@@ -69,6 +70,8 @@ impl Local {
 
     fn change(&self, call: &Call, reporter: &dyn Reporter) -> Fallible<()> {
         let _lock = crate::holds::changing(&self.ground.place)?;
+        let home = &self.ground.place.home;
+        self.swept.call_once(|| natives().for_each(|kind| sweep_unfinished(&home.join(kind.folder()))));
         let handler = Self::handler(&call.resource)?;
         let before = match self.ground.place.find(&call.identity)? {
             Found::Document(document) => Some(document),
@@ -77,14 +80,7 @@ impl Local {
         if call.kind == CallKind::Delete {
             return self.delete(call, handler, before.as_deref());
         }
-        let config = call.body.known().map_err(|hole| {
-            wrong(
-                codes::VALUE,
-                format!("a value is not known: it waits for {}", hole.after.join(", ")),
-                &call.identity,
-                "",
-            )
-        })?;
+        let config = known(call)?;
         let resolved = handler.realise(&self.ground, before.as_deref(), &config, reporter)?;
         let document = Document::new(&self.ground.target, &call.resource, config, resolved);
         self.ground.place.put(&call.identity, &document)?;
@@ -167,6 +163,18 @@ impl Local {
     }
 }
 
+fn unknown_kind(resource: &str) -> ProviderError {
+    wrong(codes::REFUSED, format!("the local provider makes no `{resource}`"), resource, "")
+}
+
+/// The body of a call, in which no hole is left.
+fn known(call: &Call) -> Fallible<KnownValue> {
+    call.body.known().map_err(|hole| {
+        let waits = format!("a value is not known: it waits for {}", hole.after.join(", "));
+        wrong(codes::VALUE, waits, &call.identity, "")
+    })
+}
+
 /// The place in the declaration that a native one comes from: the nodes of a graph are variants of its endpoint.
 fn declared(document: &Document, subject: Subject) -> Subject {
     let name = subject.path.strip_prefix("variant.").map(str::to_owned);
@@ -198,6 +206,17 @@ impl Session for Local {
 
     async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError> {
         self.change(call, reporter)
+    }
+
+    async fn remember(
+        &self,
+        call: &Call,
+        before: Option<&KnownValue>,
+        key: &str,
+    ) -> Result<KnownValue, ProviderError> {
+        let kind = REMEMBERED.iter().find(|kind| kind.kind().name == call.resource);
+        let kind = kind.ok_or_else(|| unknown_kind(&call.resource))?;
+        Ok(KnownValue::object(kind.outputs(&known(call)?, before, key)))
     }
 
     async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {

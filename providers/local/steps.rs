@@ -319,12 +319,43 @@ fn binding(
     Ok(InputBinding::Absent)
 }
 
-/// The command as text and holes.
+/// The command as text and holes. A list is a program with its arguments, each of which is one word to the shell.
 fn segments(run: &KnownValue) -> Vec<Segment> {
-    let Some(quoted) = Quoted::of(run) else {
-        return vec![Segment::Literal(run.as_text().unwrap_or_default().to_owned())];
-    };
-    match &quoted.expr.node {
+    let plain = |value: &KnownValue| value.as_text().map_or_else(|| plain_text(value), str::to_owned);
+    match Quoted::of(run) {
+        None => match run.as_list() {
+            Some(words) => spaced(words.iter().map(|word| vec![Segment::Word(plain(word))])),
+            None => vec![Segment::Literal(plain(run))],
+        },
+        Some(Quoted { expr: Expr { node: Node::List { items }, .. }, .. }) => {
+            let word = |segment| match segment {
+                Segment::Literal(text) => Segment::Word(text),
+                hole => hole,
+            };
+            spaced(items.iter().map(|item| pieces(item).into_iter().map(word).collect()))
+        }
+        Some(quoted) => pieces(&quoted.expr),
+    }
+}
+
+/// Words with a blank between them.
+fn spaced(words: impl Iterator<Item = Vec<Segment>>) -> Vec<Segment> {
+    let mut line = Vec::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(Segment::Literal(" ".to_owned()));
+        }
+        line.extend(word);
+    }
+    line
+}
+
+fn plain_text(value: &KnownValue) -> String {
+    value.to_plain_json().to_string()
+}
+
+fn pieces(expr: &Expr) -> Vec<Segment> {
+    match &expr.node {
         Node::Template { parts } => parts
             .iter()
             .filter_map(|part| match part {
@@ -333,14 +364,14 @@ fn segments(run: &KnownValue) -> Vec<Segment> {
                 _ => None,
             })
             .collect(),
-        _ => segment(&quoted.expr).into_iter().collect(),
+        _ => segment(expr).into_iter().collect(),
     }
 }
 
 fn segment(expr: &Expr) -> Option<Segment> {
     match &expr.node {
         Node::Literal { value: KnownValue::Text(text) } => Some(Segment::Literal(text.to_string())),
-        Node::Literal { value } => Some(Segment::Literal(value.to_plain_json().to_string())),
+        Node::Literal { value } => Some(Segment::Literal(plain_text(value))),
         Node::Traverse { traversal } => {
             let word = gate::first_word(traversal)?;
             match (traversal.root.as_ref(), word.as_str()) {

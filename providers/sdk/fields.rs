@@ -16,6 +16,9 @@ pub struct ResourceKind {
     pub fields: Vec<Field>,
     /// Whether destroying it loses data, for `protect` and the list that `destroy` prints.
     pub stateful: bool,
+    /// Whether nothing is made of it outside: what is remembered is all there is.
+    #[serde(default)]
+    pub in_state: bool,
 }
 
 /// A native field.
@@ -107,13 +110,27 @@ pub enum Ownership {
 impl ResourceKind {
     /// A kind.
     pub fn new(name: &str, doc: &str, fields: Vec<Field>) -> Self {
-        Self { name: name.into(), doc: doc.into(), schema_version: 1, fields, stateful: false }
+        Self {
+            name: name.into(),
+            doc: doc.into(),
+            schema_version: 1,
+            fields,
+            stateful: false,
+            in_state: false,
+        }
     }
 
     /// Destroying it loses data.
     #[must_use]
     pub fn stateful(mut self) -> Self {
         self.stateful = true;
+        self
+    }
+
+    /// Nothing outside is made of it: what is remembered is all there is.
+    #[must_use]
+    pub fn in_state(mut self) -> Self {
+        self.in_state = true;
         self
     }
 

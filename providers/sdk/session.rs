@@ -283,6 +283,21 @@ pub trait Session: Send + Sync {
     /// The call failed, or its outcome is not known (`Transient`).
     async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError>;
 
+    /// What an object of a kind that lives in the state alone (`ResourceKind::in_state`) tells others; no other call reads or
+    /// changes it. `before` is what it told so far, none where it is new; `key` names this change and no other.
+    ///
+    /// # Errors
+    /// It cannot be what the call asks for.
+    async fn remember(
+        &self,
+        call: &Call,
+        before: Option<&KnownValue>,
+        key: &str,
+    ) -> Result<KnownValue, ProviderError> {
+        let _ = (call, before, key);
+        Ok(KnownValue::object::<&str>([]))
+    }
+
     /// Whether an object is ready.
     ///
     /// # Errors

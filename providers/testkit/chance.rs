@@ -158,3 +158,67 @@ impl Crash {
         let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
     }
 }
+
+/// A process that stands still at its n-th look or call for as long as it is not let go, and then goes on as if nothing had
+/// happened: its machine slept, or somebody stopped it.
+#[derive(Debug)]
+pub struct Stall {
+    left: Mutex<Option<u64>>,
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Runs,
+    Stands,
+    Goes,
+}
+
+impl Stall {
+    /// Stands still at the n-th act from zero.
+    pub fn at(acts: u64) -> Self {
+        Self { left: Mutex::new(Some(acts)), phase: watch::Sender::new(Phase::Runs) }
+    }
+
+    /// Never stands still.
+    pub fn never() -> Self {
+        Self { left: Mutex::new(None), phase: watch::Sender::new(Phase::Runs) }
+    }
+
+    /// Whether it stands still, or did.
+    pub fn stood(&self) -> bool {
+        *self.phase.borrow() != Phase::Runs
+    }
+
+    /// Whether it was let go.
+    pub fn goes(&self) -> bool {
+        *self.phase.borrow() == Phase::Goes
+    }
+
+    /// Counts an act, and returns once the process may go on.
+    pub async fn pass(&self) {
+        {
+            let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            match left.as_mut() {
+                None => {}
+                Some(0) => {
+                    *left = None;
+                    self.phase.send_replace(Phase::Stands);
+                }
+                Some(left) => *left -= 1,
+            }
+        }
+        // The sender lives as long as `self`, so waiting only ends with the release.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase != Phase::Stands).await;
+    }
+
+    /// Waits until it stands still.
+    pub async fn stands(&self) {
+        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Stands).await;
+    }
+
+    /// Lets it go on.
+    pub fn release(&self) {
+        self.phase.send_replace(Phase::Goes);
+    }
+}

@@ -12,7 +12,7 @@ use mlp_provider::{
 };
 
 use crate::chance::Fault;
-use crate::{Crash, Moment, World};
+use crate::{Crash, Moment, Stall, World};
 
 /// A provider whose target is a [`World`]; its one kind is `sim_object`.
 pub struct Sim {
@@ -36,7 +36,13 @@ impl Sim {
 
     /// A session of a process that dies as `crash` says.
     pub fn session(&self, crash: Arc<Crash>) -> Arc<SimSession> {
-        Arc::new(SimSession { world: self.world.clone(), crash })
+        self.stalling(crash, Arc::new(Stall::never()))
+    }
+
+    /// A session of a process that may stand still, too.
+    pub fn stalling(&self, crash: Arc<Crash>, stall: Arc<Stall>) -> Arc<SimSession> {
+        let number = self.world.lock().session();
+        Arc::new(SimSession { world: self.world.clone(), number, crash, stall })
     }
 
     /// Only what changes is sent; what is no longer asked for is sent as null.
@@ -102,7 +108,10 @@ impl Provider for Sim {
 /// The doing half over a [`World`].
 pub struct SimSession {
     world: World,
+    /// Its number, and how many calls there were before it.
+    number: (usize, usize),
     crash: Arc<Crash>,
+    stall: Arc<Stall>,
 }
 
 fn error(class: ErrorClass, headline: impl Into<String>) -> ProviderError {
@@ -114,6 +123,11 @@ fn dead() -> ProviderError {
 }
 
 impl SimSession {
+    /// What its calls are known by.
+    pub fn number(&self) -> usize {
+        self.number.0
+    }
+
     fn look<T>(&self, operation: &str, identity: &str, look: impl FnOnce() -> T) -> Result<T, ProviderError> {
         if self.crash.is_gone() {
             return Err(dead());
@@ -131,11 +145,14 @@ impl SimSession {
 impl Session for SimSession {
     async fn read(&self, _resource: &str, identity: &str) -> Result<Seen, ProviderError> {
         tokio::task::yield_now().await;
+        self.stall.pass().await;
         self.look("read", identity, || self.world.lock().look(identity))
     }
 
     async fn perform(&self, call: &Call, _reporter: &dyn Reporter) -> Result<(), ProviderError> {
         tokio::task::yield_now().await;
+        let meant_before = !self.stall.goes();
+        self.stall.pass().await;
         let Ok(body) = call.body.known() else {
             return Err(error(ErrorClass::Invalid, "the call has a hole"));
         };
@@ -144,6 +161,10 @@ impl Session for SimSession {
             return Err(dead());
         }
         let mut inner = self.world.lock();
+        // What was meant before it stood still: a call says for which state of the object.
+        if meant_before && self.stall.stood() && inner.is_contested(&call.identity, self.number) {
+            return Err(error(ErrorClass::Conflict, "somebody else changed it meanwhile"));
+        }
         let mut dice = inner.dice(&call.operation, &call.identity);
         let fault = inner.faults.of_call(&mut dice);
         match fault {
@@ -155,10 +176,10 @@ impl Session for SimSession {
         let lag = if fault == Fault::Lost { 0 } else { dice.below(inner.faults.stale + 1) };
         let slow = dice.below(inner.faults.slow + 1);
         let refused = |why: String| error(ErrorClass::Invalid, why);
-        inner.effect(call, &body, lag, slow).map_err(refused)?;
+        inner.effect((self.number.0, call), &body, lag, slow).map_err(refused)?;
         // A target tells the second delivery of a create by its number, and answers as to the first.
         if fault == Fault::Twice && call.kind != CallKind::Create {
-            inner.effect(call, &body, lag, slow).map_err(refused)?;
+            inner.effect((self.number.0, call), &body, lag, slow).map_err(refused)?;
         }
         match (moment, fault) {
             (Moment::After, _) => Err(dead()),
@@ -169,6 +190,7 @@ impl Session for SimSession {
 
     async fn ready(&self, _resource: &str, identity: &str) -> Result<Ready, ProviderError> {
         tokio::task::yield_now().await;
+        self.stall.pass().await;
         Ok(match self.look("ready", identity, || self.world.lock().is_ready(identity))? {
             Some(true) => Ready::Yes,
             Some(false) => Ready::Wait("starting".to_owned()),

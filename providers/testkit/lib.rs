@@ -6,7 +6,7 @@ mod fake;
 mod questions;
 mod world;
 
-pub use chance::{Crash, Dice, Faults, Moment};
+pub use chance::{Crash, Dice, Faults, Moment, Stall};
 pub use fake::{Sim, SimSession};
 pub use mlp_provider;
 pub use questions::{Failure, Sample, ask};

@@ -18,6 +18,8 @@ pub struct RecordedCall {
     pub identity: String,
     /// Fields it sent.
     pub fields: Vec<String>,
+    /// The session it came from.
+    pub session: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +42,7 @@ pub(crate) struct Inner {
     creates: BTreeMap<String, u64>,
     attempts: BTreeMap<(String, String), u64>,
     calls: Vec<RecordedCall>,
+    sessions: usize,
     violations: Vec<String>,
     wanted: BTreeSet<String>,
     pub(crate) faults: Faults,
@@ -174,17 +177,28 @@ impl Inner {
         Some(!wait)
     }
 
+    /// A number for a new session, and how many calls there were before it.
+    pub(crate) fn session(&mut self) -> (usize, usize) {
+        self.sessions += 1;
+        (self.sessions, self.calls.len())
+    }
+
+    /// Whether another session has changed an object since so many calls.
+    pub(crate) fn is_contested(&self, identity: &str, (session, since): (usize, usize)) -> bool {
+        self.calls.iter().skip(since).any(|call| call.identity == identity && call.session != session)
+    }
+
     /// Does what the call says; `lag` looks will not see it, and it is ready after `slow` looks.
     pub(crate) fn effect(
         &mut self,
-        call: &Call,
+        (session, call): (usize, &Call),
         body: &KnownValue,
         lag: u64,
         slow: u64,
     ) -> Result<(), String> {
         let identity = call.identity.clone();
         let fields = body.as_object().into_iter().flatten().map(|(name, _)| name.to_string()).collect();
-        self.calls.push(RecordedCall { kind: call.kind, identity: identity.clone(), fields });
+        self.calls.push(RecordedCall { kind: call.kind, identity: identity.clone(), fields, session });
         let alive = self.objects.get(&identity).cloned();
         let before = alive.as_ref().map(|object| seen(&identity, object));
         match (call.kind, alive) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use mlp_plan::mlp_provider::Session;
 use mlp_plan::mlp_provider::mlp_diag::{Blame, Diagnostic};
 use mlp_plan::mlp_state::Writer;
-use mlp_plan::{Plan, PlanStep};
+use mlp_plan::{Action, Plan, PlanStep};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::step::{Shared, carry_out};
@@ -106,7 +106,7 @@ impl Course {
             let Some(number) = self.ready.pop_first() else { return };
             let Some(step) = self.steps.get(&number).cloned() else { continue };
             let shared = self.shared.clone();
-            let (resource, action) = (step.resource.clone(), step.action);
+            let (resource, action) = (step.resource.clone(), said(&step));
             shared.reporter.event(ApplyEvent::Started { step: number, resource, action });
             let task = self.running.spawn(async move { (number, carry_out(&shared, &step).await) });
             self.tasks.insert(task.id(), number);
@@ -141,7 +141,7 @@ impl Course {
 
     fn done(&mut self, step: &PlanStep) {
         self.outcome.done.push(step.number);
-        let (resource, action) = (step.resource.clone(), step.action);
+        let (resource, action) = (step.resource.clone(), said(step));
         self.shared.reporter.event(ApplyEvent::Done { step: step.number, resource, action });
         for next in self.dependants.get(&step.number).into_iter().flatten() {
             let Some(left) = self.waiting.get_mut(next) else { continue };
@@ -184,5 +184,13 @@ impl Course {
             "what it comes after never ended"
         };
         rest.into_iter().for_each(|number| self.skip(number, why));
+    }
+}
+
+/// What a step does, for people: the two halves of a replacement are an end and a beginning.
+fn said(step: &PlanStep) -> Action {
+    match (step.action, &step.record) {
+        (Action::Replace, None) => Action::Delete,
+        (action, _) => action,
     }
 }

@@ -45,13 +45,20 @@ async fn settle_one(
         entry = match (seen, &left.record) {
             (Seen::Absent, None) => (None, Some(left.resource.clone())),
             (Seen::Present(observed), Some(record)) => (found(kinds, known, record, &observed)?, None),
-            // Not made after all, or not ended after all: the next plan sees that by itself.
+            // Not made so far. The call may be on its way all the same, so its name is kept until a plan has looked again.
+            (Seen::Absent, Some(record)) if known.is_none() => (Some(Box::new(missing(record))), None),
+            // Not changed after all, or not ended after all: the next plan sees that by itself.
             _ => (None, None),
         };
     }
     let (put, remove) = entry;
     let settle = Entry::Settle { apply: left.apply.clone(), step: left.step, call: left.call, put, remove };
     journal.begin(&settle).map_err(Box::new)
+}
+
+fn missing(record: &Record) -> Record {
+    let reason = "an apply broke off while making it, and it was not there".into();
+    Record { status: Status::Tainted { reason }, ..record.clone() }
 }
 
 fn found(

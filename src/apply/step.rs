@@ -56,6 +56,10 @@ impl Shared {
         self.options.kinds.iter().find(|kind| kind.name == name)
     }
 
+    fn is_in_state(&self, step: &PlanStep) -> bool {
+        self.kind(&step.kind).is_some_and(|kind| kind.in_state)
+    }
+
     fn outputs(&self, address: &Address) -> Option<PlanValue> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.outputs(address).map(|outputs| outputs.lift())
@@ -144,8 +148,15 @@ impl Shared {
 /// Stands for no call of a step, but for what is remembered before the first.
 const DEPOSING: u32 = u32::MAX - 1;
 
-/// Carries out one step.
+/// Carries out one step. What goes wrong is said of its resource, unless it is known more exactly.
 pub(crate) async fn carry_out(shared: &Shared, step: &PlanStep) -> Result<()> {
+    attempt(shared, step).await.map_err(|problem| {
+        let placed = problem.subject.is_some() || !problem.labels.is_empty();
+        if placed { problem } else { Box::new(problem.on(&step.resource, "")) }
+    })
+}
+
+async fn attempt(shared: &Shared, step: &PlanStep) -> Result<()> {
     if let Some(from) = &step.moved_from {
         shared.renamed(step, from)?;
     }
@@ -167,6 +178,9 @@ fn is_new(step: &PlanStep) -> bool {
 }
 
 async fn make(shared: &Shared, step: &PlanStep, asked: &Filled) -> Result<()> {
+    if shared.is_in_state(step) {
+        return keep(shared, step, asked).await;
+    }
     let last = step.calls.len().saturating_sub(1);
     let outputs = || step.outputs.clone().unwrap_or_else(|| Value::object::<&str>([]));
     let tainted = |reason: &str| Status::Tainted { reason: reason.to_owned() };
@@ -200,7 +214,30 @@ async fn make(shared: &Shared, step: &PlanStep, asked: &Filled) -> Result<()> {
     shared.remember(step.number, u32::try_from(last).unwrap_or(u32::MAX), done, None)
 }
 
+/// What nothing is made of outside needs no `begin`: remembering it is all that is done.
+async fn keep(shared: &Shared, step: &PlanStep, asked: &Filled) -> Result<()> {
+    let mut outputs = step.outputs.clone().unwrap_or_else(|| Value::object::<&str>([]));
+    if let Some(call) = step.calls.first() {
+        let call = Call { body: asked.value.lift(), ..call.clone() };
+        let before = step.outputs.as_ref().filter(|_| !is_new(step));
+        let told = shared.session.remember(&call, before, &call_key(shared, step, 0)).await;
+        outputs = told.map_err(|error| error.diagnostic)?;
+    }
+    let record = step.record.as_ref();
+    let done = record.map(|template| template.record(asked.value.clone(), outputs, Status::Ready));
+    shared.remember(step.number, 0, done, None)
+}
+
+/// What names one call of one plan, and no other.
+fn call_key(shared: &Shared, step: &PlanStep, index: u32) -> String {
+    format!("{}-{}-{index}", shared.plan_digest.get(..16).unwrap_or_default(), step.number)
+}
+
 async fn end(shared: &Shared, step: &PlanStep) -> Result<()> {
+    let ended = step.deposed.as_ref().unwrap_or(&step.resource).clone();
+    if shared.is_in_state(step) {
+        return shared.remember(step.number, 0, None, Some(ended));
+    }
     let last = step.calls.len().saturating_sub(1);
     for (index, call) in (0u32..).zip(&step.calls) {
         journalled(shared, step, index, call, None).await?;
@@ -211,7 +248,6 @@ async fn end(shared: &Shared, step: &PlanStep) -> Result<()> {
     if !step.calls.is_empty() {
         until_gone(shared, step).await?;
     }
-    let ended = step.deposed.as_ref().unwrap_or(&step.resource).clone();
     shared.remember(step.number, u32::try_from(last).unwrap_or(u32::MAX), None, Some(ended))
 }
 
@@ -236,7 +272,7 @@ async fn journalled(
         },
         operation: call.operation.clone(),
         call_digest: blake3::hash(&json).to_hex().to_string(),
-        key: format!("{}-{}-{index}", shared.plan_digest.get(..16).unwrap_or_default(), step.number),
+        key: call_key(shared, step, index),
         record,
     };
     let journal = shared.journal.clone();
@@ -280,6 +316,8 @@ async fn perform(
         if !backoff.wait().await {
             return Err((given_up(step, *error.diagnostic), uncertain));
         }
+        // The wait may have outlasted the lease, and whoever has it now may have done this already.
+        shared.journal.renew().map_err(|problem| (Box::new(problem), uncertain))?;
     }
 }
 

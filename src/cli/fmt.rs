@@ -100,7 +100,7 @@ fn one(path: &Path, args: &Args, globals: &Globals) -> Exit {
         Ok(text) => text,
         Err(diagnostic) => return report::diagnostics(&[*diagnostic], &SourceMap::default(), globals),
     };
-    let name = path.display().to_string();
+    let name = path.strip_prefix(".").unwrap_or(path).display().to_string();
     let formatted = match formatted(&name, &text, globals) {
         Ok(formatted) => formatted,
         Err(exit) => return exit,

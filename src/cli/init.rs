@@ -101,6 +101,14 @@ fn begin(directory: &Path, name: Option<&str>) -> Result<PathBuf, Box<Diagnostic
     std::fs::create_dir_all(directory).map_err(|error| {
         fail(format!("`{}` cannot be made: {error}", directory.display()), "name another directory")
     })?;
+    // All files of a directory are one project, and it has one `project` block.
+    let there = crate::host::files::with_ending(directory, ".mlp")?;
+    if let Some(file) = there.first().and_then(|path| path.file_name()) {
+        return Err(fail(
+            format!("there is a specification already: `{}`", file.to_string_lossy()),
+            "name another directory with -C; mlp init never overwrites a file",
+        ));
+    }
     let whole = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
     let from_directory =
         whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

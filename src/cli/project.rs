@@ -162,6 +162,11 @@ impl Project {
         });
     }
 
+    /// Whether there is nothing to check.
+    pub fn is_empty(&self) -> bool {
+        self.trees.is_empty()
+    }
+
     /// The environments it declares.
     pub fn environments(&self) -> Vec<String> {
         environments(&self.trees.iter().collect::<Vec<_>>())

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use mlp_diag::{Diagnostic, SourceMap, render_json, render_text};
+use mlp_diag::{Diagnostic, Severity, SourceMap, render_json, render_text};
 use serde_json::json;
 
 use super::Globals;
@@ -41,7 +41,7 @@ pub fn diagnostics(all: &[Diagnostic], sources: &SourceMap, globals: &Globals) -
         talk("");
     }
     let errors = all.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    let warnings = all.len() - errors;
+    let warnings = all.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).count();
     match (errors, warnings) {
         (0, _) => {}
         (errors, 0) => talk(&count(errors, "error")),

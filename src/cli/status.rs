@@ -33,13 +33,15 @@ pub fn print(compiled: &Compiled, globals: &Globals) -> Exit {
                 .state
                 .resources
                 .values()
+                .filter(|record| !compiled.provider.resource(&record.kind).is_some_and(|kind| kind.in_state))
                 .map(|record| (record.id.clone(), record.kind.clone(), record.identity.clone()))
                 .collect();
-            session.status(&resources).await.map_err(|error| vec![*error.diagnostic])
+            let entries = session.status(&resources).await.map_err(|error| vec![*error.diagnostic])?;
+            Ok((entries, loaded.state.resources.is_empty()))
         })
     });
-    let entries = match asked {
-        Ok(entries) => entries,
+    let (entries, nothing) = match asked {
+        Ok(answer) => answer,
         Err(diagnostics) => return report::diagnostics(&diagnostics, &compiled.sources, globals),
     };
     if globals.json {
@@ -58,7 +60,7 @@ pub fn print(compiled: &Compiled, globals: &Globals) -> Exit {
         "\n{} in {} (provider.{kind}.{name})\n\n",
         compiled.platform.project.name, environment.name
     ));
-    if entries.is_empty() {
+    if nothing {
         report::data("Nothing is applied yet: `mlp up` begins.\n");
         return Exit::Success;
     }

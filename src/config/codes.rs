@@ -21,12 +21,12 @@ pub const CODES: mlp_diag::CodeList = &[
     (MEMBER, "a name that the declaration does not own"),
     (SCOPE, "a name that is not in scope"),
     (VERSION, "written for another version of mlp"),
-    (RESERVED, "a reserved attribute name"),
     (MODULE, "a module that cannot be used so"),
     (LOOK_UP, "a look-up that finds nothing"),
     (OTHERS_OUTPUT, "an output of another project that cannot be used"),
     (EPHEMERAL, "a value that must not be kept where it would be"),
     (CATALOG, "hardware that nobody knows, or that may be several things"),
+    (ELSEWHERE, "a declaration that this environment does not have"),
 ];
 
 pub(crate) const UNKNOWN_BLOCK: &str = "MLP0301";
@@ -48,9 +48,9 @@ pub(crate) const PARTIAL: &str = "MLP0316";
 pub(crate) const MEMBER: &str = "MLP0317";
 pub(crate) const SCOPE: &str = "MLP0318";
 pub(crate) const VERSION: &str = "MLP0319";
-pub(crate) const RESERVED: &str = "MLP0320";
 pub(crate) const MODULE: &str = "MLP0321";
 pub(crate) const LOOK_UP: &str = "MLP0322";
 pub(crate) const OTHERS_OUTPUT: &str = "MLP0323";
 pub(crate) const EPHEMERAL: &str = "MLP0325";
 pub(crate) const CATALOG: &str = "MLP0324";
+pub(crate) const ELSEWHERE: &str = "MLP0330";

@@ -90,6 +90,8 @@ pub(crate) struct Evaluator<'t> {
     /// Addresses declared for other environments only, and why they are not here.
     pub(crate) elsewhere: BTreeMap<Address, String>,
     pub(crate) environments: BTreeSet<String>,
+    /// Kinds of which a block lacks its name.
+    pub(crate) nameless: BTreeSet<String>,
     /// The project's own room first, then those of modules.
     pub(crate) rooms: Vec<Room<'t>>,
     /// Native kinds that `resource` blocks declare: their names start a traversal too.
@@ -144,6 +146,7 @@ impl<'t> Evaluator<'t> {
             deferred: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             environments: BTreeSet::new(),
+            nameless: BTreeSet::new(),
             rooms: vec![Room {
                 module: Vec::new(),
                 directory: ".".to_owned(),

@@ -10,6 +10,9 @@ use mlp_value::KnownValue;
 /// The key that marks such a call in a value.
 pub(crate) const CALL: &str = "$call";
 
+/// The name that stands for what could not be read.
+pub(crate) const BROKEN: &str = "$broken";
+
 fn known(value: KnownValue) -> Node {
     Node::Literal { value }
 }
@@ -43,6 +46,9 @@ pub fn lower(expr: &syntax::Expr) -> Expr {
             Node::Object { items: items.iter().map(|(key, value)| (lower(key), lower(value))).collect() }
         }
         ExprKind::Name(_) | ExprKind::Attr(..) | ExprKind::Index(..) => access(expr),
+        ExprKind::Broken => {
+            Node::Traverse { traversal: Traversal { root: Arc::from(BROKEN), steps: Vec::new() } }
+        }
         ExprKind::Splat(target, each) => Node::Splat { target: boxed(target), each: boxed(each) },
         ExprKind::Call { function, arguments, expand_last } => {
             if mlp_eval::function(&function.name).is_some_and(FunctionInfo::is_kept) {

@@ -8,6 +8,8 @@ use mlp_value::{Path, Step, Value, units};
 
 use crate::codes;
 use crate::expression::CALL;
+use crate::words;
+pub(crate) use crate::words::describe;
 
 /// Why a value does not fit.
 pub(crate) struct Misfit {
@@ -41,7 +43,7 @@ pub(crate) fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfi
         return Ok(value.clone());
     }
     let unit = |read: &dyn Fn(&str) -> Result<(), String>| match value.as_text() {
-        Some(text) => read(text).map(|()| value.clone()).map_err(|why| Misfit::new(why, describe(ty))),
+        Some(text) => read(text).map(|()| value.clone()).map_err(|why| Misfit::new(why, words::give(ty))),
         None => Err(mismatch(value, ty)),
     };
     match ty {
@@ -65,10 +67,7 @@ pub(crate) fn fit(value: &PlanValue, ty: &'static Ty) -> Result<PlanValue, Misfi
             let found = number(value).ok_or_else(|| mismatch(value, ty))?;
             match found.to_i64() {
                 Some(whole) if (*least..=*most).contains(&whole) => Ok(Value::Number(found)),
-                _ => Err(Misfit::new(
-                    format!("{found} is not {}", describe(ty)),
-                    format!("give it {}", describe(ty)),
-                )),
+                _ => Err(Misfit::new(format!("{found} is not {}", describe(ty)), words::give(ty))),
             }
         }
         Ty::Bool => match value {
@@ -136,7 +135,7 @@ fn fit_reference(value: &PlanValue, wanted: &[&str], ty: &'static Ty) -> Result<
     let Some(found) = reference_of(value) else {
         let mut misfit = mismatch(value, ty);
         misfit.code = codes::NOT_A_REFERENCE;
-        misfit.help = "name the declaration without quotes, for example `model.churn`".into();
+        misfit.help = words::reference(value, wanted);
         return Err(misfit);
     };
     let kind = kinds::kind(&found.address.kind);
@@ -150,8 +149,8 @@ fn fit_reference(value: &PlanValue, wanted: &[&str], ty: &'static Ty) -> Result<
         return Ok(value.clone());
     }
     let mut misfit = Misfit::new(
-        format!("`{found}` is a {is}, and a {} is expected", wanted.join(" or a ")),
-        format!("refer to a {}", wanted.join(" or a ")),
+        format!("`{found}` is {}, and {} is expected", words::kind(is), words::kinds(wanted)),
+        format!("refer to {}", words::kinds(wanted)),
     );
     misfit.code = codes::WRONG_KIND;
     Err(misfit)
@@ -195,49 +194,8 @@ fn fit_object(
 }
 
 fn mismatch(value: &PlanValue, ty: &'static Ty) -> Misfit {
-    let found = match reference_of(value) {
-        Some(reference) => format!("a reference to `{reference}`"),
-        None => match value {
-            Value::Text(text) => format!("the string {text:?}"),
-            Value::Number(number) => format!("the number {number}"),
-            Value::Bool(truth) => format!("`{truth}`"),
-            other => format!("a {}", other.kind()),
-        },
-    };
     Misfit::new(
-        format!("{} is expected, and this is {found}", describe(ty)),
-        format!("give it {}", describe(ty)),
+        format!("{} is expected, and this is {}", describe(ty), words::value(value)),
+        words::way_out(value, ty, &|item| fit(value, item).is_ok()),
     )
-}
-
-/// A type in words.
-pub(crate) fn describe(ty: &Ty) -> String {
-    match ty {
-        Ty::Any => "any value".into(),
-        Ty::Text => "a string".into(),
-        Ty::Enum(words) => {
-            format!("one of {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", "))
-        }
-        Ty::Number => "a number".into(),
-        Ty::Integer(least, i64::MAX) => format!("a whole number from {least}"),
-        Ty::Integer(least, most) => format!("a whole number from {least} to {most}"),
-        Ty::Bool => "`true` or `false`".into(),
-        Ty::Duration => "a duration such as \"10ms\", \"5m\" or \"7d\"".into(),
-        Ty::Bytes => "a size such as \"64GiB\"".into(),
-        Ty::SizeBound => "a demand on a size such as \">=80GiB\"".into(),
-        Ty::Money => "an amount such as \"150 USD\"".into(),
-        Ty::Rate => "a rate such as \"60/min\"".into(),
-        Ty::Path => "a path of the project".into(),
-        Ty::TypeExpr => "a type such as `list(string)`".into(),
-        Ty::Ref([]) => "a reference to a declaration".into(),
-        Ty::Ref(kinds) => format!("a reference to a {}", kinds.join(" or a ")),
-        Ty::Address => "an address".into(),
-        Ty::KindName => "a kind of block".into(),
-        Ty::List(item) => format!("a list of {}", describe(item)),
-        Ty::Map(_) => "a map".into(),
-        Ty::Object(_) | Ty::Open(_) => "an object".into(),
-        Ty::Repeated(_) | Ty::Labelled(_) | Ty::MaybeLabelled(_) => "a block".into(),
-        Ty::OneOf(options) => options.iter().map(describe).collect::<Vec<_>>().join(", or "),
-        Ty::Quoted(scope) => format!("an expression over {}", scope.roots().join(", ")),
-    }
 }

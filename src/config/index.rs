@@ -1,6 +1,6 @@
 //! What is declared: every block under its address, before anything is evaluated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_platform::kinds::{self, KINDS};
@@ -9,6 +9,7 @@ use mlp_syntax::{Block, Expr, Ident, Tree};
 use mlp_value::Address;
 
 use crate::codes;
+use crate::slips::{as_name, foreign, meant_kind};
 use crate::source::{BodyReader, Expected, Parts};
 
 /// Kinds whose blocks have no name of their own: they are numbered.
@@ -38,6 +39,8 @@ pub struct Index<'t> {
     pub(crate) declared: BTreeMap<Address, Declared<'t>>,
     pub(crate) environments: BTreeMap<String, EnvironmentBlock<'t>>,
     pub(crate) locals: BTreeMap<String, (&'t Ident, &'t Expr)>,
+    /// Kinds of which a block has no name: whoever refers to it cannot be told that it is not there.
+    pub(crate) nameless: BTreeSet<String>,
 }
 
 /// The names of the environments that the trees declare.
@@ -80,7 +83,21 @@ impl<'t> Index<'t> {
             "environment" => self.environment(block, diagnostics),
             _ => {
                 let number = self.declared.len();
-                let Some(declared) = read_block(block, None, number, diagnostics) else { return };
+                let Some(declared) = read_block(block, None, number, diagnostics) else {
+                    self.nameless.insert(block.kind.name.clone());
+                    return;
+                };
+                let other = self.declared.values().find(|other| other.kind.name == "project");
+                if let Some(first) = other.filter(|_| declared.kind.name == "project") {
+                    let problem = Diagnostic::error(codes::DUPLICATE, "there are two `project` blocks");
+                    diagnostics.push(
+                        problem
+                            .at(declared.header, "again here")
+                            .see(first.header, "first here")
+                            .help("keep one: all files of a directory are one project"),
+                    );
+                    return;
+                }
                 if let Some(first) = self.declared.get(&declared.address) {
                     diagnostics.push(twice(&declared.address.to_string(), declared.header, first.header));
                     return;
@@ -129,7 +146,7 @@ impl<'t> Index<'t> {
     }
 }
 
-fn twice(what: &str, again: Span, first: Span) -> Diagnostic {
+pub(crate) fn twice(what: &str, again: Span, first: Span) -> Diagnostic {
     Diagnostic::error(codes::DUPLICATE, format!("`{what}` is declared twice"))
         .at(again, "again here")
         .see(first, "first here")
@@ -144,14 +161,10 @@ pub(crate) fn read_block<'t>(
     diagnostics: &mut Diagnostics,
 ) -> Option<Declared<'t>> {
     let name = block.kind.name.as_str();
-    let Some(kind) = kinds::kind(name) else {
-        diagnostics.push(
-            Diagnostic::error(codes::UNKNOWN_BLOCK, format!("there is no block `{name}`"))
-                .at(block.kind.span, "not a block of the language")
-                .help(one_of(name, KINDS.iter().map(|kind| kind.name))),
-        );
-        return None;
-    };
+    let kind = kinds::kind(name).or_else(|| {
+        diagnostics.push(unknown_block(name, block.kind.span));
+        meant_kind(name)
+    })?;
     let address = address_of(block, kind, number, diagnostics)?;
     let parts = if kind.open {
         BodyReader { tag, diagnostics }.open_body(&block.body, &Expected::of(kind))
@@ -161,40 +174,65 @@ pub(crate) fn read_block<'t>(
     Some(Declared { address, kind, header: block.header, parts })
 }
 
+fn unknown_block(name: &str, span: Span) -> Diagnostic {
+    let help = match foreign(name) {
+        Some(here) => format!("what other tools call so is a `{here}` here: `mlp explain {here}`"),
+        None => one_of(name, KINDS.iter().map(|kind| kind.name)),
+    };
+    Diagnostic::error(codes::UNKNOWN_BLOCK, format!("there is no block `{name}`"))
+        .at(span, "not a block of the language")
+        .help(help)
+}
+
+fn labels_given(count: usize) -> String {
+    match count {
+        0 => "none stands".to_owned(),
+        1 => "one stands".to_owned(),
+        count => format!("{count} stand"),
+    }
+}
+
 fn address_of(
     block: &Block,
     kind: &'static Kind,
     number: usize,
     diagnostics: &mut Diagnostics,
 ) -> Option<Address> {
-    let labels: Vec<&str> = block.labels.iter().map(|label| label.name.as_str()).collect();
-    if labels.len() != kind.labels.len() {
+    let given = block.labels.len();
+    if given != kind.labels.len() {
         let wanted: String = kind.labels.iter().map(|label| format!(" \"{label}\"")).collect();
+        let takes = match kind.labels.len() {
+            0 => "no label".to_owned(),
+            1 => "one label".to_owned(),
+            count => format!("{count} labels"),
+        };
         diagnostics.push(
             Diagnostic::error(
                 codes::LABELS,
-                format!(
-                    "`{}` takes {} label(s), and {} stand here",
-                    kind.name,
-                    kind.labels.len(),
-                    labels.len()
-                ),
+                format!("`{}` takes {takes}, and {} here", kind.name, labels_given(given)),
             )
             .at(block.header, "here")
             .help(format!("write `{}{wanted} {{ … }}`", kind.name)),
         );
-        return None;
+        if given < kind.labels.len() {
+            return None;
+        }
     }
-    for label in &block.labels {
+    let mut labels: Vec<String> = Vec::new();
+    for label in block.labels.iter().take(kind.labels.len()) {
         if !is_name(&label.name) {
             diagnostics.push(
                 Diagnostic::error(codes::LABELS, format!("`{}` cannot be a name", label.name))
                     .at(label.span, "here")
-                    .help("a name is made of letters, digits, `_` and `-`, and starts with a letter or `_`"),
+                    .help(format!(
+                        "write `\"{}\"`: a name is made of letters, digits, `_` and `-`, and starts with a letter or `_`",
+                        as_name(&label.name)
+                    )),
             );
-            return None;
         }
+        labels.push(as_name(&label.name));
     }
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     Some(match labels.as_slice() {
         [] if UNNAMED.contains(&kind.name) => Address::new(kind.name, &format!("n{number}")),
         [] => Address::new(kind.name, ""),

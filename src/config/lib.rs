@@ -4,7 +4,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod accelerators;
+mod broken;
 mod check;
+mod circles;
 mod codes;
 mod dynamic;
 mod evaluator;
@@ -21,6 +23,7 @@ mod remembered;
 mod resolve;
 mod scope;
 mod select;
+mod slips;
 mod source;
 mod spread;
 mod standards;
@@ -29,6 +32,7 @@ mod validation;
 mod values;
 mod variables;
 mod versions;
+mod words;
 
 pub use accelerators::OWN_CATALOG;
 pub use codes::CODES;

@@ -17,6 +17,7 @@ use crate::index::{Declared, Index};
 use crate::instances::{Instances, Repeat, instances};
 use crate::ordering::waits;
 use crate::resolve::Merged;
+use crate::scope::followup;
 use crate::source::{Entry, Parts, Source};
 use crate::standards;
 use crate::validation::validate;
@@ -362,6 +363,10 @@ impl<'o, 't> Opener<'o, 't> {
     /// The directory of a call; refuses what is no local directory, and one that calls itself.
     fn directory(&self, caller: usize, declared: &Declared<'t>) -> Result<String, Box<Diagnostic>> {
         let span = source_span(declared);
+        // That it is missing is told with what else is missing.
+        if !declared.parts.contains_key("source") {
+            return Err(boxed(followup(format!("`{}` names no source", declared.address), Some(span))));
+        }
         let Some(Entry { source: Source::Expr(Expr { kind: ExprKind::Text(source), .. }, _), .. }) =
             declared.parts.get("source")
         else {

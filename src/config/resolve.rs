@@ -11,17 +11,18 @@ use mlp_syntax::{ExprKind, Tree};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path, Value};
 
+use crate::broken;
 use crate::check::{identity_edges, missing};
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance, PlanValueOrNull, Surroundings};
-use crate::index::{Declared, EnvironmentBlock, Index, read_block};
+use crate::index::{Declared, EnvironmentBlock, Index, read_block, twice};
 use crate::instances::Repeat;
 use crate::modules::{Module, Opener};
 use crate::source::{Entry, Source, merge};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::{Assignment, VariableStory};
-use crate::{accelerators, references, select, standards};
+use crate::{accelerators, circles, references, select, standards};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +64,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     }
     let Some(environment) = index.environments.get(inputs.environment) else {
         diagnostics.push(unknown_environment(inputs.environment, &index));
+        broken::drop_consequences(inputs, &mut diagnostics);
         return Resolution { diagnostics, ..Resolution::default() };
     };
     let (declared, elsewhere) = merged(&index, environment, &mut diagnostics);
@@ -80,13 +82,17 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.diagnostics.replace(diagnostics);
     evaluator.environments = index.environments.keys().cloned().collect();
     evaluator.elsewhere = elsewhere;
+    let all = indexes.values().chain([&index]);
+    evaluator.nameless = all.flat_map(|index| index.nameless.iter().cloned()).collect();
     let mut stories = variables(&mut evaluator, &declared, environment, inputs.assignments);
     stories.extend(Opener::new(&mut evaluator, &indexes).run(declared));
     let platform = match evaluator.overflown {
         true => None,
         false => build(&mut evaluator, environment, inputs.environment),
     };
+    broken::unused(&evaluator);
     let mut diagnostics = evaluator.diagnostics.into_inner();
+    broken::drop_consequences(inputs, &mut diagnostics);
     // What only follows from a mistake already reported is not reported again.
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
@@ -121,6 +127,7 @@ fn merged<'t>(
 ) -> (Merged<'t>, BTreeMap<Address, String>) {
     let mut declared = index.declared.clone();
     let mut elsewhere = BTreeMap::new();
+    let mut seen: BTreeMap<Address, Span> = BTreeMap::new();
     for (name, other) in &index.environments {
         let here = std::ptr::eq(other, environment);
         for (number, block) in other.blocks.iter().enumerate() {
@@ -134,6 +141,10 @@ fn merged<'t>(
                 if !index.declared.contains_key(&partial.address) {
                     elsewhere.insert(partial.address, format!("it is declared in environment `{name}` only"));
                 }
+                continue;
+            }
+            if let Some(first) = seen.insert(partial.address.clone(), partial.header) {
+                diagnostics.push(twice(&partial.address.to_string(), partial.header, first));
                 continue;
             }
             match declared.get_mut(&partial.address) {
@@ -314,6 +325,7 @@ fn build<'t>(
     accelerators::check(evaluator, &declarations);
     let mut diagnostics = Diagnostics::new();
     references::check(&declarations, &mut diagnostics);
+    circles::check(&declarations, &mut diagnostics);
     diagnostics.into_iter().for_each(|diagnostic| evaluator.report(diagnostic));
     let Some((address, project)) = declarations
         .iter()

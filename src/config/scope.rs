@@ -16,6 +16,7 @@ use crate::check::AFTER;
 use crate::codes;
 use crate::dynamic::Binding;
 use crate::evaluator::{Evaluator, Instance};
+use crate::expression::BROKEN;
 use crate::instances::Repeat;
 use crate::modules::rebased;
 
@@ -101,6 +102,7 @@ impl<'a, 't> NameScope<'a, 't> {
             Named::All(found) => return Ok(found),
         };
         if kind.name == "environment" {
+            self.named("environment", traversal, &self.environments(), span)?;
             return Ok(reference(address, &[], used));
         }
         let rest = &traversal.steps[used..];
@@ -215,7 +217,7 @@ impl<'a, 't> NameScope<'a, 't> {
         let outputs = kind.outputs.iter().map(|output| output.name);
         let names: Vec<&str> = kind.attribute_names().chain(members).chain(outputs).collect();
         Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{}` has nothing called `{word}`", kind.name))
-            .at_opt(span, "")
+            .at_opt(self.word_at(span, word), "not known here")
             .help(one_of(word, names.iter().copied())))
     }
 
@@ -296,6 +298,10 @@ impl<'a, 't> NameScope<'a, 't> {
         PlanValue::object(by_key)
     }
 
+    fn environments(&self) -> Vec<&str> {
+        self.evaluator.environments.iter().map(String::as_str).collect()
+    }
+
     fn keys(&self, base: &Address) -> Vec<String> {
         let all = self.evaluator.instances_of(base);
         all.iter().take(12).map(|instance| format!("`{}`", instance.address)).collect()
@@ -332,23 +338,37 @@ impl<'a, 't> NameScope<'a, 't> {
     fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
         if let Some(why) = self.evaluator.elsewhere.get(&address.without_key()) {
             return Diagnostic::error(
-                codes::UNKNOWN_NAME,
+                codes::ELSEWHERE,
                 format!("`{address}` is not part of this environment"),
             )
             .at_opt(span, "referred to here")
             .note(why.clone())
             .help("include it here, or give this attribute another value in the environment");
         }
+        if self.evaluator.nameless.contains(kind.name) {
+            return followup(format!("`{address}` may be the block without a name"), span);
+        }
+        if self.evaluator.repeated.contains(&address.without_key()) {
+            let keys = self.keys(&address.without_key());
+            return Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
+                .at_opt(span, "no such instance")
+                .help(match keys.as_slice() {
+                    [] => format!("`{}` has no instances here", address.without_key()),
+                    _ => format!("there is {}", keys.join(", ")),
+                });
+        }
         let of_kind = self
             .evaluator
             .instances
             .keys()
             .filter(|known| known.kind == address.kind && known.module == address.module);
-        let names: Vec<String> = of_kind.map(|known| known.name.to_string()).collect();
-        let help = if names.is_empty() {
-            format!("declare it: `{} \"{}\" {{ … }}`", kind.name, address.name)
+        let shown: Vec<(String, String)> =
+            of_kind.map(|known| (known.name.to_string(), format!("{}.{}", known.kind, known.name))).collect();
+        let help = if shown.is_empty() {
+            let labels: String = address.name.split('.').map(|label| format!(" \"{label}\"")).collect();
+            format!("declare it: `{}{labels} {{ … }}`", kind.name)
         } else {
-            one_of(&address.name, names.iter().map(String::as_str))
+            one_of_shown(&address.name, &shown)
         };
         Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
             .at_opt(span, "not declared")
@@ -356,12 +376,41 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     fn unknown_root(&self, root: &str, span: Option<Span>) -> Diagnostic {
-        let words = ["var", "local", "each", "count", "path", "target", "self"];
-        let all = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name));
-        let all: Vec<&str> = all.collect();
-        Diagnostic::error(codes::UNKNOWN_NAME, format!("`{root}` means nothing here"))
-            .at_opt(span, "")
-            .help(one_of(root, all.iter().copied()))
+        let problem = Diagnostic::error(codes::UNKNOWN_NAME, format!("`{root}` means nothing here"))
+            .at_opt(self.word_at(span, root), "not a name");
+        if root == "self" {
+            return problem.help("`self` can be used in a `postcondition` and in conditions over metrics");
+        }
+        let here = |known: &&Address| &*known.name == root && known.module == self.module();
+        if let Some(meant) = self.evaluator.instances.keys().find(here) {
+            return problem.help(format!("write `{meant}`: a declaration is named with its kind"));
+        }
+        let words = ["var", "local", "each", "count", "path", "target"];
+        let all: Vec<&str> = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name)).collect();
+        problem.help(match mlp_diag::did_you_mean(root, all) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "a name begins with `var`, `local`, `each`, `count`, `path`, `target` or the kind of a block, \
+                     as in `dataset.orders`; text stands in double quotes"
+                .to_owned(),
+        })
+    }
+
+    /// The place of one word of a traversal.
+    fn word_at(&self, span: Option<Span>, word: &str) -> Option<Span> {
+        let whole = span?;
+        let text = (self.evaluator.text_of)(whole);
+        let ends = |at: usize| {
+            let edge = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == '-'));
+            edge(text[..at].chars().next_back()) && edge(text[at + word.len()..].chars().next())
+        };
+        let mut found = text.match_indices(word).map(|(at, _)| at).filter(|at| ends(*at));
+        match (found.next(), found.next()) {
+            (Some(at), None) => {
+                let start = whole.start as usize + at;
+                Some(Span::new(whole.file, start, start + word.len()))
+            }
+            _ => span,
+        }
     }
 
     fn named<'n>(
@@ -371,15 +420,24 @@ impl<'a, 't> NameScope<'a, 't> {
         names: &[&str],
         span: Option<Span>,
     ) -> Result<&'n str, Diagnostic> {
+        let shown: Vec<(String, String)> =
+            names.iter().map(|name| ((*name).to_owned(), format!("{what}.{name}"))).collect();
         match traversal.steps.first().and_then(word) {
             Some(name) if names.contains(&name) => Ok(name),
-            Some(name) => Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
-                .at_opt(span, "")
-                .help(one_of(name, names.iter().copied()))),
+            Some(name) => {
+                let help = match (names, what) {
+                    ([], "var") => format!("declare it: `variable \"{name}\" {{ … }}`"),
+                    ([], "local") => format!("declare it: `locals {{ {name} = … }}`"),
+                    _ => one_of_shown(name, &shown),
+                };
+                Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
+                    .at_opt(self.word_at(span, name), "not declared")
+                    .help(help))
+            }
             None => {
                 Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
-                    .at_opt(span, "")
-                    .help(one_of("", names.iter().copied())))
+                    .at_opt(span, "names nothing")
+                    .help(one_of_shown("", &shown)))
             }
         }
     }
@@ -461,6 +519,16 @@ impl<'a, 't> NameScope<'a, 't> {
 }
 
 impl NameScope<'_, '_> {
+    /// What the host tells of a path; `None` until it was asked.
+    fn told(&self, need: Need, path: &str, what: &str) -> Result<Option<String>, String> {
+        match self.evaluator.facts.ask(need, &mut self.evaluator.needs.borrow_mut()) {
+            None => Ok(None),
+            Some(Fact::Text(text)) => Ok(Some(text.clone())),
+            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
+            Some(_) => Err(format!("there is no {what} `{path}`")),
+        }
+    }
+
     /// What a traversal names.
     fn find(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         if let Some(found) = self.bound(traversal) {
@@ -471,6 +539,7 @@ impl NameScope<'_, '_> {
             "local" => self.local(traversal, span),
             "each" | "count" => self.each(traversal, span),
             "path" | "target" => self.surroundings(traversal, span),
+            BROKEN => Err(followup("what could not be read has no value".to_owned(), span)),
             "self" if self.is_after() => {
                 let Some(owner) = self.owner else { return Err(self.unknown_root("self", span)) };
                 self.part_of(&owner.address, owner.declared.kind, &traversal.steps, span)
@@ -520,15 +589,27 @@ impl Scope for NameScope<'_, '_> {
         Ok(Some(found))
     }
 
+    fn is_mistake(&self, problem: &Diagnostic) -> bool {
+        [codes::UNKNOWN_NAME, codes::SCOPE, codes::CYCLE, codes::VARIABLE].contains(&problem.code.as_str())
+    }
+
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {
-        let mut needs = self.evaluator.needs.borrow_mut();
-        let path = &rebased(self.directory(), path);
-        match self.evaluator.facts.ask(Need::Text(path.to_owned()), &mut needs) {
-            None => Ok(None),
-            Some(Fact::Text(text)) => Ok(Some(text.clone())),
-            Some(Fact::Failed(why)) => Err(format!("`{path}` cannot be read: {why}")),
-            Some(_) => Err(format!("there is no file `{path}`")),
-        }
+        let path = rebased(self.directory(), path);
+        self.told(Need::Text(path.clone()), &path, "file")
+    }
+
+    fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Bytes(path.clone()), &path, "file")? else { return Ok(None) };
+        let pairs = text.as_bytes().chunks(2);
+        let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        bytes.collect::<Option<Vec<u8>>>().map(Some).ok_or_else(|| format!("`{path}` cannot be read"))
+    }
+
+    fn list_files(&self, path: &str) -> Result<Option<Vec<String>>, String> {
+        let path = rebased(self.directory(), path);
+        let Some(text) = self.told(Need::Files(path.clone()), &path, "directory")? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| format!("`{path}` cannot be listed: {error}"))
     }
 
     fn file_exists(&self, path: &str) -> Result<Option<bool>, String> {
@@ -536,6 +617,16 @@ impl Scope for NameScope<'_, '_> {
         let path = rebased(self.directory(), path);
         let fact = self.evaluator.facts.ask(Need::Text(path), &mut needs);
         Ok(fact.map(|fact| !matches!(fact, Fact::Missing)))
+    }
+}
+
+/// `one_of` by names, showing what would be written.
+fn one_of_shown(written: &str, names: &[(String, String)]) -> String {
+    let plain = names.iter().map(|(name, _)| name.as_str());
+    match mlp_diag::did_you_mean(written, plain).and_then(|near| names.iter().find(|(name, _)| name == near))
+    {
+        Some((_, shown)) => format!("did you mean `{shown}`?"),
+        None => one_of("", names.iter().map(|(_, shown)| shown.as_str())),
     }
 }
 

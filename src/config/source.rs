@@ -8,6 +8,7 @@ use mlp_syntax::{Block, Body, Expr, ExprKind, Ident};
 
 use crate::codes;
 use crate::dynamic::{DYNAMIC, Repeated};
+use crate::slips::{UNUSABLE, meant_attribute};
 
 /// What stands for an attribute.
 #[derive(Debug, Clone)]
@@ -137,7 +138,7 @@ impl<'t> BodyReader<'t, '_> {
                 }
                 None => {
                     let inner = self.open_body(&block.body, &expected.nested(&block.kind.name, &[]));
-                    self.put(&mut parts, &block.kind, Source::Parts(inner, self.tag, block.span));
+                    self.put(&mut parts, &block.kind, Source::Parts(inner, self.tag, block.header));
                 }
             }
         }
@@ -151,22 +152,33 @@ impl<'t> BodyReader<'t, '_> {
         expected: &Expected,
     ) -> Parts<'t> {
         let mut parts = Parts::new();
+        let mut unknown = Vec::new();
         for attribute in attributes {
             match expected.find(&attribute.name.name) {
-                None => self.unknown(&attribute.name, expected),
+                None => unknown.push(&attribute.name),
                 Some(schema) => {
                     let source = self.expr(&attribute.expr, &schema.ty, expected, schema.name);
                     self.put(&mut parts, &attribute.name, source);
                 }
             }
         }
+        unknown.into_iter().for_each(|name| self.slip(&mut parts, name, expected));
         parts
+    }
+
+    /// A name that is not known; what it is a slip of counts as set.
+    fn slip(&mut self, parts: &mut Parts<'t>, name: &Ident, expected: &Expected) {
+        self.unknown(name, expected);
+        if let Some(meant) = meant_attribute(&name.name, expected) {
+            let source = Source::Expr(&UNUSABLE, self.tag);
+            parts.entry(meant.name.to_owned()).or_insert(Entry { name: name.span, source });
+        }
     }
 
     /// One nested block.
     pub(crate) fn nested_block(&mut self, parts: &mut Parts<'t>, block: &'t Block, expected: &Expected) {
         match expected.find(&block.kind.name) {
-            None => self.unknown(&block.kind, expected),
+            None => self.slip(parts, &block.kind, expected),
             Some(schema) => self.block(parts, block, schema, expected),
         }
     }
@@ -216,6 +228,7 @@ impl<'t> BodyReader<'t, '_> {
         };
         let Some(form) = object_form(ty, &idents) else { return Source::Expr(expr, self.tag) };
         let mut parts = Parts::new();
+        let mut unknown = Vec::new();
         for ((_, value), ident) in items.iter().zip(&idents) {
             let source = match form {
                 Ty::Map(item) => self.expr(value, item, expected, name),
@@ -229,7 +242,7 @@ impl<'t> BodyReader<'t, '_> {
                         Some(schema) => self.expr(value, &schema.ty, &inner, schema.name),
                         None if matches!(form, Ty::Open(_)) => Source::Expr(value, self.tag),
                         None => {
-                            self.unknown(ident, &inner);
+                            unknown.push((ident, inner));
                             continue;
                         }
                     }
@@ -238,6 +251,7 @@ impl<'t> BodyReader<'t, '_> {
             };
             self.put(&mut parts, ident, source);
         }
+        unknown.into_iter().for_each(|(name, inner)| self.slip(&mut parts, name, &inner));
         let whole = Source::Parts(parts, self.tag, expr.span);
         if !matches!(form, Ty::MaybeLabelled(_)) {
             return whole;
@@ -250,16 +264,18 @@ impl<'t> BodyReader<'t, '_> {
     fn object(&mut self, expr: &'t Expr, inner: &Expected) -> Option<Source<'t>> {
         let ExprKind::Object(items) = &expr.kind else { return None };
         let mut parts = Parts::new();
+        let mut unknown = Vec::new();
         for (key, value) in items {
             let ident = plain_key(key)?;
             match inner.find(&ident.name) {
-                None => self.unknown(&ident, inner),
+                None => unknown.push(ident),
                 Some(schema) => {
                     let source = self.expr(value, &schema.ty, inner, schema.name);
                     self.put(&mut parts, &ident, source);
                 }
             }
         }
+        unknown.iter().for_each(|name| self.slip(&mut parts, name, inner));
         Some(Source::Parts(parts, self.tag, expr.span))
     }
 
@@ -275,15 +291,15 @@ impl<'t> BodyReader<'t, '_> {
             match option {
                 Ty::Open(attributes) if block.labels.is_empty() => {
                     let inner = self.open_body(&block.body, &expected.nested(schema.name, attributes));
-                    return self.put(parts, name, Source::Parts(inner, self.tag, block.span));
+                    return self.put(parts, name, Source::Parts(inner, self.tag, block.header));
                 }
                 Ty::Object(attributes) if block.labels.is_empty() => {
                     let inner = self.body(&block.body, &expected.nested(schema.name, attributes));
-                    return self.put(parts, name, Source::Parts(inner, self.tag, block.span));
+                    return self.put(parts, name, Source::Parts(inner, self.tag, block.header));
                 }
                 Ty::Repeated(attributes) if block.labels.is_empty() => {
                     let inner = self.body(&block.body, &expected.nested(schema.name, attributes));
-                    let item = Source::Parts(inner, self.tag, block.span);
+                    let item = Source::Parts(inner, self.tag, block.header);
                     match parts.get_mut(&name.name) {
                         Some(Entry { source: Source::List(items, _), .. }) => items.push(item),
                         _ => self.put(parts, name, Source::List(vec![item], block.span)),
@@ -314,23 +330,34 @@ impl<'t> BodyReader<'t, '_> {
                         let source = self.expr(&attribute.expr, item, expected, schema.name);
                         self.put(&mut inner, &attribute.name, source);
                     }
-                    return self.put(parts, name, Source::Parts(inner, self.tag, block.span));
+                    return self.put(parts, name, Source::Parts(inner, self.tag, block.header));
                 }
                 _ => {}
             }
         }
-        let wanted = if alternatives(&schema.ty).iter().any(|ty| matches!(ty, Ty::Labelled(_))) {
-            format!("write `{} \"name\" {{ … }}`", schema.name)
+        self.misused(block, schema, expected);
+        self.put(parts, name, Source::Expr(&UNUSABLE, self.tag));
+    }
+
+    /// A block that has a label too many or too few, or is none.
+    fn misused(&mut self, block: &Block, schema: &'static Attribute, expected: &Expected) {
+        let name = schema.name;
+        let options = alternatives(&schema.ty);
+        let labelled = options.iter().any(|ty| matches!(ty, Ty::Labelled(_)));
+        let plain = options.iter().any(|ty| {
+            matches!(ty, Ty::Object(_) | Ty::Open(_) | Ty::Repeated(_) | Ty::MaybeLabelled(_) | Ty::Map(_))
+        });
+        let (what, wanted) = if labelled {
+            ("takes one label", format!("`{name} \"name\" {{ … }}`"))
+        } else if plain {
+            ("takes no label", format!("`{name} {{ … }}`"))
         } else {
-            format!("write `{} = …`", schema.name)
+            ("is a value, not a block", format!("`{name} = …`"))
         };
         self.diagnostics.push(
-            Diagnostic::error(
-                codes::LABELS,
-                format!("`{}` of {} is not written so", schema.name, expected.what),
-            )
-            .at(block.header, "this block")
-            .help(wanted),
+            Diagnostic::error(codes::LABELS, format!("`{name}` of {} {what}", expected.what))
+                .at(block.header, "this block")
+                .help(format!("write {wanted}")),
         );
     }
 
@@ -344,10 +371,10 @@ impl<'t> BodyReader<'t, '_> {
         expected: &Expected,
     ) {
         let inner = self.body(&block.body, &expected.nested(schema.name, attributes));
-        let source = Source::Parts(inner, self.tag, block.span);
+        let source = Source::Parts(inner, self.tag, block.header);
         let group = parts.entry(block.kind.name.clone()).or_insert_with(|| Entry {
             name: block.kind.span,
-            source: Source::Parts(Parts::new(), self.tag, block.span),
+            source: Source::Parts(Parts::new(), self.tag, block.header),
         });
         if let Source::Parts(group, ..) = &mut group.source {
             if let Some(first) = group.get(&label.name) {

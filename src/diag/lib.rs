@@ -7,11 +7,13 @@
 mod codes;
 mod diagnostic;
 mod render;
+mod sarif;
 mod source;
 mod suggest;
 
 pub use codes::{CodeList, title_of};
 pub use diagnostic::{Blame, Diagnostic, Diagnostics, Label, Severity, Subject};
 pub use render::{Style, render_json, render_text};
+pub use sarif::{Rule, render_sarif};
 pub use source::{FileId, LineCol, SourceMap, Span, Spanned};
 pub use suggest::{did_you_mean, one_of};

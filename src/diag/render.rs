@@ -21,7 +21,9 @@ pub fn render_text(diagnostic: &Diagnostic, sources: &SourceMap, style: Style) -
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(&diagnostic.headline).id(&diagnostic.code);
+    // What another program said may have several lines: the first is the headline.
+    let (headline, more) = diagnostic.headline.split_once('\n').unwrap_or((&diagnostic.headline, ""));
+    let title = level.primary_title(headline).id(&diagnostic.code);
     let mut group = Group::with_title(title);
     for span_file in files_of(diagnostic) {
         let mut snippet = Snippet::source(sources.text(span_file.file)).path(sources.name(span_file.file));
@@ -41,6 +43,9 @@ pub fn render_text(diagnostic: &Diagnostic, sources: &SourceMap, style: Style) -
     {
         let path = if subject.path.is_empty() { String::new() } else { format!(", {}", subject.path) };
         group = group.element(Level::NOTE.message(format!("at {}{path}", subject.address)));
+    }
+    if !more.is_empty() {
+        group = group.element(Level::NOTE.message(more));
     }
     for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note.as_str()));

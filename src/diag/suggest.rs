@@ -1,12 +1,26 @@
 //! "Did you mean": the nearest of the names that would have been right.
 
-/// The candidate nearest to `written`, when it is near enough to be a slip.
+/// The candidate nearest to `written`, when it is near enough to be a slip: other letters, another case or sign between
+/// words, the beginning of a name, or one of its words.
 pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (written.chars().count() / 3).clamp(1, 3);
+    let plain = |name: &str| name.to_lowercase().replace('-', "_");
+    let asked = plain(written);
+    let length = asked.chars().count();
+    let allowed = (length / 3).clamp(1, 3);
+    let distance = |candidate: &str| {
+        let name = plain(candidate);
+        let letters = strsim::damerau_levenshtein(&asked, &name);
+        // A name of one or two letters is a slip of nothing but another order or case of them.
+        if letters <= allowed && (length > 2 || letters == 0 || name.len() == length) {
+            return Some(letters);
+        }
+        let part = length >= 3 && name.starts_with(&asked)
+            || length >= 4 && name.split('_').any(|word| word == asked);
+        part.then_some(allowed + 1)
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)))
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -38,6 +52,11 @@ mod tests {
     #[test]
     fn a_slip_is_recognised_and_a_stranger_is_not() {
         assert_eq!(did_you_mean("datset", ["dataset", "source"]), Some("dataset"));
+        assert_eq!(did_you_mean("Dataset", ["dataset", "source"]), Some("dataset"));
+        assert_eq!(did_you_mean("on-destroy", ["on_destroy", "protect"]), Some("on_destroy"));
+        assert_eq!(did_you_mean("desc", ["description", "doc"]), Some("description"));
+        assert_eq!(did_you_mean("destroy", ["on_destroy", "protect"]), Some("on_destroy"));
+        assert_eq!(did_you_mean("a", ["on", "b2"]), None);
         assert_eq!(did_you_mean("zebra", ["dataset", "source"]), None);
         assert!(one_of("zebra", ["b", "a"]).contains("`a`, `b`"));
     }

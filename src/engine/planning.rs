@@ -7,8 +7,8 @@ use std::sync::Arc;
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_plan::{Action, Mode, OriginKind, OriginText, Plan, PlanInput, PlanOptions, Refactor, decide};
 use mlp_platform::{Origin, Platform};
-use mlp_provider::{Desired, Provider, Seen, Session, Target};
-use mlp_state::{DirStore, Loaded, State, Store};
+use mlp_provider::{Desired, Observed, Owner, Provider, Seen, Session, Target};
+use mlp_state::{DirStore, Loaded, Record, State, Store};
 use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
@@ -199,7 +199,7 @@ pub async fn make_plan(
     let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
     placed(problems, platform, sources)?;
     let sealing = Sealing { inner: session.clone(), vault: vault.clone() };
-    let observed = observe(&sealing, &state, &desired, &refactor)
+    let observed = observe(&sealing, provider, &state, &desired, &refactor)
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let waiting = still_deferred(&*session, &desired)
@@ -233,7 +233,7 @@ pub async fn make_plan(
         let blocks = waiting_blocks(platform, &plan);
         plan.deferred.extend(blocks);
     }
-    fill_removals(&*session, &mut plan).await?;
+    fill_removals(&*session, provider, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);
     let target = target(platform, directory, &loaded);
@@ -292,10 +292,12 @@ fn origin_text(origin: &Origin, sources: &SourceMap) -> OriginText {
 /// Reads everything that is remembered or wanted.
 async fn observe(
     session: &dyn Session,
+    provider: &dyn Provider,
     state: &State,
     desired: &[Desired],
     refactor: &Refactor,
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
+    let in_state = |kind: &str| provider.resource(kind).is_some_and(|kind| kind.in_state);
     let identity = |desired: &'_ Desired| match refactor.imports.get(&desired.id) {
         Some(import) => import.identity.clone(),
         None => desired.identity.clone(),
@@ -309,6 +311,10 @@ async fn observe(
     let mut observed = BTreeMap::new();
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {
+        if in_state(kind) {
+            observed.insert(id.clone(), state.resources.get(id).map_or(Seen::Absent, remembered));
+            continue;
+        }
         match session.read(kind, &identity).await {
             Ok(seen) => {
                 observed.insert(id.clone(), seen);
@@ -317,6 +323,12 @@ async fn observe(
         }
     }
     if problems.is_empty() { Ok(observed) } else { Err(problems) }
+}
+
+/// Of what lives in the state alone, the record is what is seen.
+fn remembered(record: &Record) -> Seen {
+    let (config, outputs) = (record.applied.clone(), record.outputs.clone());
+    Seen::Present(Observed { config, outputs, owner: Owner::Mine })
 }
 
 async fn still_deferred(
@@ -333,8 +345,14 @@ async fn still_deferred(
 }
 
 /// What each delete will lose, with sizes.
-async fn fill_removals(session: &dyn Session, plan: &mut Plan) -> Result<(), Diagnostics> {
-    for step in plan.steps.iter_mut().filter(|step| step.action == Action::Delete) {
+async fn fill_removals(
+    session: &dyn Session,
+    provider: &dyn Provider,
+    plan: &mut Plan,
+) -> Result<(), Diagnostics> {
+    let in_state = |kind: &str| provider.resource(kind).is_some_and(|kind| kind.in_state);
+    let deletes = plan.steps.iter_mut().filter(|step| step.action == Action::Delete);
+    for step in deletes.filter(|step| !in_state(&step.kind)) {
         step.removal =
             session.removal(&step.kind, &step.identity).await.map_err(|error| vec![*error.diagnostic])?;
     }

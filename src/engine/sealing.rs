@@ -7,7 +7,7 @@ use mlp_provider::{
     Call, Desired, ErrorClass, LogQuery, ProviderError, Ready, Removal, Reporter, RunRequest, RunSummary,
     Seen, Session, StatusEntry,
 };
-use mlp_value::ResourceId;
+use mlp_value::{KnownValue, ResourceId};
 
 use super::vault::Vault;
 
@@ -51,6 +51,16 @@ impl Session for Sealing {
         })?;
         let call = Call { body, ..call.clone() };
         self.inner.perform(&call, reporter).await.map_err(|error| self.scrubbed(error))
+    }
+
+    /// What is remembered keeps its marks: nothing leaves the state.
+    async fn remember(
+        &self,
+        call: &Call,
+        before: Option<&KnownValue>,
+        key: &str,
+    ) -> Result<KnownValue, ProviderError> {
+        self.inner.remember(call, before, key).await.map_err(|error| self.scrubbed(error))
     }
 
     async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {

@@ -46,8 +46,9 @@ impl Vault {
         memory: &State,
     ) -> Result<Self, Box<Diagnostic>> {
         let mut texts = BTreeSet::new();
-        let mut needed = provider.resources().iter().flat_map(|kind| &kind.fields).any(|field| field.secret)
-            || memory.resources.values().any(|record| has_sealed(&record.applied));
+        let mut needed =
+            provider.resources().iter().any(|kind| !secret_fields(provider, &kind.name).is_empty())
+                || memory.resources.values().any(|record| has_sealed(&record.applied));
         for declaration in platform.declarations.values() {
             for path in &declaration.sensitive {
                 needed = true;

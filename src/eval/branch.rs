@@ -6,7 +6,7 @@ use mlp_value::{Type, Value};
 use crate::convert::convert_typed;
 use crate::interpret::{Eval, Interpreter, outcome};
 use crate::navigate::wrong;
-use crate::typed::{Typed, unify};
+use crate::typed::{Typed, has_any, unify};
 use crate::{Expr, Marks, Node, Outcome, Unknown, codes};
 
 impl Interpreter<'_> {
@@ -66,8 +66,11 @@ impl Interpreter<'_> {
                 match &types {
                     [Type::Any, _] if first.value.is_null() => types[1].clone(),
                     [_, Type::Any] if second.value.is_null() => types[0].clone(),
-                    _ => unify(&types)
-                        .ok_or_else(|| inconsistent(&types[0], &types[1], [then, otherwise], span))?,
+                    _ => match unify(&types) {
+                        Some(ty) => ty,
+                        None if types.iter().any(has_any) => Type::Any,
+                        None => return Err(inconsistent(&types[0], &types[1], [then, otherwise], span)),
+                    },
                 }
             }
             _ => Type::Any,

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use mlp_value::Value;
+use mlp_value::{Type, Value};
 
 use crate::PlanValue;
 
@@ -10,6 +10,7 @@ use crate::PlanValue;
 pub(crate) fn equal(left: &PlanValue, right: &PlanValue) -> Option<bool> {
     match (left, right) {
         (Value::Hole(hole), Value::Null) | (Value::Null, Value::Hole(hole)) if hole.not_null => Some(false),
+        (Value::Hole(hole), known) | (known, Value::Hole(hole)) if never(&hole.ty, known) => Some(false),
         (Value::Hole(hole), Value::Text(text)) | (Value::Text(text), Value::Hole(hole)) => match &hole.prefix
         {
             Some(prefix) if !text.starts_with(prefix.as_str()) => Some(false),
@@ -32,6 +33,28 @@ pub(crate) fn equal(left: &PlanValue, right: &PlanValue) -> Option<bool> {
     }
 }
 
+/// Whether what will be of a type can never equal a value. Lists of all kinds may, and so may maps and objects.
+fn never(ty: &Type, value: &PlanValue) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Hole(hole) => {
+            !matches!(hole.ty, Type::Any) && *ty != Type::Any && rank_of(ty) != rank_of(&hole.ty)
+        }
+        known => *ty != Type::Any && rank_of(ty) != Some(rank(known)),
+    }
+}
+
+fn rank_of(ty: &Type) -> Option<u8> {
+    Some(match ty {
+        Type::Any => return None,
+        Type::Bool => 1,
+        Type::Number => 2,
+        Type::String => 3,
+        Type::List(_) | Type::Set(_) | Type::Tuple(_) => 4,
+        Type::Map(_) | Type::Object(_) => 5,
+    })
+}
+
 /// One difference decides, whatever is unknown beside it.
 fn all_equal<'v>(pairs: impl Iterator<Item = (&'v PlanValue, &'v PlanValue)>) -> Option<bool> {
     let mut all = Some(true);
@@ -45,7 +68,7 @@ fn all_equal<'v>(pairs: impl Iterator<Item = (&'v PlanValue, &'v PlanValue)>) ->
     all
 }
 
-/// A total order, for sets: by kind, then by value; holes come last and are never equal.
+/// A total order, for sets: by kind, then by value; null and holes come last, and holes are never equal.
 pub(crate) fn order(left: &PlanValue, right: &PlanValue) -> Ordering {
     match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
@@ -65,13 +88,13 @@ pub(crate) fn order(left: &PlanValue, right: &PlanValue) -> Ordering {
 
 fn rank(value: &PlanValue) -> u8 {
     match value {
-        Value::Null => 0,
         Value::Bool(_) => 1,
         Value::Number(_) => 2,
         Value::Text(_) => 3,
         Value::List(_) => 4,
         Value::Object(_) => 5,
-        Value::Hole(_) => 6,
+        Value::Null => 6,
+        Value::Hole(_) => 7,
     }
 }
 

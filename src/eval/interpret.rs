@@ -6,17 +6,16 @@ use std::sync::Arc;
 use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_value::{Type, Value};
 
+use crate::behind::{resolved, step_of};
 use crate::budget::{Budget, check_size};
 use crate::convert::{describe_marked, to_bool, to_text};
 use crate::functions::call;
 use crate::navigate::{index, null, step, wrong};
 use crate::operators::Operand;
+use crate::text::normalized;
 use crate::typed::{Note, Typed, object, tuple};
 use crate::unknown::{Waits, residual_of};
-use crate::{
-    BinaryOp, Expr, Marks, Node, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, Unknown,
-    codes, operators, reference_of,
-};
+use crate::{BinaryOp, Expr, Marks, Node, Outcome, PlanValue, Scope, Traversal, Unknown, codes, operators};
 
 /// How deep expressions may be nested.
 const MAX_DEPTH: u32 = 200;
@@ -39,23 +38,6 @@ pub(crate) struct Interpreter<'s> {
     pub(crate) budget: Budget,
     locals: Vec<(Arc<str>, Outcome)>,
     depth: u32,
-}
-
-/// The key of an index as a step of a traversal; what is neither text nor a number names nothing.
-fn step_of(key: &PlanValue) -> TraversalStep {
-    match key {
-        Value::Text(name) => TraversalStep::Attr(name.clone()),
-        Value::Number(number) => {
-            TraversalStep::Index(number.to_i64().and_then(|at| u64::try_from(at).ok()).unwrap_or(u64::MAX))
-        }
-        _ => TraversalStep::Attr(Arc::from("")),
-    }
-}
-
-/// What a scope found: the value with its type, and its marks.
-fn resolved(found: Resolved) -> (Typed, Marks) {
-    let marks = Marks { sensitive: found.sensitive, ephemeral: found.ephemeral };
-    (Typed { value: found.value, ty: found.ty }, marks)
 }
 
 /// More is produced than the budget allows.
@@ -98,6 +80,7 @@ impl<'s> Interpreter<'s> {
     fn node(&mut self, expr: &Expr) -> Eval {
         let span = expr.span;
         match &expr.node {
+            Node::Literal { value: Value::Text(text) } => Ok(Outcome::plain(Value::Text(normalized(text)))),
             Node::Literal { value } => Ok(Outcome::plain(value.lift())),
             Node::Traverse { traversal } => self.traverse(traversal, span),
             Node::Template { parts } => self.template(parts, span),
@@ -205,18 +188,6 @@ impl<'s> Interpreter<'s> {
         Ok(outcome(typed, marks))
     }
 
-    /// What lies behind a value that is a reference to a declaration: the scope knows it, the value does not.
-    fn behind(
-        &self,
-        value: &PlanValue,
-        steps: &[TraversalStep],
-        span: Option<Span>,
-    ) -> Result<Option<Resolved>, Diagnostics> {
-        let Some(reference) = reference_of(value) else { return Ok(None) };
-        let found = self.scope.behind(&reference, steps, span).map_err(|problem| vec![problem])?;
-        Ok(found.filter(|found| found.consumed > 0))
-    }
-
     fn object(&mut self, items: &[(Expr, Expr)], span: Option<Span>) -> Eval {
         let (mut built, mut pairs, mut problems) = (BTreeMap::new(), Vec::new(), Diagnostics::new());
         let (mut marks, mut undecided) = (Marks::default(), false);
@@ -309,18 +280,21 @@ impl<'s> Interpreter<'s> {
     fn splat(&mut self, target: &Expr, each: &Expr, span: Option<Span>) -> Eval {
         let found = self.eval(target)?;
         let mut marks = found.marks();
+        let of_list = matches!(found.ty.as_deref(), Some(Type::List(_) | Type::Set(_)));
         let one = |ty: &Type| {
             matches!(ty, Type::String | Type::Number | Type::Bool | Type::Object(_) | Type::Map(_))
         };
         let items: Vec<Typed> = match &found.value {
             Value::Hole(hole) if one(&hole.ty) => vec![found.clone().into()],
-            Value::Hole(_) => {
+            Value::Hole(hole) => {
+                let ty = self.splat_type(&hole.ty, each, marks)?;
                 let mut closing = self.closing();
                 closing.saw(&found.value, marks);
                 let each = closing.under(&[SPLAT], each);
                 let node = Node::Splat { target: Box::new(residual_of(&found.value)), each: Box::new(each) };
                 let marks = closing.marks;
-                let hole = closing.waits.hole(Type::List(Box::new(Type::Any)), node, span);
+                let mut hole = closing.waits.hole(Type::List(Box::new(ty)), node, span);
+                hole.not_null = true;
                 return Ok(Outcome::marked(Value::Hole(hole), marks));
             }
             Value::Null if is_collection(&found.ty) => {
@@ -331,14 +305,29 @@ impl<'s> Interpreter<'s> {
             _ => vec![found.into()],
         };
         self.budget.items(items.len()).map_err(|why| too_large(why, span))?;
-        let mut results = Vec::with_capacity(items.len());
+        let mut results: Vec<Typed> = Vec::with_capacity(items.len());
         for item in items {
             let item = (Arc::from(SPLAT), outcome(item, marks));
             let found = self.with([item], |inner| inner.eval(each))?;
             marks |= found.marks();
             results.push(found.into());
         }
-        self.produced(tuple(results), marks, span)
+        // What is made of a list is a list.
+        let first = results.first().filter(|_| of_list).map(Typed::type_of);
+        let ty = first.filter(|first| results.iter().all(|item| item.type_of() == *first));
+        let typed = tuple(results);
+        let typed =
+            ty.map_or_else(|| typed.clone(), |ty| Typed::new(typed.value.clone(), &Type::List(Box::new(ty))));
+        self.produced(typed, marks, span)
+    }
+
+    /// The type of what is made of each item of a list that is not known yet; what is wrong for every item is told now.
+    fn splat_type(&mut self, list: &Type, each: &Expr, marks: Marks) -> Eval<Type> {
+        let (Type::List(item) | Type::Set(item)) = list else { return Ok(Type::Any) };
+        let traversal = Traversal { root: Arc::from(SPLAT), steps: Vec::new() };
+        let hole = Waits::default().hole((**item).clone(), Node::Traverse { traversal }, None);
+        let item = (Arc::from(SPLAT), Outcome::marked(Value::Hole(hole), marks));
+        Ok(self.with([item], |inner| inner.eval(each))?.type_of())
     }
 }
 

@@ -4,6 +4,7 @@
 //! a [`Scope`] resolves references.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod behind;
 mod branch;
 mod budget;
 mod close;
@@ -28,7 +29,8 @@ mod unknown;
 pub use codes::CODES;
 pub use convert::{convert, type_of};
 pub use functions::{
-    Documented, FunctionInfo, LEFT_OUT, LeftOut, Parameter, Terraform, documentation, function, functions,
+    Documented, FunctionInfo, LEFT_OUT, LeftOut, Parameter, Terraform, documentation, function,
+    function_table, functions,
 };
 pub use interpret::evaluate;
 pub use ir::{BinaryOp, Expr, ForExpr, Node, Part, Traversal, TraversalStep, UnaryOp};

@@ -64,6 +64,12 @@ pub trait Scope {
         Err(format!("`{path}` cannot be listed: files cannot be listed here"))
     }
 
+    /// Whether what `resolve` said is a mistake in the specification, which `try` and `can` do not hide.
+    fn is_mistake(&self, problem: &Diagnostic) -> bool {
+        let _ = problem;
+        false
+    }
+
     /// The time as RFC 3339 text, for `timestamp()`; `None` before the apply.
     fn now(&self) -> Option<String> {
         None

@@ -1,5 +1,7 @@
 //! Templates: parts joined as text, as far as they are known.
 
+use std::sync::Arc;
+
 use mlp_diag::Span;
 use mlp_value::{Type, Value};
 
@@ -7,6 +9,7 @@ use crate::close::text_part;
 use crate::convert::{describe_marked, to_text};
 use crate::interpret::{Eval, Interpreter, too_large};
 use crate::navigate::{null, wrong};
+use crate::text::normalized;
 use crate::unknown::{Waits, residual_of, residual_typed};
 use crate::{Marks, Node, Outcome, Part};
 
@@ -45,7 +48,7 @@ impl Interpreter<'_> {
         self.join(parts, &mut joined, span)?;
         let Joined { text, mut parts, prefix, waits, marks } = joined;
         let Some(prefix) = prefix else {
-            return Ok(Outcome::marked(Value::text(text), marks));
+            return Ok(Outcome::marked(Value::Text(normalized(&Arc::from(text))), marks));
         };
         if !text.is_empty() {
             parts.push(text_part(&text));

@@ -301,7 +301,8 @@ fn each<'t>(items: impl Iterator<Item = &'t Type>, to: &Type) -> Result<Vec<Type
     items.map(|from| concrete(from, to)).collect()
 }
 
-fn has_any(ty: &Type) -> bool {
+/// Whether something in a type is of any type.
+pub(crate) fn has_any(ty: &Type) -> bool {
     match ty {
         Type::Any => true,
         Type::List(item) | Type::Set(item) | Type::Map(item) => has_any(item),

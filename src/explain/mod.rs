@@ -2,9 +2,12 @@
 //! [`FINDERS`].
 
 mod code;
+mod pages;
 mod variable;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
+
+pub use code::page;
 
 use crate::cli::Globals;
 use crate::cli::project::VariableArgs;
@@ -62,6 +65,11 @@ pub fn explain(question: &Question<'_>) -> Result<Answer, Unanswered> {
 
 fn nobody_knows(topic: &str, names: &[String]) -> Diagnostic {
     let problem = Diagnostic::error("MLP0932", format!("nothing is called `{topic}`"));
+    // Numbers are near to each other without being meant.
+    if topic.trim_start_matches(['M', 'L', 'P', 'm', 'l', 'p']).parse::<u32>().is_ok() {
+        return problem
+            .help("docs/errors lists every code; it stands in brackets behind `error` or `warning`");
+    }
     match mlp_diag::did_you_mean(topic, names.iter().map(String::as_str)) {
         Some(_) => problem.help(one_of(topic, names.iter().map(String::as_str))),
         None => {

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,23 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
 /// Whether a text has the form of a digest.
 pub(crate) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Returns once a directory that was opened under a path is no longer the one there: a process that keeps its things in
+/// it has nothing to work on any more.
+pub async fn ground_lost(open: &File, path: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let same =
+        |open: &fs::Metadata, there: &fs::Metadata| (open.dev(), open.ino()) == (there.dev(), there.ino());
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        match (open.metadata(), fs::metadata(path)) {
+            (Ok(open), Ok(there)) if !same(&open, &there) => return,
+            (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return,
+            // What cannot be told now is asked again.
+            _ => {}
+        }
+    }
 }
 
 /// A file name no other process or thread uses at the same time.

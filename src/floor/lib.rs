@@ -18,5 +18,5 @@ pub mod serve;
 mod skipping;
 
 pub use commit::commit;
-pub use files::Integrity;
+pub use files::{Integrity, ground_lost};
 pub use problem::Problem;

@@ -11,10 +11,17 @@ use mlp_value::facts::{Fact, Need, Refusal};
 /// How long a program may take to print its version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(30);
 
+/// The largest file whose bytes an expression may read.
+const LARGEST: u64 = 16 << 20;
+/// The most files of a directory that an expression may list.
+const MOST_FILES: usize = 100_000;
+
 /// Answers one question about a project; `home` is where the environment keeps its things.
 pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
     match need {
         Need::Text(path) => text(&directory.join(path)),
+        Need::Bytes(path) => bytes(&directory.join(path)),
+        Need::Files(path) => files(&directory.join(path)),
         Need::Digest(path) if extract::is_pattern(path) && !directory.join(path).exists() => {
             pattern(directory, path)
         }
@@ -51,6 +58,45 @@ fn text(path: &Path) -> Fact {
     match std::fs::read(path) {
         Ok(bytes) => {
             String::from_utf8(bytes).map_or_else(|_| Fact::Failed("it is not UTF-8".into()), Fact::Text)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,
+        Err(error) => Fact::Failed(error.to_string()),
+    }
+}
+
+fn bytes(path: &Path) -> Fact {
+    let too_large = |size: u64| format!("it has {size} bytes, more than {LARGEST}");
+    match std::fs::metadata(path).and_then(|found| Ok((found.len(), std::fs::read(path)?))) {
+        Ok((size, _)) if size > LARGEST => Fact::Failed(too_large(size)),
+        Ok((_, bytes)) => Fact::Text(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,
+        Err(error) => Fact::Failed(error.to_string()),
+    }
+}
+
+fn files(path: &Path) -> Fact {
+    fn walk(directory: &Path, prefix: &str, all: &mut Vec<String>) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() {
+                if !matches!(name.as_str(), ".git" | ".mlp") {
+                    walk(&entry.path(), &format!("{prefix}{name}/"), all)?;
+                }
+            } else {
+                all.push(format!("{prefix}{name}"));
+            }
+            if all.len() > MOST_FILES {
+                return Err(std::io::Error::other(format!("it has more than {MOST_FILES} files")));
+            }
+        }
+        Ok(())
+    }
+    let mut all = Vec::new();
+    match walk(path, "", &mut all) {
+        Ok(()) => {
+            all.sort();
+            Fact::Text(serde_json::Value::from(all).to_string())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,
         Err(error) => Fact::Failed(error.to_string()),
@@ -201,6 +247,10 @@ mod tests {
         let home = directory.path().join(".mlp/local");
         let ask = |need: Need| answer(directory.path(), &home, &need);
         assert_eq!(ask(Need::Text("a.txt".into())), Fact::Text("hello".into()));
+        assert_eq!(ask(Need::Bytes("a.txt".into())), Fact::Text("68656c6c6f".into()));
+        assert_eq!(ask(Need::Bytes("b.txt".into())), Fact::Missing);
+        assert!(matches!(ask(Need::Files(".".into())), Fact::Text(list) if list.contains("\"a.txt\"")));
+        assert_eq!(ask(Need::Files("nowhere".into())), Fact::Missing);
         assert_eq!(ask(Need::Digest("b.txt".into())), Fact::Missing);
         assert!(matches!(ask(Need::Digest("a.txt".into())), Fact::Digest { size: 5, .. }));
         assert!(matches!(ask(Need::Digest("*.txt".into())), Fact::Digest { size: 5, .. }));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mlp_config::called;
-use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use mlp_syntax::Tree;
 
 /// Largest file that is read, in bytes.
@@ -32,23 +32,29 @@ pub struct Sources {
 /// Missing, unreadable, too large, or not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     let name = path.display();
-    let fail =
-        |headline: String, help: &str| Box::new(Diagnostic::error("MLP0910", headline).help(help.to_owned()));
+    String::from_utf8(read_bytes(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        unreadable(format!("`{name}` is not UTF-8 (line {line}, byte {at})"), "save it as UTF-8")
+    })
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
+    let name = path.display();
     let size = std::fs::metadata(path)
         .map_err(|error| {
-            fail(format!("`{name}` cannot be read: {error}"), "check the path and its permissions")
+            unreadable(format!("`{name}` cannot be read: {error}"), "check the path and its permissions")
         })?
         .len();
     if size > LARGEST {
-        return Err(fail(format!("`{name}` is larger than 16 MiB"), "split it into several files"));
+        return Err(unreadable(format!("`{name}` is larger than 16 MiB"), "split it into several files"));
     }
-    let bytes = std::fs::read(path)
-        .map_err(|error| fail(format!("`{name}` cannot be read: {error}"), "check its permissions"))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        fail(format!("`{name}` is not UTF-8 (line {line}, byte {at})"), "save it as UTF-8")
-    })
+    std::fs::read(path)
+        .map_err(|error| unreadable(format!("`{name}` cannot be read: {error}"), "check its permissions"))
+}
+
+fn unreadable(headline: String, help: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error("MLP0910", headline).help(help.to_owned()))
 }
 
 /// The files of a directory with an ending, by name.
@@ -96,15 +102,28 @@ pub fn read_project(directory: &Path) -> Sources {
 
 /// Reads and parses one file; gives the place of its tree.
 fn read_one(sources: &mut Sources, path: &Path, name: String) {
-    match read_text(path) {
-        Err(diagnostic) => sources.diagnostics.push(*diagnostic),
-        Ok(text) => {
-            let file = sources.map.add(name, text.as_str());
-            let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
-            sources.trees.push(tree);
-            sources.diagnostics.append(&mut diagnostics);
+    let bytes = match read_bytes(path) {
+        Ok(bytes) => bytes,
+        Err(diagnostic) => {
+            // Nobody knows what it declares.
+            sources.trees.push(Tree { lost: true, ..Tree::default() });
+            sources.diagnostics.push(*diagnostic);
+            return;
         }
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let file = sources.map.add(name, text.as_ref());
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        let at = error.valid_up_to();
+        sources.diagnostics.push(
+            Diagnostic::error("MLP0910", "the file is not UTF-8")
+                .at(Span::new(file, at, at + char::REPLACEMENT_CHARACTER.len_utf8()), "this is no character")
+                .help("save it as UTF-8"),
+        );
     }
+    let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
+    sources.trees.push(tree);
+    sources.diagnostics.append(&mut diagnostics);
 }
 
 /// Reads the directories of the modules that are called, and of those that these call.

@@ -288,6 +288,10 @@ impl<'a> Decider<'a, '_> {
     }
 
     fn gone(&mut self, desired: &Desired, kind: &ResourceKind, config: PlanValue, record: &Record) {
+        // What was never whole is not missed.
+        if let (Status::Tainted { reason }, Mode::Apply) = (&record.status, self.input.mode) {
+            return self.create(desired, kind, config, Some(reason.clone()));
+        }
         self.plan.drift.push(DriftItem {
             resource: record.id.clone(),
             kind: record.kind.clone(),

@@ -175,7 +175,7 @@ impl Converter<'_> {
         let expr = if self.steps > MAX_STEPS {
             let problem =
                 Diagnostic::error(codes::TOO_DEEP, format!("A reference has more than {MAX_STEPS} steps"));
-            let help = "Give an inner part a name of its own in `locals` and refer to it.";
+            let help = "give an inner part a name of its own in `locals` and refer to it";
             self.problems.push(problem.at(span, "this one").help(help));
             Expr { kind: ExprKind::Null, span }
         } else {

@@ -20,9 +20,9 @@ pub(crate) fn explain(
         return deep(place.span());
     }
     if message.contains("chained binary operators") {
-        return Diagnostic::error(codes::TOO_DEEP, "More than 128 operators in one expression")
+        return Diagnostic::error(codes::TOO_DEEP, "more than 128 operators in one expression")
             .at(place.span(), "this one is too many")
-            .help("Give a part of it a name in `locals`, or use a function such as `sum` or `alltrue`.");
+            .help("give a part of it a name in `locals`, or use a function such as `sum` or `alltrue`");
     }
     if message.contains("redefined") {
         return place.redefined(message.contains("object key"));
@@ -35,9 +35,9 @@ pub(crate) fn explain(
 
 /// Something was set twice.
 pub(crate) fn twice(what: &str, name: &str, second: Span, first: Option<Span>) -> Diagnostic {
-    let problem = Diagnostic::error(codes::TWICE, format!("The {what} `{name}` is set twice"))
+    let problem = Diagnostic::error(codes::TWICE, format!("the {what} `{name}` is set twice"))
         .at(second, "set again here")
-        .help("Remove one of the two.");
+        .help("remove one of the two");
     match first {
         Some(first) => problem.see(first, "first set here"),
         None => problem,
@@ -50,14 +50,14 @@ pub(crate) fn bad_escape(file: FileId, text: &str, offset: usize) -> Diagnostic 
     let end = text[start..].char_indices().nth(2).map_or(text.len(), |(at, _)| start + at);
     Diagnostic::error(codes::ESCAPE, format!("`{}` is no escape sequence", &text[start..end]))
         .at(Span::new(file, start, end), "unknown here")
-        .help(r#"Known are \n \r \t \" \\ \uNNNN and \UNNNNNNNN; a backslash itself is written `\\`."#)
+        .help(r#"known are \n \r \t \" \\ \uNNNN and \UNNNNNNNN; a backslash itself is written `\\`"#)
 }
 
 /// A quote in the text between two directives of a string.
 pub(crate) fn bare_quote(quote: Span) -> Diagnostic {
-    Diagnostic::error(codes::SYNTAX, "A string ends here, between the directives `%{ … }` of its template")
+    Diagnostic::error(codes::SYNTAX, "a string ends here, between the directives `%{ … }` of its template")
         .at(quote, "the quote")
-        .help(r#"Write `\"` for a quote that belongs to the text."#)
+        .help(r#"write `\"` for a quote that belongs to the text"#)
 }
 
 struct Place<'a> {
@@ -77,7 +77,17 @@ impl Place<'_> {
         self.at.checked_sub(1).and_then(|at| self.tokens.get(at))
     }
 
+    /// The character at the place, when it lies inside a string or heredoc: in one of its interpolations.
+    fn inside(&self) -> Option<(Span, char)> {
+        let token = self.token().filter(|token| matches!(token.kind, Kind::Quoted | Kind::Heredoc))?;
+        let c = self.text[self.offset..].chars().next().filter(|_| self.offset > token.start)?;
+        Some((Span::new(self.file, self.offset, self.offset + c.len_utf8()), c))
+    }
+
     fn span(&self) -> Span {
+        if let Some((span, _)) = self.inside() {
+            return span;
+        }
         match self.token() {
             Some(token) if token.kind != Kind::Newline => {
                 let end = if token.kind == Kind::Heredoc {
@@ -96,7 +106,13 @@ impl Place<'_> {
     }
 
     fn found(&self) -> String {
+        if let Some((_, c)) = self.inside() {
+            return if c == '\n' { "the end of the line".to_owned() } else { format!("`{c}`") };
+        }
         match self.token() {
+            None if self.text.len() > self.tokens.last().map_or(0, |token| token.end) => {
+                "the end of the line".to_owned()
+            }
             None => "the end".to_owned(),
             Some(token) if token.kind == Kind::Newline => "the end of the line".to_owned(),
             Some(token) if token.is_comment() => "a comment".to_owned(),
@@ -121,6 +137,12 @@ impl Place<'_> {
             }
             _ => false,
         })
+    }
+
+    /// Whether the bracket that is open here was read as an index: a value stands before it.
+    fn indexed(&self) -> bool {
+        let before = self.opener().and_then(|at| at.checked_sub(1)).map(|at| &self.tokens[at]);
+        before.is_some_and(|token| matches!(token.kind, Kind::Name | Kind::Quoted | Kind::Close))
     }
 
     fn redefined(&self, key: bool) -> Diagnostic {
@@ -165,10 +187,10 @@ impl Place<'_> {
         }
         let owner = &self.tokens[opener];
         Some(
-            Diagnostic::error(codes::ONE_LINE, "A block on one line holds one attribute at most")
+            Diagnostic::error(codes::ONE_LINE, "a block on one line holds one attribute at most")
                 .at(self.span(), "one too many")
                 .see(Span::new(self.file, owner.start, owner.end), "this block")
-                .help("Break the line after `{`, and put each attribute or block on a line of its own."),
+                .help("break the line after `{`, and put each attribute or block on a line of its own"),
         )
     }
 
@@ -180,14 +202,89 @@ impl Place<'_> {
             return None;
         }
         Some(
-            Diagnostic::error(codes::SYNTAX, "An attribute is set with `=`, not with `:`")
+            Diagnostic::error(codes::SYNTAX, "an attribute is set with `=`, not with `:`")
                 .at(self.span(), "found `:`")
-                .help(format!("Write `{} = …`.", name.text(self.text))),
+                .help(format!("write `{} = …`", name.text(self.text))),
         )
+    }
+
+    /// `a = b.`: the parser proper gives up at the attribute's name.
+    fn dangling_dot(&self) -> Option<Diagnostic> {
+        let rest = &self.tokens[self.at.min(self.tokens.len())..];
+        let follows = |token: Option<&Token>| {
+            token.is_some_and(|next| {
+                matches!(next.kind, Kind::Name | Kind::Number) || next.is(self.text, "*") || next.is_comment()
+            })
+        };
+        let at = (0..rest.len()).find(|at| rest[*at].is(self.text, ".") && !follows(rest.get(at + 1)))?;
+        let span = Span::new(self.file, rest[at].start, rest[at].end);
+        Some(
+            Diagnostic::error(codes::SYNTAX, "expected a name after the dot")
+                .at(span, "nothing follows here")
+                .help("write the name of an attribute, an index or `*`, or remove the dot"),
+        )
+    }
+
+    /// What is often written in place of `kind "label" {` and `name = value`.
+    fn header(&self) -> Option<Diagnostic> {
+        let token = self.token();
+        let text = token.map_or("", |token| token.text(self.text));
+        let first = self.tokens.first()?;
+        let labels = self.tokens[1..self.at.min(self.tokens.len()).max(1)]
+            .iter()
+            .all(|token| matches!(token.kind, Kind::Name | Kind::Quoted));
+        let headed = first.kind == Kind::Name && self.at > 0 && labels;
+        let (headline, label, help) = match token {
+            None if headed && self.tokens.len() > 1 => (
+                "this block has no `{`",
+                "after this",
+                "write `{` on the same line: `kind \"label\" {`".to_owned(),
+            ),
+            Some(token) if token.is(self.text, "=") && headed && self.at > 1 => {
+                ("a block takes no `=`", "remove it", "write `kind \"label\" {`".to_owned())
+            }
+            Some(token) if token.kind == Kind::Quoted && self.at == 0 => {
+                let name = text.trim_matches('"');
+                let assigned = self.tokens.get(1).is_some_and(|next| next.is(self.text, "="));
+                let way = if assigned {
+                    format!("`{name} = …`")
+                } else {
+                    format!("`{name} \"label\" {{ … }}`")
+                };
+                (
+                    "names of attributes and kinds of blocks take no quotes",
+                    "in quotes",
+                    format!("write {way}"),
+                )
+            }
+            Some(token) if token.kind == Kind::Operator && self.at == 0 && text != "=" => (
+                "a line cannot begin with an operator",
+                "here",
+                "an expression that goes on on the next line stands in parentheses".to_owned(),
+            ),
+            Some(token)
+                if token.is(self.text, "(") && self.at > 2 && self.tokens[self.at - 2].is(self.text, ".") =>
+            {
+                let name = self.tokens[self.at - 1].text(self.text);
+                (
+                    "there are no methods",
+                    "called here",
+                    format!("write the function around its value: `{name}(…)`"),
+                )
+            }
+            _ if text == ";" => {
+                ("`;` is no sign of the language", "here", "remove it: a line ends by itself".to_owned())
+            }
+            _ => return None,
+        };
+        Some(Diagnostic::error(codes::SYNTAX, headline).at(self.span(), label).help(help))
     }
 
     fn plain(&self, message: &str) -> Diagnostic {
         let found = self.found();
+        if let Some(problem) = self.dangling_dot().or_else(|| self.header()) {
+            return problem;
+        }
         let directive = || {
             let rest = &self.tokens[self.at.min(self.tokens.len())..];
             rest.iter().find(|token| {
@@ -197,12 +294,12 @@ impl Place<'_> {
         if message == "unexpected token"
             && let Some(token) = directive()
         {
-            return Diagnostic::error(codes::SYNTAX, "A `%{` directive in this text is incomplete")
+            return Diagnostic::error(codes::SYNTAX, "a `%{` directive in this text is incomplete")
                 .at(Span::new(self.file, token.start, token.end), "in here")
-                .help("`%{ if … }` ends with `%{ endif }`, `%{ for … }` with `%{ endfor }`; a plain `%{` is written `%%{`.");
+                .help("`%{ if … }` ends with `%{ endif }`, `%{ for … }` with `%{ endfor }`; a plain `%{` is written `%%{`");
         }
         let (expected, way_out) = self.expected(message);
-        Diagnostic::error(codes::SYNTAX, format!("Expected {expected}, found {found}"))
+        Diagnostic::error(codes::SYNTAX, format!("expected {expected}, found {found}"))
             .at(self.span(), if found.starts_with("the end") { "after this" } else { "here" })
             .help(way_out)
     }
@@ -210,63 +307,68 @@ impl Place<'_> {
     fn expected(&self, message: &str) -> (&'static str, &'static str) {
         let text = self.token().map_or("", |token| token.text(self.text));
         if text.starts_with('\'') {
-            return ("a value", "Strings are written in double quotes: \"…\".");
+            return ("a value", "strings are written in double quotes: \"…\"");
         }
         if text == "{" {
             return ("the kind of a block", "`{` stands on the line of the block's kind and labels.");
         }
+        let next = self.tokens.get(self.at + 1);
+        if text == "," && message.contains("`]`") && self.indexed() {
+            let way_out =
+                "an index takes one value; for a list as a further argument write `,` before its `[`";
+            return ("`]`", way_out);
+        }
+        if message.contains("newline") && next.is_some_and(|next| next.is(self.text, "=")) {
+            return ("the end of the line", "put each attribute on a line of its own");
+        }
         let operator = self.token().is_some_and(|token| token.kind == Kind::Operator && text != ",");
         if operator && message.contains("newline") && !message.contains("object item") {
-            let way_out = "Complete the expression; one that goes on on the next line stands in parentheses.";
+            let way_out = "complete the expression; one that goes on on the next line stands in parentheses";
             return ("the end of the line", way_out);
         }
         let cases = [
             (
                 "invalid expression",
                 "a value",
-                "Write a value, such as `\"text\"`, `3`, `[…]` or a reference like `dataset.rows`.",
+                "write a value, such as `\"text\"`, `3`, `[…]` or a reference like `dataset.rows`",
             ),
-            ("invalid traversal", "a name after the dot", "Write the name of an attribute, an index or `*`."),
-            ("heredoc", "the end of the heredoc", "End it with its delimiter alone on a line."),
+            ("invalid traversal", "a name after the dot", "write the name of an attribute, an index or `*`"),
+            ("heredoc", "the end of the heredoc", "end it with its delimiter alone on a line"),
             (
                 "object value assignment",
                 "`=` after the key",
-                "Write `key = value`; a key that is computed stands in parentheses.",
+                "write `key = value`; a key that is computed stands in parentheses",
             ),
             (
                 "object item",
                 "`,`, a new line or `}`",
-                "Separate the entries of an object with commas or new lines.",
+                "separate the entries of an object with commas or new lines",
             ),
             (
                 "newline",
                 "the end of the line",
-                "Put each attribute and each block on a line of its own; text stands in double quotes.",
+                "put each attribute and each block on a line of its own; text stands in double quotes",
             ),
-            ("`]`", "`,` or `]`", "Separate the items of a list with commas."),
-            ("`)`", "`,` or `)`", "Separate arguments with commas and close the bracket."),
-            ("invalid structure", "`=` or a block's `{`", "Write `name = value`, or `kind \"label\" { … }`."),
-            ("invalid attribute", "`=`", "Write `name = value`."),
-            ("`:`", "`:`", "Write `condition ? value : other`, and `[for item in list : value]`."),
-            ("`in`", "`in`", "Write `for item in list`."),
-            ("`=>`", "`=>`", "Write `{ for key, value in object : key => value }`."),
+            ("`]`", "`,` or `]`", "separate the items of a list with commas"),
+            ("`)`", "`,` or `)`", "separate arguments with commas and close the bracket"),
+            ("invalid structure", "`=` or a block's `{`", "write `name = value`, or `kind \"label\" { … }`"),
+            ("invalid attribute", "`=`", "write `name = value`"),
+            ("`:`", "`:`", "write `condition ? value : other`, and `[for item in list : value]`"),
+            ("`in`", "`in`", "write `for item in list`"),
+            ("`=>`", "`=>`", "write `{ for key, value in object : key => value }`"),
             (
                 "block body",
                 "an attribute, a block or `}`",
-                "Write `name = value` or `kind \"label\" { … }` on a line of its own.",
+                "write `name = value` or `kind \"label\" { … }` on a line of its own",
             ),
-            (
-                "identifier",
-                "a name",
-                "Names start with a letter and go on with letters, digits, `_` and `-`.",
-            ),
-            ("`}`", "`}`", "Close the `{` or `${` that is open here."),
+            ("identifier", "a name", "names start with a letter and go on with letters, digits, `_` and `-`"),
+            ("`}`", "`}`", "close the `{` or `${` that is open here"),
         ];
         let found = cases.iter().find(|(sign, _, _)| message.contains(sign));
         found.map_or(
             (
                 "an attribute or a block",
-                "Write `name = value`, or `kind \"label\" { … }`; names take no quotes.",
+                "write `name = value`, or `kind \"label\" { … }`; names take no quotes",
             ),
             |(_, expected, way_out)| (*expected, *way_out),
         )

@@ -121,7 +121,12 @@ fn line(text: &str, row: &[Token], open: &mut Vec<usize>) -> Line {
         }
         _ => (row, None),
     };
-    let one_line = balanced && code.iter().all(|token| !token.text(text).contains('\n'));
+    // A heredoc at the end of a line stands below it and is no part of its shape.
+    let shown = match code.split_last() {
+        Some((last, rest)) if last.kind == Kind::Heredoc => rest,
+        _ => code,
+    };
+    let one_line = balanced && shown.iter().all(|token| !token.text(text).contains('\n'));
     let (lead, value) = match assignment(text, code).filter(|_| one_line) {
         Some(at) => (spaced(text, code, 0..at), Some(spaced(text, code, at..code.len()))),
         None => (spaced(text, code, 0..code.len()), None),
@@ -145,6 +150,10 @@ fn assignment(text: &str, code: &[Token]) -> Option<usize> {
         }
     } else if !matches!(first.kind, Kind::Name | Kind::Quoted | Kind::Number) {
         return None;
+    }
+    // `google.eu = google.west` among the providers that are passed on.
+    while code.get(at).is_some_and(|token| token.is(text, ".")) && code.get(at + 1)?.kind == Kind::Name {
+        at += 2;
     }
     (code.get(at)?.is(text, "=") && code.len() > at + 1).then_some(at)
 }
@@ -300,7 +309,8 @@ mod tests {
             ("a = f (b ...)\n", "a = f(b...)\n"),
             ("a = b[ * ].c\n", "a = b[*].c\n"),
             ("a = b ?c:d\n", "a = b ? c : d\n"),
-            ("a = <<-E\n   x\n  E\nb=1\n", "a = <<-E\n   x\n  E\nb = 1\n"),
+            ("aa = <<-E\n   x\n  E\nb=1\n", "aa = <<-E\n   x\n  E\nb  = 1\n"),
+            ("a={\nb=c\nd.e=f\n}\n", "a = {\n  b   = c\n  d.e = f\n}\n"),
             ("a {}\nb{ }\nc { d=1 }\n", "a {}\nb {}\nc { d = 1 }\n"),
             ("a = 1\n/* x\n   y */\nb = 2\n", "a = 1\n/* x\n   y */\nb = 2\n"),
             ("b {\n# c\na = 1 // d\n# e\n}\n", "b {\n  # c\n  a = 1 // d\n  # e\n}\n"),

@@ -101,7 +101,7 @@ fn scan(text: &str, start: usize, first: char, after_dot: bool) -> (Kind, usize,
         },
         '"' => {
             let (end, closed) = skip_template(text, start + 1, Mode::Quoted, &mut Vec::new());
-            (Kind::Quoted, end, closed)
+            (Kind::Quoted, if closed { end } else { unclosed_end(text, start) }, closed)
         }
         '<' if heredoc_intro(text, start).is_some() => scan_heredoc(text, start),
         '(' | '[' | '{' => (Kind::Open, start + 1, true),
@@ -113,6 +113,13 @@ fn scan(text: &str, start: usize, first: char, after_dot: bool) -> (Kind, usize,
             None => (Kind::Unknown, start + c.len_utf8(), true),
         },
     }
+}
+
+/// Where a string ends that is not closed: with its line, and before a bracket that opens what follows.
+fn unclosed_end(text: &str, start: usize) -> usize {
+    let line = text[start..line_end(text, start)].trim_end();
+    let code = line.trim_end_matches(['{', '[', '(']).trim_end();
+    start + code.len().max(1)
 }
 
 fn scan_heredoc(text: &str, start: usize) -> (Kind, usize, bool) {

@@ -7,6 +7,7 @@ mod explain;
 mod format;
 mod lex;
 mod parse;
+mod recover;
 mod split;
 mod template;
 mod tree;

@@ -1,16 +1,15 @@
 //! Text to tree: every top-level item is parsed by itself.
 
-use std::collections::HashMap;
-
 use hcl_edit::parser;
 use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 
 use crate::codes;
 use crate::convert::Converter;
-use crate::explain::{explain, twice};
+use crate::explain::explain;
 use crate::lex::{Kind, Lexer, Token, numbers_inside};
-use crate::split::{Item, check, split};
-use crate::{Body, Expr, Tree};
+use crate::recover::{Reader, drop_repeated};
+use crate::split::{check, split};
+use crate::{Expr, Tree};
 
 /// The largest file that is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -18,24 +17,17 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Parses a file: the tree of everything that could be read, and what is wrong with the rest.
 pub fn parse(file: FileId, text: &str) -> (Tree, Diagnostics) {
     if let Some(problem) = too_large(file, text) {
-        return (Tree::default(), vec![problem]);
+        return (Tree { lost: true, ..Tree::default() }, vec![problem]);
     }
-    let mut tree = Tree::default();
-    let mut problems = Diagnostics::new();
+    let mut reader = Reader { file, text, tree: Tree::default(), problems: Diagnostics::new() };
     for item in split(file, text) {
-        if item.problems.is_empty() {
-            match parse_item(file, text, &item, &mut problems) {
-                Ok(body) => {
-                    tree.body.attributes.extend(body.attributes);
-                    tree.body.blocks.extend(body.blocks);
-                }
-                Err(problem) => problems.push(*problem),
-            }
-        } else {
-            problems.extend(item.problems);
-        }
+        let body = reader.piece(&item.tokens, item.problems, 0);
+        reader.tree.body.attributes.extend(body.attributes);
+        reader.tree.body.blocks.extend(body.blocks);
     }
+    let Reader { mut tree, mut problems, .. } = reader;
     drop_repeated(&mut tree.body, &mut problems);
+    problems.sort_by_key(|problem| problem.place().map(|span| span.start));
     (tree, problems)
 }
 
@@ -47,9 +39,9 @@ pub fn parse_expression(file: FileId, text: &str) -> Result<Expr, Diagnostics> {
     let trimmed = text.trim_end();
     let base = text.len() - text.trim_start().len();
     if base >= trimmed.len() {
-        let problem = Diagnostic::error(codes::SYNTAX, "Expected a value, found nothing");
+        let problem = Diagnostic::error(codes::SYNTAX, "expected a value, found nothing");
         return Err(vec![
-            problem.at(Span::new(file, 0, text.len()), "").help("Write a value, such as `\"text\"` or `3`."),
+            problem.at(Span::new(file, 0, text.len()), "").help("write a value, such as `\"text\"` or `3`"),
         ]);
     }
     let tokens: Vec<Token> = Lexer::new(trimmed, base).collect();
@@ -70,31 +62,16 @@ fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
     (text.len() > MAX_BYTES).then(|| {
         Diagnostic::error(
             codes::TOO_LARGE,
-            format!("The file has {} MiB; 16 MiB are read at most", text.len() >> 20),
+            format!("the file has {} MiB; 16 MiB are read at most", text.len() >> 20),
         )
         .at(Span::new(file, 0, 0), "")
-        .help("Split it into several files of one directory; they merge as one.")
+        .help("split it into several files of one directory; they merge as one")
     })
-}
-
-fn parse_item(
-    file: FileId,
-    text: &str,
-    item: &Item,
-    problems: &mut Diagnostics,
-) -> Result<Body, Box<Diagnostic>> {
-    let (start, end) = item.range();
-    // With a line ending after it, an error at the end lies behind the last token, not in it.
-    let source = masked(text, &item.tokens, start, end) + "\n";
-    let body = parser::parse_body(&source).map_err(|error| {
-        Box::new(explain(file, text, &item.tokens, start + error.location().offset(), error.message()))
-    })?;
-    Ok(Converter { file, text, base: start, steps: 0, problems }.body(&body))
 }
 
 /// The source with numbers that the parser proper cannot hold written as zeros of the same length: the converter
 /// reads every number from the text.
-fn masked(text: &str, tokens: &[Token], start: usize, end: usize) -> String {
+pub(crate) fn masked(text: &str, tokens: &[Token], start: usize, end: usize) -> String {
     let mut source = text[start..end].to_owned();
     let mut mask = |number: std::ops::Range<usize>| {
         let written = &text[number.clone()];
@@ -112,21 +89,6 @@ fn masked(text: &str, tokens: &[Token], start: usize, end: usize) -> String {
         }
     }
     source
-}
-
-/// Attributes of one body come from several items only at the top level.
-fn drop_repeated(body: &mut Body, problems: &mut Diagnostics) {
-    let mut seen: HashMap<String, Span> = HashMap::new();
-    body.attributes.retain(|attribute| match seen.get(&attribute.name.name) {
-        Some(first) => {
-            problems.push(twice("attribute", &attribute.name.name, attribute.name.span, Some(*first)));
-            false
-        }
-        None => {
-            seen.insert(attribute.name.name.clone(), attribute.name.span);
-            true
-        }
-    });
 }
 
 #[cfg(test)]
@@ -319,14 +281,14 @@ mod tests {
     #[test]
     fn a_value_that_is_missing_is_named() {
         let found = problem("b {\n  a =\n  c = 1\n}\n");
-        assert!(found.headline.contains("Expected a value"), "{found:?}");
+        assert!(found.headline.contains("expected a value"), "{found:?}");
     }
 
     #[test]
     fn one_bad_block_costs_one_block() {
         let (tree, problems) = parse(FILE, "a \"x\" {\n  b: 1\n}\nc {\n  d = 1\n}\ne = = 2\nf = 3\n");
         assert_eq!(problems.len(), 2, "{problems:?}");
-        assert_eq!((tree.body.blocks.len(), tree.body.attributes.len()), (1, 1));
+        assert_eq!((tree.body.blocks.len(), tree.body.attributes.len()), (2, 2));
     }
 
     #[test]

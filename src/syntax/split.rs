@@ -26,7 +26,7 @@ impl Item {
 
 /// Splits a file into its top-level items.
 pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
-    let mut items = Vec::new();
+    let mut items: Vec<Item> = Vec::new();
     let mut pos = 0;
     // Once a bracket was left open, a line that looks like a block's first starts a new item: without this, one
     // missing brace would swallow the rest of the file.
@@ -38,10 +38,72 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
             tokens = gather(text, start, wary).0;
         }
         pos = tokens.last().map_or(text.len(), |token| token.end);
+        let bare = items.last().is_some_and(|item| is_bare_header(text, &item.tokens));
+        // What was to stand in a block without a brace: that is told at its header.
+        if bare && (indent_of(text, start) > 0 || text[start..].starts_with('}')) {
+            continue;
+        }
+        if tokens.first().is_some_and(|token| token.is(text, "}")) && join(file, text, &mut items, &tokens) {
+            continue;
+        }
+        if tokens.first().is_some_and(|token| token.is(text, "{"))
+            && let Some(header) = items.last_mut().filter(|_| bare)
+        {
+            header.problems = vec![own_line(span(file, &tokens[0]))];
+            header.tokens.extend(tokens);
+            continue;
+        }
         let problems = check(file, text, &tokens);
         items.push(Item { tokens, problems });
     }
     items
+}
+
+/// `kind "label"` and no brace.
+fn is_bare_header(text: &str, tokens: &[Token]) -> bool {
+    let code = tokens.iter().take_while(|token| !token.is_comment());
+    let named = tokens.first().is_some_and(|first| first.kind == Kind::Name);
+    named
+        && code.clone().all(|token| matches!(token.kind, Kind::Name | Kind::Quoted))
+        && !tokens[0].is(text, "{")
+}
+
+fn own_line(brace: Span) -> Diagnostic {
+    Diagnostic::error(codes::SYNTAX, "`{` stands on a line of its own")
+        .at(brace, "here")
+        .help("write it on the line of the block's kind and labels")
+}
+
+/// A brace that closes nothing, where a block above was closed by a brace too many: what lies between the two belongs
+/// to that block. Says whether it was so.
+fn join(file: FileId, text: &str, items: &mut Vec<Item>, closer: &[Token]) -> bool {
+    let indent = |item: &Item| indent_of(text, item.range().0);
+    let Some(owner) = items.iter().rposition(|item| indent(item) == 0) else { return false };
+    let culprit = items[owner].tokens.last().copied().filter(|token| token.is(text, "}"));
+    let Some(culprit) = culprit.filter(|token| indent_of(text, token.start) > 0) else { return false };
+    if owner + 1 == items.len() || closer.len() != 1 || indent_of(text, closer[0].start) > 0 {
+        return false;
+    }
+    let header = items[owner].tokens.iter().take_while(|token| !token.is(text, "{")).last().copied();
+    let (start, _) = items[owner].range();
+    let newline = |end: usize| Token { kind: Kind::Newline, start: end, end, closed: true };
+    let rest: Vec<Item> = items.drain(owner + 1..).collect();
+    let block = &mut items[owner];
+    block.tokens.pop();
+    for item in rest {
+        block.tokens.push(newline(item.range().0));
+        block.tokens.extend(item.tokens);
+    }
+    block.tokens.push(newline(closer[0].start));
+    block.tokens.extend(closer);
+    let head = Span::new(file, start, header.map_or(start, |token| token.end));
+    block.problems.push(
+        Diagnostic::error(codes::BRACKET, "`}` closes its block too early")
+            .at(span(file, &culprit), "one too many: what follows still belongs to the block")
+            .see(head, "this block")
+            .help("remove it"),
+    );
+    true
 }
 
 fn next_start(text: &str, pos: usize) -> Option<usize> {
@@ -50,27 +112,76 @@ fn next_start(text: &str, pos: usize) -> Option<usize> {
         .map(|token| token.start)
 }
 
+/// The brackets that are open, read as the author meant them: a closing one that does not fit the innermost closes what
+/// it fits, and a `)` or `]` never closes a block.
+#[derive(Default)]
+pub(crate) struct Nesting {
+    open: Vec<u8>,
+}
+
+impl Nesting {
+    /// Takes a token into account.
+    pub(crate) fn step(&mut self, text: &str, token: &Token) {
+        let bracket = text.as_bytes()[token.start];
+        match token.kind {
+            Kind::Open => self.open.push(bracket),
+            Kind::Close => {
+                let wanted = match bracket {
+                    b')' => b'(',
+                    b']' => b'[',
+                    _ => b'{',
+                };
+                // What lies deeper than may be nested is not looked for: the depth is told instead.
+                let floor = self.open.len().saturating_sub(MAX_DEPTH);
+                let near = &self.open[floor..];
+                let fits = near.iter().rposition(|open| *open == wanted);
+                let block = near.iter().rposition(|open| *open == b'{');
+                match fits {
+                    Some(at) if wanted == b'{' || block.is_none_or(|block| block < at) => {
+                        self.open.truncate(floor + at);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nothing is open.
+    pub(crate) fn is_even(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Forgets what is open.
+    pub(crate) fn reset(&mut self) {
+        self.open.clear();
+    }
+}
+
 /// The tokens of the item at `start`, and whether it ran to the end of the file with a bracket open.
 fn gather(text: &str, start: usize, wary: bool) -> (Vec<Token>, bool) {
     let mut tokens: Vec<Token> = Vec::new();
-    let mut depth = 0usize;
+    let mut nesting = Nesting::default();
     for token in Lexer::new(text, start) {
-        match token.kind {
-            Kind::Open => depth += 1,
-            Kind::Close => depth = depth.saturating_sub(1),
-            Kind::Newline if depth == 0 || (wary && is_header(text, token.end)) => return (tokens, false),
-            _ => {}
+        let ends = nesting.is_even() || (wary && is_header(text, token.end));
+        if token.kind == Kind::Newline && ends {
+            return (tokens, false);
         }
+        nesting.step(text, &token);
         tokens.push(token);
     }
-    (tokens, depth > 0)
+    (tokens, !nesting.is_even())
 }
 
 /// Whether the line at `pos` looks like the first of a top-level block: `kind "label" {` with no indentation.
 fn is_header(text: &str, pos: usize) -> bool {
-    let mut tokens = Lexer::new(text, pos);
-    let Some(first) = tokens.next() else { return false };
-    if first.kind != Kind::Name || first.start != pos {
+    let mut tokens = Lexer::new(text, pos).peekable();
+    tokens.peek().is_some_and(|first| first.start == pos) && is_header_of(text, tokens)
+}
+
+/// Whether tokens begin as a block does: `kind "label" {`.
+pub(crate) fn is_header_of(text: &str, mut tokens: impl Iterator<Item = Token>) -> bool {
+    if tokens.next().is_none_or(|first| first.kind != Kind::Name) {
         return false;
     }
     for token in tokens.take(8) {
@@ -94,6 +205,7 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnosti
     let mut stack: Vec<Opener> = Vec::new();
     let mut suspect: Option<Token> = None;
     let mut too_deep = false;
+    let mut indent = tokens.first().map_or(0, |token| indent_of(text, token.start));
     for (at, token) in tokens.iter().enumerate() {
         match token.kind {
             Kind::Name
@@ -115,7 +227,6 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnosti
                     too_deep = true;
                     problems.push(deep(span(file, token)));
                 }
-                let indent = if too_deep { 0 } else { indent_of(text, token.start) };
                 stack.push(Opener { token: *token, indent });
             }
             Kind::Close => {
@@ -125,7 +236,7 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnosti
                 }
                 match stack.pop() {
                     Some(opener) if partner(opener.token.text(text)) == token.text(text) => {
-                        if suspect.is_none() && opener.indent > indent_of(text, token.start) {
+                        if suspect.is_none() && opener.indent > indent {
                             suspect = Some(opener.token);
                         }
                     }
@@ -133,6 +244,7 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnosti
                     None => problems.push(stray(file, text, token)),
                 }
             }
+            Kind::Newline => indent = indent_of(text, token.end),
             _ if !token.closed => problems.push(unclosed(file, text, token)),
             _ => {}
         }
@@ -142,11 +254,15 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token]) -> Vec<Diagnosti
     {
         problems.push(left_open(file, text, suspect.as_ref().unwrap_or(&opener.token)));
     }
+    // A string without an end has swallowed brackets: that they have no partner is no mistake of its own.
+    if problems.iter().any(|problem| problem.code == codes::UNCLOSED) {
+        problems.retain(|problem| problem.code != codes::BRACKET);
+    }
     problems
 }
 
 /// The indentation of the line a byte stands in.
-fn indent_of(text: &str, pos: usize) -> usize {
+pub(crate) fn indent_of(text: &str, pos: usize) -> usize {
     let line = text[..pos].rfind('\n').map_or(0, |at| at + 1);
     text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
@@ -164,9 +280,9 @@ fn span(file: FileId, token: &Token) -> Span {
 }
 
 pub(crate) fn deep(span: Span) -> Diagnostic {
-    Diagnostic::error(codes::TOO_DEEP, format!("Nested more than {MAX_DEPTH} levels deep"))
+    Diagnostic::error(codes::TOO_DEEP, format!("nested more than {MAX_DEPTH} levels deep"))
         .at(span, "this level is one too many")
-        .help("Give an inner part a name of its own in `locals` and refer to it.")
+        .help("give an inner part a name of its own in `locals` and refer to it")
 }
 
 fn mismatch(file: FileId, text: &str, opener: &Token, closer: &Token) -> Diagnostic {
@@ -174,7 +290,7 @@ fn mismatch(file: FileId, text: &str, opener: &Token, closer: &Token) -> Diagnos
     Diagnostic::error(codes::BRACKET, format!("`{open}` is closed by `{close}`"))
         .at(span(file, closer), format!("expected `{}` here", partner(open)))
         .see(span(file, opener), "opened here")
-        .help(format!("Close it with `{}`.", partner(open)))
+        .help(format!("close it with `{}`", partner(open)))
 }
 
 /// Digits that run into letters: neither a number nor a name, and read differently by everyone.
@@ -184,36 +300,47 @@ fn glued(file: FileId, text: &str, number: &Token, name: &Token) -> Diagnostic {
         format!("`{}` follows the number `{}` without a space", name.text(text), number.text(text)),
     )
     .at(Span::new(file, number.start, name.end), "neither a number nor a name")
-    .help("Numbers are decimal, without separators or units (`1000000`, `1.5e3`); a unit stands in a string (`\"10ms\"`).")
+    .help("numbers are decimal, without separators or units (`1000000`, `1.5e3`); a unit stands in a string (`\"10ms\"`)")
 }
 
 fn stray(file: FileId, text: &str, closer: &Token) -> Diagnostic {
     let close = closer.text(text);
     Diagnostic::error(codes::BRACKET, format!("`{close}` closes nothing"))
         .at(span(file, closer), "no bracket is open here")
-        .help("Remove it, or look above for a block that was closed too early.")
+        .help("remove it, or look above for a block that was closed too early")
 }
 
 fn left_open(file: FileId, text: &str, opener: &Token) -> Diagnostic {
     let open = opener.text(text);
     Diagnostic::error(codes::BRACKET, format!("`{open}` is never closed"))
         .at(span(file, opener), "opened here")
-        .help(format!("Add the `{}` that belongs to it.", partner(open)))
+        .help(format!("add the `{}` that belongs to it", partner(open)))
 }
 
 fn unclosed(file: FileId, text: &str, token: &Token) -> Diagnostic {
+    let written = token.text(text);
+    if let Some(at) =
+        written.rfind("${").filter(|at| token.kind == Kind::Quoted && !written[*at..].contains('}'))
+    {
+        let start = token.start + at;
+        return Diagnostic::error(codes::UNCLOSED, "this interpolation is never closed")
+            .at(Span::new(file, start, start + 2), "starts here")
+            .help("end it with `}` and the string with `\"`; a plain `${` is written `$${`");
+    }
     let (what, way_out, end) = match token.kind {
         Kind::Quoted => (
             "string",
-            "End it with `\"` on the same line; longer text goes in a heredoc, `<<-EOT`.",
+            "end it with `\"` on the same line; longer text goes in a heredoc, `<<-EOT`".to_owned(),
             token.end,
         ),
         Kind::Heredoc => {
-            ("heredoc", "End it with its delimiter alone on a line.", crate::lex::line_end(text, token.start))
+            let end = crate::lex::line_end(text, token.start);
+            let delimiter = text[token.start..end].trim_start_matches(['<', '-']).trim();
+            ("heredoc", format!("end it with a line on which `{delimiter}` stands alone"), end)
         }
-        _ => ("comment", "End it with `*/`.", token.start + 2),
+        _ => ("comment", "end it with `*/`".to_owned(), token.start + 2),
     };
-    Diagnostic::error(codes::UNCLOSED, format!("This {what} is never closed"))
+    Diagnostic::error(codes::UNCLOSED, format!("this {what} is never closed"))
         .at(Span::new(file, token.start, end), "starts here")
         .help(way_out)
 }

@@ -1,5 +1,6 @@
 //! Text with interpolation: escapes, strip markers, directives, and the indentation of heredocs.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use hcl_edit::Span as _;
@@ -15,8 +16,16 @@ use crate::{ExprKind, TemplatePart};
 enum Literals {
     /// A string in quotes. The parser resolves escapes at the outermost level only, not within a directive.
     Quoted { nested: bool },
-    /// A heredoc: read from the source, this much indentation taken off every line.
-    Heredoc { indent: usize, line_start: bool },
+    /// A heredoc: read from the source, stripped and freed of indentation already; in the order of the source.
+    Heredoc(VecDeque<String>),
+}
+
+/// What a heredoc consists of: lines and parts of lines, and what stands between them.
+enum Token {
+    /// Text up to the end of a line, and which literal it belongs to.
+    Text(String, usize),
+    /// An interpolation, or a word of a directive.
+    Code,
 }
 
 impl Converter<'_> {
@@ -32,41 +41,37 @@ impl Converter<'_> {
     }
 
     pub(crate) fn heredoc(&mut self, heredoc: &HeredocTemplate, range: Option<Range<usize>>) -> ExprKind {
-        let mut indent = 0;
+        let mut tokens = Tokens::default();
+        self.tokens(&heredoc.template, &mut tokens);
         if self.written(range).starts_with("<<-") {
-            let mut smallest = None;
-            self.measure(&heredoc.template, &mut true, &mut smallest);
-            indent = smallest.unwrap_or(0);
+            tokens.flush();
         }
-        let mut literals = Literals::Heredoc { indent, line_start: true };
+        let mut literals = Literals::Heredoc(tokens.texts());
         joined(self.parts(&heredoc.template, &mut literals, false, false))
     }
 
-    /// Finds the smallest indentation of all lines that are not blank.
-    fn measure(&self, template: &Template, line_start: &mut bool, smallest: &mut Option<usize>) {
-        let mut seen =
-            |indent: usize| *smallest = Some(smallest.map_or(indent, |known: usize| known.min(indent)));
+    /// Gathers what a heredoc consists of, in the order in which `parts` asks for its literals.
+    fn tokens(&self, template: &Template, tokens: &mut Tokens) {
         for element in template {
-            if let Element::Literal(literal) = element {
-                for piece in self.written(literal.span()).split_inclusive('\n') {
-                    let blank = piece.ends_with('\n') && piece.trim().is_empty();
-                    if *line_start && !blank {
-                        seen(leading(piece));
+            match element {
+                Element::Literal(literal) => tokens.text(self.written(literal.span())),
+                Element::Interpolation(interpolation) => tokens.code(interpolation.strip),
+                Element::Directive(directive) => match &**directive {
+                    Directive::If(parts) => {
+                        tokens.code(parts.if_expr.strip);
+                        self.tokens(&parts.if_expr.template, tokens);
+                        if let Some(other) = &parts.else_expr {
+                            tokens.code(other.strip);
+                            self.tokens(&other.template, tokens);
+                        }
+                        tokens.code(parts.endif_expr.strip);
                     }
-                    *line_start = piece.ends_with('\n');
-                }
-                continue;
-            }
-            if *line_start {
-                seen(0);
-                *line_start = false;
-            }
-        }
-        for element in template {
-            if let Element::Directive(directive) = element {
-                for inner in bodies(directive) {
-                    self.measure(inner, &mut false, smallest);
-                }
+                    Directive::For(parts) => {
+                        tokens.code(parts.for_expr.strip);
+                        self.tokens(&parts.for_expr.template, tokens);
+                        tokens.code(parts.endfor_expr.strip);
+                    }
+                },
             }
         }
     }
@@ -83,29 +88,28 @@ impl Converter<'_> {
             match element {
                 Element::Literal(literal) => {
                     let text = self.literal(literal.value(), literal.span(), literals);
-                    parts.push(TemplatePart::Text(if trim { text.trim_start().to_owned() } else { text }));
+                    let trims = trim && matches!(literals, Literals::Quoted { .. });
+                    parts.push(TemplatePart::Text(if trims { text.trim_start().to_owned() } else { text }));
                     trim = false;
                 }
                 Element::Interpolation(interpolation) => {
                     if starts(interpolation.strip) {
-                        trim_last(&mut parts);
+                        trim_last(&mut parts, literals);
                     }
-                    mark_inline(literals);
                     parts.push(TemplatePart::Expr(self.expr(&interpolation.expr)));
                     trim = ends(interpolation.strip);
                 }
                 Element::Directive(directive) => {
                     if starts(opening(directive)) {
-                        trim_last(&mut parts);
+                        trim_last(&mut parts, literals);
                     }
-                    mark_inline(literals);
                     parts.push(self.directive(directive, literals));
                     trim = ends(closing(directive));
                 }
             }
         }
         if trim_end {
-            trim_last(&mut parts);
+            trim_last(&mut parts, literals);
         }
         parts.retain(|part| !matches!(part, TemplatePart::Text(text) if text.is_empty()));
         parts
@@ -114,7 +118,7 @@ impl Converter<'_> {
     fn directive(&mut self, directive: &Directive, literals: &mut Literals) -> TemplatePart {
         let outer = match literals {
             Literals::Quoted { nested } => std::mem::replace(nested, true),
-            Literals::Heredoc { .. } => false,
+            Literals::Heredoc(_) => false,
         };
         let part = match directive {
             Directive::If(parts) => {
@@ -123,7 +127,6 @@ impl Converter<'_> {
                 let condition = self.expr(&opener.cond_expr);
                 let middle = parts.else_expr.as_ref().map_or(end, |other| other.strip);
                 let yes = self.parts(&opener.template, literals, ends(opener.strip), starts(middle));
-                mark_inline(literals);
                 let no = parts.else_expr.as_ref().map_or_else(Vec::new, |other| {
                     self.parts(&other.template, literals, ends(other.strip), starts(end))
                 });
@@ -138,7 +141,6 @@ impl Converter<'_> {
                 TemplatePart::For(key, self.ident(&opener.value_var), collection, inner)
             }
         };
-        mark_inline(literals);
         if let Literals::Quoted { nested } = literals {
             *nested = outer;
         }
@@ -154,16 +156,75 @@ impl Converter<'_> {
                 self.problems.push(bad_escape(self.file, self.text, at));
                 resolved.to_owned()
             }),
-            Literals::Heredoc { indent, line_start } => {
-                let mut text = String::new();
-                for piece in self.written(range).split_inclusive('\n') {
-                    let skipped = if *line_start { leading(piece).min(*indent) } else { 0 };
-                    text.push_str(&piece[skipped..]);
-                    *line_start = piece.ends_with('\n');
-                }
-                text.replace("$${", "${").replace("%%{", "%{")
+            Literals::Heredoc(texts) => {
+                texts.pop_front().unwrap_or_default().replace("$${", "${").replace("%%{", "%{")
             }
         }
+    }
+}
+
+#[derive(Default)]
+struct Tokens {
+    all: Vec<Token>,
+    /// How many literals there are.
+    literals: usize,
+    /// Blanks at the start of the next text are taken off.
+    trims: bool,
+}
+
+impl Tokens {
+    fn text(&mut self, text: &str) {
+        for (at, line) in text.split_inclusive('\n').enumerate() {
+            let line = if at == 0 && self.trims { line.trim_start() } else { line };
+            self.all.push(Token::Text(line.to_owned(), self.literals));
+        }
+        self.literals += 1;
+        self.trims = false;
+    }
+
+    /// A strip marker takes blanks off up to the end or the start of its own line.
+    fn code(&mut self, strip: Strip) {
+        if let Some(Token::Text(text, _)) = self.all.last_mut()
+            && starts(strip)
+        {
+            text.truncate(text.trim_end().len());
+        }
+        self.all.push(Token::Code);
+        self.trims = ends(strip);
+    }
+
+    /// Takes off the indentation that all lines have in common. A line that starts with code has none, and one whose end was
+    /// stripped away goes on in the next, as it does for Terraform.
+    fn flush(&mut self) {
+        let (mut smallest, mut line_start, mut first) = (usize::MAX, true, Vec::new());
+        for (at, token) in self.all.iter().enumerate() {
+            let Token::Text(text, _) = token else {
+                smallest = if line_start { 0 } else { smallest };
+                line_start = false;
+                continue;
+            };
+            if line_start && !(text.ends_with('\n') && text.trim().is_empty()) {
+                smallest = smallest.min(leading(text));
+                first.push(at);
+            }
+            line_start = text.ends_with('\n');
+        }
+        for at in first {
+            if let Some(Token::Text(text, _)) = self.all.get_mut(at) {
+                text.drain(..smallest.min(leading(text)));
+            }
+        }
+    }
+
+    /// The text of every literal.
+    fn texts(self) -> VecDeque<String> {
+        let mut texts = VecDeque::from(vec![String::new(); self.literals]);
+        for token in self.all {
+            if let Token::Text(text, literal) = token {
+                texts[literal].push_str(&text);
+            }
+        }
+        texts
     }
 }
 
@@ -171,14 +232,10 @@ fn leading(line: &str) -> usize {
     line.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
-fn mark_inline(literals: &mut Literals) {
-    if let Literals::Heredoc { line_start, .. } = literals {
-        *line_start = false;
-    }
-}
-
-fn trim_last(parts: &mut [TemplatePart]) {
-    if let Some(TemplatePart::Text(text)) = parts.last_mut() {
+fn trim_last(parts: &mut [TemplatePart], literals: &Literals) {
+    if let Some(TemplatePart::Text(text)) = parts.last_mut()
+        && matches!(literals, Literals::Quoted { .. })
+    {
         text.truncate(text.trim_end().len());
     }
 }
@@ -202,16 +259,6 @@ fn closing(directive: &Directive) -> Strip {
     match directive {
         Directive::If(parts) => parts.endif_expr.strip,
         Directive::For(parts) => parts.endfor_expr.strip,
-    }
-}
-
-fn bodies(directive: &Directive) -> Vec<&Template> {
-    match directive {
-        Directive::If(parts) => {
-            let other = parts.else_expr.as_ref().map(|other| &other.template);
-            std::iter::once(&parts.if_expr.template).chain(other).collect()
-        }
-        Directive::For(parts) => vec![&parts.for_expr.template],
     }
 }
 

@@ -7,6 +7,12 @@ use mlp_diag::Span;
 pub struct Tree {
     /// Everything at the top level.
     pub body: Body,
+    /// Attributes and pieces that could not be read: what follows from them is no mistake of its own.
+    pub broken: Vec<Span>,
+    /// Headers and wholes of blocks in which something stands that is not known by name.
+    pub incomplete: Vec<Span>,
+    /// Whether blocks may be missing whose names are not known.
+    pub lost: bool,
 }
 
 /// Attributes and blocks, each in the order written.
@@ -106,6 +112,8 @@ pub enum ExprKind {
     Parens(Box<Expr>),
     /// `[for …]`, `{for …}`
     For(Box<ForParts>),
+    /// What could not be read; its mistake was told.
+    Broken,
 }
 
 /// The parts of a `for` expression.

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 pub enum Need {
     /// The text of a file.
     Text(String),
+    /// The bytes of a file, as hexadecimal text.
+    Bytes(String),
+    /// The files below a directory, as the text of a JSON list of their paths from it; what mlp and git keep is no part of it.
+    Files(String),
     /// Size and BLAKE3 digest of a file, or of every file of a directory.
     Digest(String),
     /// Digest of a code directory less what `.mlpignore` names.

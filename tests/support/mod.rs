@@ -180,6 +180,12 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Copies a folder as it is.
+pub fn copy_all(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "{} cannot be copied", from.display());
+}
+
 /// A port that nothing listens on, and that no other test of this process was given. It lies below the range from which
 /// systems take ports for outgoing connections, so that nobody else is given it while a test expects silence there.
 pub fn free_port() -> u16 {

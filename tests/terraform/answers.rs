@@ -38,6 +38,7 @@ fn ask_terraform() {
         lines.push(line.to_string());
     }
     std::fs::write(folder().join("corpus.jsonl"), lines.join("\n") + "\n").unwrap();
+    std::fs::write(folder().join("functions.txt"), ask::functions().join("\n") + "\n").unwrap();
 }
 
 /// One difference that is a decision, or several that one pattern describes.
@@ -99,4 +100,32 @@ fn expressions_come_to_what_terraform_says() {
         std::fs::write(path, faults.join("\n")).unwrap();
     }
     assert!(faults.is_empty(), "{} differences without a decision:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn every_function_of_terraform_is_there_or_left_out_with_a_reason() {
+    let text = std::fs::read_to_string(folder().join("functions.txt")).unwrap();
+    let theirs: std::collections::BTreeSet<&str> = text.lines().collect();
+    assert!(theirs.len() > 100);
+    for name in &theirs {
+        let left_out = mlp_eval::LEFT_OUT.iter().any(|left| left.name == *name);
+        assert!(left_out || mlp_eval::function(name).is_some(), "{name} is missing");
+    }
+    for function in mlp_eval::functions() {
+        let own = function.terraform == mlp_eval::Terraform::Own;
+        assert_eq!(!theirs.contains(function.name), own, "{}", function.name);
+    }
+}
+
+/// What stands on a function's page is true.
+#[test]
+fn examples_of_functions_come_to_what_they_say() {
+    let world = world::World::new(&folder());
+    for function in mlp_eval::functions() {
+        for (call, result) in function.examples {
+            let (call_is, result_is) = (world.evaluate(call), world.evaluate(result));
+            assert!(call_is.is_ok(), "{call}: {call_is:?}");
+            assert_eq!(call_is.unwrap().value, result_is.unwrap().value, "{call}");
+        }
+    }
 }

@@ -68,6 +68,14 @@ pub fn version() -> Option<String> {
     Some(json.get("terraform_version")?.as_str()?.to_owned())
 }
 
+/// The names of Terraform's functions.
+pub fn functions() -> Vec<String> {
+    let output = Command::new("terraform").args(["metadata", "functions", "-json"]).output().unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names = json["function_signatures"].as_object().unwrap().keys();
+    names.filter(|name| !name.contains("::")).cloned().collect()
+}
+
 fn terraform(room: &Path, arguments: &[&str]) -> String {
     let output = Command::new("terraform")
         .args(arguments)
@@ -94,7 +102,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Each expression in a file of its own, so that a diagnostic tells by the file's name which one it means.
 fn write(room: &Path, expressions: &[(String, String)], refused: &BTreeMap<usize, Value>) {
-    let unknown = "resource \"terraform_data\" \"u\" {}\nresource \"terraform_data\" \"v\" { input = terraform_data.u.id }\nlocals {\n  u_str = terraform_data.u.id\n  u_any = terraform_data.v.output\n}\n";
+    let unknown = "resource \"terraform_data\" \"u\" {}\nlocals {\n  u_str = terraform_data.u.id\n}\n";
     std::fs::write(room.join("main.tf"), format!("{unknown}{SHARED_PREAMBLE}")).unwrap();
     for (at, (_, expr)) in expressions.iter().enumerate() {
         let path = room.join(format!("e{at}.tf"));

@@ -48,6 +48,7 @@ locals {
   objects = [{ name = "n1", a = 1 }, { name = "n2", a = 2 }]
   secret  = sensitive("s3cret")
   secrets = { a = sensitive("s3cret") }
+  u_any   = jsondecode(local.u_str)
   u_num   = parseint(local.u_str, 10)
   u_bool  = local.u_str == "x"
   u_list  = split(",", local.u_str)

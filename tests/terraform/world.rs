@@ -49,7 +49,7 @@ fn hole(ty: Type, name: &str) -> Outcome {
     let traversal = Traversal { root: "local".into(), steps };
     Outcome::plain(PlanValue::Hole(Unknown {
         ty,
-        not_null: false,
+        not_null: true,
         prefix: None,
         residual: Box::new(Expr::new(Node::Traverse { traversal }, None)),
         after: vec!["storage.u".to_owned()],
@@ -68,11 +68,14 @@ impl Scope for World {
         };
         let outcome = match (name.as_str(), self.locals.get(&name)) {
             ("u_str", _) => hole(Type::String, "u_str"),
-            ("u_any", _) => hole(Type::Any, "u_any"),
             (_, Some(expr)) => evaluate(expr, self).map_err(|mut problems| problems.swap_remove(0))?,
             _ => return Err(Diagnostic::error("MLP0300", format!("no `local.{name}`")).at_opt(span, "")),
         };
         Ok(Resolved::of(outcome, 1))
+    }
+
+    fn is_mistake(&self, problem: &Diagnostic) -> bool {
+        problem.code == "MLP0300"
     }
 
     fn read_file(&self, path: &str) -> Result<Option<String>, String> {

@@ -6,7 +6,7 @@ use super::builder::{Builder, object_name};
 use super::inputs::{binding, inputs, own_step, type_of, typed};
 use super::{compute, params, runtime, writes};
 use crate::mlp_diag::one_of;
-use crate::mlp_eval::{Node, Part, PlanValue, Quoted, Unknown, reference_of};
+use crate::mlp_eval::{Expr, Node, Part, PlanValue, Quoted, Unknown, reference_of};
 use crate::mlp_platform::Declaration;
 use crate::mlp_value::facts::{Fact, Need};
 use crate::mlp_value::{Address, Object, Value};
@@ -258,24 +258,12 @@ pub(super) struct Holes {
     pub(super) params: Vec<String>,
 }
 
-/// Says which holes of a command cannot be filled.
+/// Says what is no command, and which holes of a command cannot be filled.
 pub(super) fn check_command(builder: &mut Builder<'_>, run: &PlanValue, path: &str, known: &Holes) {
-    let Some(quoted) = Quoted::of(run) else { return };
-    let simple = |node: &Node| match node {
-        Node::Literal { .. } => true,
-        Node::Traverse { traversal } => {
-            matches!(traversal.root.as_ref(), "input" | "output" | "param" | "run")
-                && traversal.steps.len() == 1
-        }
-        _ => false,
-    };
+    let Some(quoted) = Quoted::of(run) else { return check_words(builder, run, path) };
     let good = match &quoted.expr.node {
-        Node::Template { parts } => parts.iter().all(|part| match part {
-            Part::Text { .. } => true,
-            Part::Expr { expr } => simple(&expr.node),
-            _ => false,
-        }),
-        node => simple(node),
+        Node::List { items } => !items.is_empty() && items.iter().all(is_text_with_holes),
+        _ => is_text_with_holes(&quoted.expr),
     };
     if !good {
         builder.not_served(
@@ -307,5 +295,48 @@ pub(super) fn check_command(builder: &mut Builder<'_>, run: &PlanValue, path: &s
             format!("the command names `{root}.{word}`, and there is none"),
             &help,
         );
+    }
+}
+
+/// A command without holes is a line for the shell, or a program with its arguments.
+fn check_words(builder: &mut Builder<'_>, run: &PlanValue, path: &str) {
+    let word = |value: &PlanValue| {
+        let text = value.as_text().is_some_and(|text| !text.contains('\0'));
+        text || matches!(value, Value::Hole(_) | Value::Number(_) | Value::Bool(_))
+    };
+    let good = match run {
+        Value::Text(text) => !text.trim().is_empty() && word(run),
+        Value::List(items) => {
+            items.iter().all(word) && items.first().is_some_and(|first| first.as_text() != Some(""))
+        }
+        other => matches!(other, Value::Hole(_)),
+    };
+    if !good {
+        builder.error(
+            codes::STEP,
+            path,
+            "this is no command".to_owned(),
+            "give a line for the shell, `\"python3 fit.py\"`, or a program and its arguments, `[\"python3\", \"fit.py\"]`",
+        );
+    }
+}
+
+/// Text, a hole, or text with holes.
+fn is_text_with_holes(expr: &Expr) -> bool {
+    let simple = |node: &Node| match node {
+        Node::Literal { .. } => true,
+        Node::Traverse { traversal } => {
+            matches!(traversal.root.as_ref(), "input" | "output" | "param" | "run")
+                && traversal.steps.len() == 1
+        }
+        _ => false,
+    };
+    match &expr.node {
+        Node::Template { parts } => parts.iter().all(|part| match part {
+            Part::Text { .. } => true,
+            Part::Expr { expr } => simple(&expr.node),
+            _ => false,
+        }),
+        node => simple(node),
     }
 }

@@ -4,7 +4,7 @@ use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::Value as Json;
 
 use super::local_endpoint::keep_server;
-use super::{Ground, Handler, Observation, seen, with_common};
+use super::{Ground, Handler, Native, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::Fallible;
 use crate::mlp_value::KnownValue;
@@ -12,7 +12,7 @@ use crate::triggers;
 
 pub(super) struct BatchEndpoint;
 
-impl Handler for BatchEndpoint {
+impl Native for BatchEndpoint {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::required("model", "The model version, or the alias of one."),
@@ -40,6 +40,12 @@ impl Handler for BatchEndpoint {
         )
     }
 
+    fn folder(&self) -> &'static str {
+        "batch"
+    }
+}
+
+impl Handler for BatchEndpoint {
     fn realise(
         &self,
         ground: &Ground,

@@ -9,7 +9,7 @@ use mlp_floor::extract;
 use mlp_provider::{ErrorClass, Event, Field, ProviderError, Removal, Reporter, ResourceKind};
 use serde_json::{Value as Json, json};
 
-use super::{Ground, Handler, Observation, removal, seen, with_common};
+use super::{Ground, Handler, Native, Observation, removal, seen, with_common};
 use crate::codes;
 use crate::dataset::{self, Wanted};
 use crate::documents::Document;
@@ -25,7 +25,7 @@ fn address_of(config: &KnownValue) -> &str {
     text(config, "address").unwrap_or_default()
 }
 
-impl Handler for Dataset {
+impl Native for Dataset {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("sources", "The files it is read from.").new_version("it is read from elsewhere"),
@@ -66,6 +66,12 @@ impl Handler for Dataset {
         ResourceKind::new("local_dataset", "Content-addressed snapshots of files.", fields).stateful()
     }
 
+    fn folder(&self) -> &'static str {
+        "datasets"
+    }
+}
+
+impl Handler for Dataset {
     fn realise(
         &self,
         ground: &Ground,

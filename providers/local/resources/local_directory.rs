@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::Value as Json;
 
-use super::{Ground, Handler, Observation, removal, seen, with_common};
+use super::{Ground, Handler, Native, Observation, removal, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, io};
 use crate::mlp_value::{KnownValue, Type};
@@ -27,7 +27,7 @@ pub(super) fn contents(path: &std::path::Path) -> (usize, u64) {
     (files.len(), bytes)
 }
 
-impl Handler for Directory {
+impl Native for Directory {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("kind", "Objects, or a volume.")
@@ -38,6 +38,12 @@ impl Handler for Directory {
         ResourceKind::new("local_directory", "A directory of the environment.", fields).stateful()
     }
 
+    fn folder(&self) -> &'static str {
+        "storage"
+    }
+}
+
+impl Handler for Directory {
     fn realise(
         &self,
         ground: &Ground,

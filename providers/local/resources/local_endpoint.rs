@@ -7,7 +7,7 @@ use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::{Value as Json, json};
 
 use super::local_pipeline::keep_code;
-use super::{Ground, Handler, Observation, seen, with_common};
+use super::{Ground, Handler, Native, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, io};
 use crate::mlp_value::KnownValue;
@@ -35,7 +35,7 @@ pub(super) fn keep_server(ground: &Ground, config: &KnownValue, reporter: &dyn R
     Ok(json!({ "code": code, "interpreter": interpreter }))
 }
 
-impl Handler for Endpoint {
+impl Native for Endpoint {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::required("port", "The port of the router."),
@@ -60,6 +60,12 @@ impl Handler for Endpoint {
         ResourceKind::new("local_endpoint", "A router in front of supervised replicas.", fields)
     }
 
+    fn folder(&self) -> &'static str {
+        "endpoints"
+    }
+}
+
+impl Handler for Endpoint {
     fn realise(
         &self,
         ground: &Ground,

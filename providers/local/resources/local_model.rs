@@ -5,7 +5,7 @@ use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::Value as Json;
 
 use super::local_pipeline::keep_code;
-use super::{Ground, Handler, Observation, removal, seen, with_common};
+use super::{Ground, Handler, Native, Observation, removal, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, fault};
 use crate::lower::object_name;
@@ -19,7 +19,7 @@ pub(crate) fn name_of(config: &KnownValue) -> String {
     address.parse().map(|address| object_name(&address)).unwrap_or_default()
 }
 
-impl Handler for Model {
+impl Native for Model {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("kind", "What a version is."),
@@ -40,6 +40,12 @@ impl Handler for Model {
         ResourceKind::new("local_model", "A model in the embedded registry.", fields).stateful()
     }
 
+    fn folder(&self) -> &'static str {
+        "models"
+    }
+}
+
+impl Handler for Model {
     fn realise(
         &self,
         ground: &Ground,

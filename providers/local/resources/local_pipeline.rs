@@ -6,7 +6,7 @@ use std::path::Path;
 use mlp_provider::{Field, Removal, Reporter, ResourceKind};
 use serde_json::Value as Json;
 
-use super::{Ground, Handler, Observation, seen, with_common};
+use super::{Ground, Handler, Native, Observation, seen, with_common};
 use crate::documents::Document;
 use crate::fault::{Fallible, fault};
 use crate::mlp_value::KnownValue;
@@ -40,7 +40,7 @@ fn commands(config: &KnownValue) -> impl Iterator<Item = (&str, &KnownValue, Pla
     of_step.chain(of_check)
 }
 
-impl Handler for Pipeline {
+impl Native for Pipeline {
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("kind", "What it is for."),
@@ -58,6 +58,12 @@ impl Handler for Pipeline {
         ResourceKind::new("local_pipeline", "The definition of a pipeline that runs as processes.", fields)
     }
 
+    fn folder(&self) -> &'static str {
+        "pipelines"
+    }
+}
+
+impl Handler for Pipeline {
     fn realise(
         &self,
         ground: &Ground,

@@ -6,6 +6,7 @@ mod local_directory;
 mod local_endpoint;
 mod local_model;
 mod local_pipeline;
+mod local_value;
 
 use std::collections::BTreeMap;
 
@@ -31,13 +32,29 @@ pub(crate) struct Observation {
     /// What only the machine knows: `intact`, `running`.
     pub(crate) computed: BTreeMap<&'static str, KnownValue>,
     /// What others may use.
-    pub(crate) outputs: BTreeMap<&'static str, KnownValue>,
+    pub(crate) outputs: Outputs,
 }
 
-/// One native kind. All of it is blocking work.
-pub(crate) trait Handler: Send + Sync {
+/// Outputs by their names.
+pub(crate) type Outputs = BTreeMap<&'static str, KnownValue>;
+
+/// One native kind.
+pub(crate) trait Native: Send + Sync {
+    /// Its field table.
     fn kind(&self) -> ResourceKind;
 
+    /// What the identities of its objects begin with; also the folder of their records.
+    fn folder(&self) -> &'static str;
+}
+
+/// A native kind of which nothing is made outside the state.
+pub(crate) trait Remembered: Native {
+    /// What it tells others; `key` names the change.
+    fn outputs(&self, config: &KnownValue, before: Option<&KnownValue>, key: &str) -> Outputs;
+}
+
+/// A native kind of which something is made. All of it is blocking work.
+pub(crate) trait Handler: Native {
     /// Makes it so, and says what was found out on the way.
     fn realise(
         &self,
@@ -57,7 +74,7 @@ pub(crate) trait Handler: Send + Sync {
     fn removal(&self, ground: &Ground, document: &Document) -> Fallible<Option<Removal>>;
 }
 
-/// Every native kind, in the order of their names.
+/// Every native kind of which something is made, in the order of their names.
 pub(crate) const RESOURCES: &[&dyn Handler] = &[
     &local_batch_endpoint::BatchEndpoint,
     &local_dataset::Dataset,
@@ -66,6 +83,15 @@ pub(crate) const RESOURCES: &[&dyn Handler] = &[
     &local_model::Model,
     &local_pipeline::Pipeline,
 ];
+
+/// Every native kind that is remembered and nothing else.
+pub(crate) const REMEMBERED: &[&dyn Remembered] = &[&local_value::LocalValue];
+
+/// All of them.
+pub(crate) fn natives() -> impl Iterator<Item = &'static dyn Native> {
+    let remembered = REMEMBERED.iter().map(|kind| *kind as &dyn Native);
+    RESOURCES.iter().map(|kind| *kind as &dyn Native).chain(remembered)
+}
 
 /// The handler of a native kind.
 pub(crate) fn handler(kind: &str) -> Option<&'static dyn Handler> {
@@ -111,7 +137,8 @@ mod tests {
             .filter(|name| name != "mod")
             .collect();
         files.sort();
-        let listed: Vec<String> = RESOURCES.iter().map(|handler| handler.kind().name).collect();
+        let mut listed: Vec<String> = natives().map(|native| native.kind().name).collect();
+        listed.sort();
         assert_eq!(files, listed);
     }
 }

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use mlp_floor::ground_lost;
 use mlp_floor::serve::{Keeper, Reading};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -116,11 +117,14 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
     let _ = fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).map_err(|error| failed("listen", &error))?;
     let (end, mut ended) = watch::channel(End::No);
-    let supervisor = Arc::new(Supervisor::of(folder, end));
+    let supervisor = Arc::new(Supervisor::of(folder.clone(), end));
     tokio::spawn(Arc::clone(&supervisor).listen(listener));
     let signal = |kind| tokio::signal::unix::signal(kind).ok();
     let mut hangup = signal(tokio::signal::unix::SignalKind::hangup());
     let mut terminate = signal(tokio::signal::unix::SignalKind::terminate());
+    let ground = fs::File::open(&folder).map_err(|error| failed("work", &error))?;
+    let lost = ground_lost(&ground, &folder);
+    tokio::pin!(lost);
     while *ended.borrow() == End::No {
         supervisor.reconcile();
         supervisor.ingest();
@@ -132,6 +136,12 @@ pub async fn supervise(directory: PathBuf) -> Result<(), Diagnostic> {
             () = supervisor.wake.notified() => {}
             _ = ended.changed() => {}
             () = told(&mut hangup) => {}
+            // Somebody removed the directory of the project, or `.mlp`: the endpoints see that by themselves.
+            () = &mut lost => {
+                supervisor.leaving.store(true, Ordering::Relaxed);
+                supervisor.triggers.stop(None).await;
+                return Ok(());
+            }
             () = told(&mut terminate) => {
                 supervisor.write_status();
                 supervisor.leaving.store(true, Ordering::Relaxed);

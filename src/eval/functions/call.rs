@@ -14,7 +14,7 @@ use crate::convert::{CONVERT, convert_typed, describe_marked};
 use crate::interpret::{Eval, Interpreter, outcome, too_large};
 use crate::navigate::{null, wrong};
 use crate::text::normalized;
-use crate::typed::{Typed, converts};
+use crate::typed::{Typed, is_set};
 use crate::unknown::{Waits, residual_typed};
 use crate::{Expr, Marks, Node, Outcome, PlanValue, codes};
 
@@ -140,25 +140,32 @@ fn converted(function: &FunctionInfo, arguments: &mut [Argument]) -> Eval<()> {
 fn fitting(argument: &Argument, parameter: Parameter) -> Result<Option<Typed>, String> {
     let shown = || describe_marked(&argument.typed.value, argument.marks);
     if argument.typed.value.is_null() {
-        return if parameter.nullable { Ok(None) } else { Err("it is null".to_owned()) };
+        let ty = argument.typed.type_of();
+        return match parameter.nullable && (ty == Type::Any || parameter.want.takes(&ty)) {
+            true => Ok(None),
+            false => Err("it is null".to_owned()),
+        };
     }
     if parameter.want == Want::Any {
         return Ok(None);
     }
     let ty = parameter.want.ty();
+    let refuse = || Err(format!("a {} is needed, this is {}", parameter.want.word(), shown()));
     if let Value::Hole(hole) = &argument.typed.value {
-        let fits = converts(&hole.ty, &ty, false);
-        return if fits {
-            Ok(None)
-        } else {
-            Err(format!("a {} is needed, this is {}", parameter.want.word(), shown()))
+        return if parameter.want.takes(&hole.ty) { Ok(None) } else { refuse() };
+    }
+    if ty == Type::Any {
+        // Only of which kind it is plays a role.
+        let kind = match (&argument.typed.value, parameter.want) {
+            (Value::List(_), Want::Sequence) => !is_set(&argument.typed.ty),
+            (Value::List(_), Want::Items) | (Value::Object(_), Want::Fields) => true,
+            _ => false,
         };
+        return if kind { Ok(None) } else { refuse() };
     }
     match convert_typed(&argument.typed, &ty) {
         Ok(typed) => Ok(Some(typed)),
-        Err(_) if argument.marks.sensitive => {
-            Err(format!("a {} is needed, this is {}", parameter.want.word(), shown()))
-        }
+        Err(_) if argument.marks.sensitive => refuse(),
         Err(why) => Err(why),
     }
 }
@@ -236,8 +243,8 @@ pub(super) fn pending(
     let arguments = values.iter().map(|typed| residual_typed(&typed.value, &typed.ty)).collect();
     let node = Node::Call { function: Arc::from(function.name), arguments, expand_last };
     let mut hole = Waits::of(values.iter().map(|typed| &typed.value)).hole(function.returns.ty(), node, span);
-    // Conversions of null give null; every other function that says what it gives gives a value.
-    hole.not_null = function.returns != Want::Any && !function.name.starts_with("to");
+    // A function that says what it gives gives a value; conversions make their holes themselves.
+    hole.not_null = function.returns != Want::Any;
     Outcome::marked(Value::Hole(hole), marks)
 }
 

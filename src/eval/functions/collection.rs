@@ -5,7 +5,7 @@ use mlp_value::{Type, Value};
 
 use super::Given;
 use super::arguments::{Arguments, Fault, blame, give};
-use super::define::Want::{Any, Bool, Bools, List, Number, Text, Texts};
+use super::define::Want::{Any, Bool, Bools, Fields, Items, List, Number, Numbers, Sequence, Text, Texts};
 use super::define::{FunctionInfo, new, nullable, p};
 use crate::PlanValue;
 use crate::convert::{convert_typed, describe, to_bool};
@@ -31,7 +31,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     )
     .structural()
     .examples(&[("chunklist([\"a\", \"b\", \"c\"], 2)", "[[\"a\", \"b\"], [\"c\"]]")]),
-    new("compact", "The texts that are neither null nor empty.", &[p("list", Texts)], Any, |call| {
+    new("compact", "The texts that are neither null nor empty.", &[p("list", Texts)], List, |call| {
         let items = call.list(0)?.iter().filter(|item| !item.is_null() && item.as_text() != Some(""));
         Ok(Some(texts(items.cloned())))
     })
@@ -39,30 +39,36 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new(
         "contains",
         "Whether the list or set holds the value.",
-        &[p("list", Any), p("value", Any)],
+        &[p("list", Items), p("value", Any)],
         Bool,
         |call| found(call, |place| Ok(Value::Bool(place.is_some()))),
     )
     .structural()
     .examples(&[("contains([\"a\", \"b\"], \"a\")", "true"), ("contains([1], \"1\")", "false")]),
-    new("distinct", "The list without later duplicates.", &[p("list", List)], Any, distinct)
+    new("distinct", "The list without later duplicates.", &[p("list", List)], Texts, distinct)
         .examples(&[("distinct([\"b\", \"a\", \"b\"])", "[\"b\", \"a\"]")]),
     new(
         "element",
         "An item of the list; the index goes round.",
-        &[p("list", Any), p("index", Number)],
+        &[p("list", Sequence), p("index", Number)],
         Any,
         element,
     )
     .structural()
     .examples(&[("element([\"a\", \"b\", \"c\"], 4)", "\"b\"")]),
-    new("flatten", "The list with the items of inner lists in their place.", &[p("list", Any)], Any, flatten)
-        .structural()
-        .examples(&[("flatten([[\"a\", [\"b\"]], [], [\"c\"]])", "[\"a\", \"b\", \"c\"]")]),
+    new(
+        "flatten",
+        "The list with the items of inner lists in their place.",
+        &[p("list", Items)],
+        List,
+        flatten,
+    )
+    .structural()
+    .examples(&[("flatten([[\"a\", [\"b\"]], [], [\"c\"]])", "[\"a\", \"b\", \"c\"]")]),
     new(
         "index",
         "The number of the first item equal to the value.",
-        &[p("list", Any), p("value", Any)],
+        &[p("list", Sequence), p("value", Any)],
         Number,
         |call| {
             call.sequence(0)?;
@@ -77,9 +83,13 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new(
         "keys",
         "The keys of a map or the names of an object's attributes, sorted.",
-        &[p("map", Any)],
+        &[p("map", Fields)],
         Any,
-        |call| Ok(Some(texts(call.object(0)?.keys().map(|key| Value::Text(key.clone()))))),
+        |call| {
+            let keys = texts(call.object(0)?.keys().map(|key| Value::Text(key.clone())));
+            let of_map = matches!(call.type_of(0), Type::Map(_));
+            Ok(Some(if of_map { keys } else { keys.value.into() }))
+        },
     )
     .structural()
     .examples(&[("keys({ b = 1, a = 2 })", "[\"a\", \"b\"]")]),
@@ -89,7 +99,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new(
         "lookup",
         "The value of that key, or the default.",
-        &[p("map", Any), p("key", Text), nullable("default", Any)],
+        &[p("map", Fields), p("key", Text), nullable("default", Any)],
         Any,
         lookup,
     )
@@ -110,26 +120,30 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "matchkeys([\"i-1\", \"i-2\", \"i-3\"], [\"us\", \"eu\", \"us\"], [\"us\"])",
         "[\"i-1\", \"i-3\"]",
     )]),
-    new("one", "The only item of a list or set, or null of an empty one.", &[p("list", Any)], Any, |call| {
-        match call.parts(0)?.as_slice() {
+    new(
+        "one",
+        "The only item of a list or set, or null of an empty one.",
+        &[p("list", Items)],
+        List,
+        |call| match call.parts(0)?.as_slice() {
             [] => give(Value::Null),
             [only] => Ok(Some(only.clone())),
             more => blame(0, format!("it has {} items, at most one is expected", more.len())),
-        }
-    })
+        },
+    )
     .structural()
     .examples(&[("one([\"a\"])", "\"a\""), ("one([])", "null")]),
     new(
         "range",
         "The numbers from a start (0) up to, not including, a limit, by a step (1).",
         &[],
-        Any,
+        Numbers,
         super::numeric::range,
     )
     .variadic(p("numbers", Number))
     .examples(&[("range(3)", "[0, 1, 2]"), ("range(1, 8, 2)", "[1, 3, 5, 7]"), ("range(3, 1)", "[3, 2]")])
     .differs("up to a million numbers; Terraform stops at 1024"),
-    new("reverse", "The list backwards.", &[p("list", Any)], Any, |call| {
+    new("reverse", "The list backwards.", &[p("list", Items)], Any, |call| {
         let mut parts = call.parts(0)?;
         parts.reverse();
         Ok(Some(relist(parts, &call.type_of(0))))
@@ -139,13 +153,13 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new(
         "slice",
         "The items from a start up to, not including, an end.",
-        &[p("list", Any), p("start", Number), p("end", Number)],
+        &[p("list", Sequence), p("start", Number), p("end", Number)],
         Any,
         slice,
     )
-    .structural()
+    .deciding()
     .examples(&[("slice([\"a\", \"b\", \"c\", \"d\"], 1, 3)", "[\"b\", \"c\"]")]),
-    new("sort", "The texts in the order of their characters' numbers.", &[p("list", Texts)], Any, |call| {
+    new("sort", "The texts in the order of their characters' numbers.", &[p("list", Texts)], Texts, |call| {
         let mut sorted = call.texts(0)?;
         sorted.sort();
         Ok(Some(texts(sorted.into_iter().map(Value::Text))))
@@ -154,7 +168,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new(
         "values",
         "The values of a map or object, in the order of their keys.",
-        &[p("map", Any)],
+        &[p("map", Fields)],
         Any,
         |call| {
             call.object(0)?;
@@ -358,12 +372,18 @@ fn matched(call: &Arguments<'_>, values: &[PlanValue], keys: &[PlanValue], wante
 }
 
 fn slice(call: &Arguments<'_>) -> Given {
-    let (count, start, end) = (call.sequence(0)?.len(), call.size(1)?, call.size(2)?);
-    if end > count {
+    let known = |at: usize| !matches!(call.value(at), Value::Hole(_));
+    let count = if known(0) { call.sequence(0)?.len() } else { usize::MAX };
+    let start = if known(1) { call.size(1)? } else { 0 };
+    let end = if known(2) { call.size(2)? } else { count.max(start) };
+    if end > count && known(0) {
         return blame(2, format!("the list has {count} items, {end} lies beyond them"));
     }
     if start > end {
         return blame(1, format!("{start} lies behind the end, {end}"));
+    }
+    if !(known(0) && known(1) && known(2)) {
+        return Ok(None);
     }
     let parts = call.parts(0)?.drain(start..end).collect();
     Ok(Some(relist(parts, &call.type_of(0))))

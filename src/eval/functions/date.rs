@@ -1,8 +1,8 @@
 //! Points of time as RFC 3339 texts.
 
-use jiff::civil::{DateTime, Weekday};
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, Weekday, date};
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
 use mlp_value::{Number as Exact, Value};
 
 use super::Given;
@@ -45,8 +45,8 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         |call| {
             let time = Time::argument(call, 0)?;
             let duration = duration(&call.text(1)?).or_else(|why| blame(1, why))?;
-            let later = time.at.checked_add(duration).ok().map(|at| Time { at, ..time });
-            match later.filter(|time| (0..=9999).contains(&time.local().year())) {
+            let later = time.local.checked_add(duration).ok().map(|local| Time { local, ..time });
+            match later.filter(|time| time.local.year() >= 0) {
                 Some(later) => text(later.write()),
                 None => blame(1, "the time after it lies beyond the years 0 to 9999"),
             }
@@ -60,17 +60,18 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         &[p("a", Text), p("b", Text)],
         Number,
         |call| {
-            let order = Time::argument(call, 0)?.at.cmp(&Time::argument(call, 1)?.at);
+            let order = Time::argument(call, 0)?.since_1970().cmp(&Time::argument(call, 1)?.since_1970());
             give(Value::int(order as i64))
         },
     )
     .examples(&[("timecmp(\"2017-11-22T00:00:00Z\", \"2017-11-22T01:00:00+01:00\")", "0")]),
 ];
 
-/// A point of time, and the offset it was written in.
+/// A point of time as date and time of day, and the offset it was written in. The last day of the last year has points that the
+/// library's own timestamps do not reach.
 #[derive(Clone, Copy)]
 struct Time {
-    at: Timestamp,
+    local: DateTime,
     offset: Offset,
 }
 
@@ -102,7 +103,7 @@ impl Time {
         let offset = Self::offset(rest)?;
         let (hour, minute, second) = (short(11)?, short(14)?, short(17)?);
         let local = DateTime::new(part(0, 4)?, short(5)?, short(8)?, hour, minute, second, nanos).ok()?;
-        Some(Self { at: offset.to_timestamp(local).ok()?, offset })
+        Some(Self { local, offset })
     }
 
     fn offset(text: &str) -> Option<Offset> {
@@ -124,9 +125,9 @@ impl Time {
             .then(|| Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok())?
     }
 
-    /// Date and time of day where it was written.
-    fn local(self) -> DateTime {
-        self.offset.to_datetime(self.at)
+    fn since_1970(self) -> SignedDuration {
+        let local = self.local.duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
+        local - SignedDuration::from_secs(i64::from(self.offset.seconds()))
     }
 
     fn zone(self, colon: &str) -> String {
@@ -136,7 +137,7 @@ impl Time {
     }
 
     fn write(self) -> String {
-        let local = self.local();
+        let local = self.local;
         let zone = if self.offset.is_zero() { "Z".to_owned() } else { self.zone(":") };
         format!(
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{zone}",
@@ -234,7 +235,7 @@ fn weekday(day: Weekday) -> &'static str {
 }
 
 fn field(time: Time, letter: char, count: usize) -> Result<String, String> {
-    let local = time.local();
+    let local = time.local;
     let month = MONTHS[usize::try_from(local.month() - 1).unwrap_or(0) % 12];
     let (hour, day) = (local.hour(), weekday(local.weekday()));
     let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };

@@ -3,6 +3,7 @@
 use mlp_value::Type;
 
 use super::{Arguments, Given};
+use crate::typed::converts;
 
 /// A function of the language.
 #[derive(Debug, Clone)]
@@ -49,6 +50,15 @@ pub enum Want {
     List,
     Texts,
     Bools,
+    Numbers,
+    /// A list, a tuple or a set.
+    Items,
+    /// A list or a tuple, in which items have numbers.
+    Sequence,
+    /// A map or an object.
+    Fields,
+    /// A set of texts.
+    TextSet,
     Set,
     /// A map of lists of texts.
     TextLists,
@@ -212,15 +222,29 @@ impl Want {
     pub fn ty(self) -> Type {
         let list = |item: Type| Type::List(Box::new(item));
         match self {
-            Self::Any => Type::Any,
+            Self::Any | Self::Items | Self::Sequence | Self::Fields => Type::Any,
             Self::Text => Type::String,
             Self::Number => Type::Number,
             Self::Bool => Type::Bool,
             Self::List => list(Type::Any),
             Self::Texts => list(Type::String),
             Self::Bools => list(Type::Bool),
+            Self::Numbers => list(Type::Number),
+            Self::TextSet => Type::Set(Box::new(Type::String)),
             Self::Set => Type::Set(Box::new(Type::Any)),
             Self::TextLists => Type::Map(Box::new(list(Type::String))),
+        }
+    }
+
+    /// Whether something of a type may become it.
+    pub(crate) fn takes(self, ty: &Type) -> bool {
+        match (self, ty) {
+            (_, Type::Any) | (Self::Any, _) => true,
+            (Self::Items, Type::List(_) | Type::Tuple(_) | Type::Set(_)) => true,
+            (Self::Sequence, Type::List(_) | Type::Tuple(_)) => true,
+            (Self::Fields, Type::Map(_) | Type::Object(_)) => true,
+            (Self::Items | Self::Sequence | Self::Fields, _) => false,
+            _ => converts(ty, &self.ty(), false),
         }
     }
 
@@ -234,6 +258,11 @@ impl Want {
             Self::List => "list",
             Self::Texts => "list of strings",
             Self::Bools => "list of bools",
+            Self::Numbers => "list of numbers",
+            Self::Items => "list or set",
+            Self::Sequence => "list",
+            Self::Fields => "map or object",
+            Self::TextSet => "set of strings",
             Self::Set => "set",
             Self::TextLists => "map of lists of strings",
         }

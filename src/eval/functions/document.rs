@@ -92,7 +92,7 @@ impl Documented {
 }
 
 /// The table of all functions, in Markdown.
-pub(crate) fn table() -> String {
+pub fn function_table() -> String {
     let mut page = String::from(
         "# Functions\n\nTerraform's functions have their names and meanings here, apart from what the table says. A call \
          may be written `core::name(…)` too. Numbers are exact decimals (a division has 34 digits), and nothing is infinite.\n",
@@ -127,4 +127,64 @@ pub(crate) fn table() -> String {
 /// Text that does not end a cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    const GENERATED: &str =
+        "<!-- Generated from src/eval/functions; run its tests with MLP_UPDATE=1. -->\n\n";
+
+    /// With `MLP_UPDATE=1` the files are written, otherwise compared.
+    fn current(path: &Path, text: &str) {
+        if std::env::var_os("MLP_UPDATE").is_some_and(|value| value == "1") {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            found == text,
+            "{} is out of date: run the tests of this crate with MLP_UPDATE=1",
+            path.display()
+        );
+    }
+
+    #[test]
+    fn pages_are_current() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/language");
+        current(&folder.join("functions.md"), &format!("{GENERATED}{}", function_table()));
+        let mut written = BTreeSet::new();
+        for one in documentation() {
+            current(
+                &folder.join(format!("functions/{}.md", one.name)),
+                &format!("{GENERATED}{}", one.page()),
+            );
+            written.insert(format!("{}.md", one.name));
+        }
+        for entry in std::fs::read_dir(folder.join("functions")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(written.contains(&name), "docs/language/functions/{name} is no function's page");
+        }
+    }
+
+    #[test]
+    fn every_function_is_documented_and_stands_once() {
+        let all = documentation();
+        for (index, one) in all.iter().enumerate() {
+            assert!(
+                one.doc.ends_with('.') && one.doc.starts_with(char::is_uppercase) || one.doc.starts_with('-'),
+                "{}",
+                one.doc
+            );
+            assert!(all[..index].iter().all(|other| other.name != one.name), "{} twice", one.name);
+            assert!(LEFT_OUT.iter().all(|left| left.name != one.name), "{} is there and left out", one.name);
+            let told = !one.examples.is_empty() || one.kept || one.name.starts_with("file");
+            let varies = ["base64gzip", "templatefile", "timestamp", "uuid", "sha512"].contains(&one.name);
+            assert!(told || varies, "{} has no example", one.name);
+        }
+    }
 }

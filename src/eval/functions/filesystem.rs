@@ -7,7 +7,7 @@ use mlp_value::{Type, Value};
 
 use super::Given;
 use super::arguments::{Arguments, Fault, blame, give, text};
-use super::define::Want::{Any, Bool, Text};
+use super::define::Want::{Bool, Fields, Text, TextSet};
 use super::define::{FunctionInfo, new, p};
 use super::encoding::base64;
 use crate::typed::Typed;
@@ -56,14 +56,14 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "fileset",
         "The files of a directory whose path matches a pattern such as `**/*.{csv,txt}`.",
         &[p("path", Text), p("pattern", Text)],
-        Any,
+        TextSet,
         fileset,
     )
     .differs(OF_PROJECT),
     new(
         "templatefile",
         "A file of the project rendered as a MiniJinja template with the variables given.",
-        &[p("path", Text), p("variables", Any)],
+        &[p("path", Text), p("variables", Fields)],
         Text,
         |call| {
             let path = call.text(0)?;
@@ -78,7 +78,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     new(
         "templatestring",
         "A text rendered as a MiniJinja template with the variables given.",
-        &[p("template", Text), p("variables", Any)],
+        &[p("template", Text), p("variables", Fields)],
         Text,
         |call| render("template", &call.text(0)?, call),
     )

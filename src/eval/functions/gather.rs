@@ -8,7 +8,7 @@ use mlp_value::{Type, Value};
 use super::Given;
 use super::arguments::{Arguments, blame};
 use super::collection::common_item;
-use super::define::Want::{Any, TextLists, Texts};
+use super::define::Want::{Any, Fields, Sequence, TextLists, Texts};
 use super::define::{FunctionInfo, new, nullable, p};
 use crate::PlanValue;
 use crate::convert::{convert_typed, describe};
@@ -20,26 +20,32 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         .deciding()
         .examples(&[("coalesce(null, \"\", \"b\")", "\"b\""), ("coalesce(1, \"a\")", "\"1\"")]),
     new("coalescelist", "The first list that is neither null nor empty.", &[], Any, coalescelist)
-        .variadic(nullable("lists", Any))
-        .structural()
+        .variadic(nullable("lists", Sequence))
+        .deciding()
         .examples(&[("coalescelist([], [\"c\", \"d\"])", "[\"c\", \"d\"]")]),
     new("concat", "The lists one after the other.", &[], Any, concat)
-        .variadic(p("lists", Any))
+        .variadic(p("lists", Sequence))
         .structural()
         .examples(&[("concat([\"a\"], [\"b\", 1])", "[\"a\", \"b\", 1]")]),
     new("merge", "One map or object of all attributes; later ones win.", &[], Any, merge)
-        .variadic(nullable("maps", Any))
+        .variadic(nullable("maps", Fields))
         .structural()
         .examples(&[("merge({ a = 1, b = 2 }, { b = 3 })", "{ a = 1, b = 3 }")]),
-    new("transpose", "Keys and values of a map of lists exchanged.", &[p("map", TextLists)], Any, transpose)
-        .examples(&[(
-            "transpose({ a = [\"1\", \"2\"], b = [\"2\"] })",
-            "{ \"1\" = [\"a\"], \"2\" = [\"a\", \"b\"] }",
-        )]),
+    new(
+        "transpose",
+        "Keys and values of a map of lists exchanged.",
+        &[p("map", TextLists)],
+        TextLists,
+        transpose,
+    )
+    .examples(&[(
+        "transpose({ a = [\"1\", \"2\"], b = [\"2\"] })",
+        "{ \"1\" = [\"a\"], \"2\" = [\"a\", \"b\"] }",
+    )]),
     new(
         "zipmap",
         "A map of a list of keys and a list of values.",
-        &[p("keys", Texts), p("values", Any)],
+        &[p("keys", Texts), p("values", Sequence)],
         Any,
         zipmap,
     )
@@ -76,6 +82,9 @@ fn coalescelist(call: &Arguments<'_>) -> Given {
         return Err("at least one list is needed".into());
     }
     for at in (0..call.len()).filter(|at| !call.value(*at).is_null()) {
+        if matches!(call.value(at), Value::Hole(_)) {
+            return Ok(None);
+        }
         if !call.sequence(at)?.is_empty() {
             return Ok(Some(call.typed(at)));
         }

@@ -29,7 +29,7 @@ pub(crate) use arguments::{Arguments, Fault, Given};
 pub(crate) use call::call;
 pub(crate) use define::Form;
 pub use define::{FunctionInfo, Parameter, Terraform};
-pub use document::{Documented, documentation};
+pub use document::{Documented, documentation, function_table};
 pub use left_out::{LEFT_OUT, LeftOut};
 
 /// The families by the title they have in the documentation.

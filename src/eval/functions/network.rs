@@ -7,7 +7,7 @@ use mlp_value::{Number as Exact, Value};
 use super::Given;
 use super::arguments::{Arguments, Fault, blame, text};
 use super::collection::texts;
-use super::define::Want::{Any, Number, Text};
+use super::define::Want::{Number, Text, Texts};
 use super::define::{FunctionInfo, new, p};
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
@@ -39,7 +39,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "cidrsubnets",
         "Parts of a network one behind the other, each so many bits longer.",
         &[p("prefix", Text)],
-        Any,
+        Texts,
         cidrsubnets,
     )
     .variadic(p("newbits", Number))

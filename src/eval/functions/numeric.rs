@@ -4,7 +4,7 @@ use mlp_value::{Number, Type, Value};
 
 use super::Given;
 use super::arguments::{Arguments, Fault, blame, give};
-use super::define::Want::{Any, Number as Num};
+use super::define::Want::{Any, Items, Number as Num};
 use super::define::{FunctionInfo, new, p};
 use crate::PlanValue;
 use crate::convert::{describe, to_number};
@@ -61,7 +61,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     })
     .examples(&[("signum(-13)", "-1")])
     .differs("takes fractions too; Terraform refuses them"),
-    new("sum", "The sum of the numbers of a list.", &[p("list", Any)], Num, sum)
+    new("sum", "The sum of the numbers of a list.", &[p("list", Items)], Num, sum)
         .examples(&[("sum([10, 13, 6, 4.5])", "33.5")]),
 ];
 
@@ -170,9 +170,11 @@ pub(super) fn range(call: &Arguments<'_>) -> Given {
     if down && limit > start || !down && limit < start {
         return blame(2, format!("a step of {step} never leads from {start} to {limit}"));
     }
+    // How many there will be is charged before the first is made.
+    let count = limit.minus(&start).divided_by(&step).and_then(|count| count.ceil().to_i64());
+    call.budget.items(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX))?;
     let (mut numbers, mut next) = (Vec::<PlanValue>::new(), start);
     while if down { next > limit } else { next < limit } {
-        call.budget.items(1)?;
         let after = next.plus(&step);
         numbers.push(Value::Number(std::mem::replace(&mut next, after)));
     }

@@ -4,7 +4,7 @@ use mlp_value::{Type, Value};
 
 use super::Given;
 use super::arguments::{Arguments, blame};
-use super::define::Want::{Any, Set};
+use super::define::Want::{Any, Items, Set};
 use super::define::{FunctionInfo, new, p};
 use super::gather::{alike, column};
 use crate::PlanValue;
@@ -13,13 +13,13 @@ use crate::equality::{order, to_set};
 use crate::typed::Typed;
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
-    new("setintersection", "What all sets hold.", &[p("set", Set)], Any, |call| {
+    new("setintersection", "What all sets hold.", &[p("set", Set)], Set, |call| {
         fold(call, |kept, rest| kept.retain(|item| holds(rest, item)))
     })
     .variadic(p("sets", Set))
     .examples(&[("setintersection([\"a\", \"b\"], [\"b\", \"c\"])", "[\"b\"]")]),
     new("setproduct", "Every combination of an item of each.", &[], Any, product)
-        .variadic(p("lists", Any))
+        .variadic(p("lists", Items))
         .structural()
         .examples(&[(
             "setproduct([\"a\", \"b\"], [1, 2])",
@@ -29,11 +29,11 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "setsubtract",
         "What the first set holds and the second does not.",
         &[p("set", Set), p("without", Set)],
-        Any,
+        Set,
         |call| fold(call, |kept, rest| kept.retain(|item| !holds(rest, item))),
     )
     .examples(&[("setsubtract([\"a\", \"b\", \"c\"], [\"a\", \"c\"])", "[\"b\"]")]),
-    new("setunion", "What any of the sets holds.", &[p("set", Set)], Any, |call| {
+    new("setunion", "What any of the sets holds.", &[p("set", Set)], Set, |call| {
         fold(call, |kept, rest| kept.extend(rest.iter().cloned()))
     })
     .variadic(p("sets", Set))
@@ -73,8 +73,12 @@ fn product(call: &Arguments<'_>) -> Given {
             .flat_map(|row| items.iter().map(|item| row.iter().cloned().chain([item.clone()]).collect()));
         rows = longer.collect();
     }
-    let sets = (0..call.len()).all(|at| matches!(call.type_of(at), Type::Set(_)));
+    let rows: Vec<PlanValue> = rows.into_iter().map(Value::list).collect();
     let item = Box::new(Type::Tuple(columns));
-    let ty = if sets { Type::Set(item) } else { Type::List(item) };
-    Ok(Some(Typed::new(Value::list(rows.into_iter().map(Value::list)), &ty)))
+    if (0..call.len()).any(|at| matches!(call.type_of(at), Type::Set(_))) {
+        // Rows may turn out to be the same once they are known.
+        let open = rows.iter().any(Value::has_holes);
+        return Ok((!open).then(|| Typed::new(Value::list(to_set(rows)), &Type::Set(item))));
+    }
+    Ok(Some(Typed::new(Value::list(rows), &Type::List(item))))
 }

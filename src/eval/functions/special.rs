@@ -26,7 +26,7 @@ pub(super) fn special(
                 Ok(pending(function, values.iter().collect(), false, marks, span))
             }
             Ok((_, marks)) => Ok(Outcome::marked(Value::Bool(true), marks)),
-            Err(more) if exhausted(&more) => Err(more),
+            Err(more) if counts(interpreter, &more) => Err(more),
             Err(_) => Ok(Outcome::plain(Value::Bool(false))),
         },
         _ => {
@@ -55,9 +55,9 @@ fn may_fail(typed: &Typed) -> bool {
     typed.value.has_holes()
 }
 
-/// The evaluation itself is at its end: that is no value's mistake.
-fn exhausted(problems: &Diagnostics) -> bool {
-    problems.iter().any(|problem| problem.code == codes::TOO_LARGE)
+/// Whether it is no value that is at fault: the evaluation is at its end, or a name means nothing whatever the values are.
+fn counts(interpreter: &Interpreter<'_>, problems: &Diagnostics) -> bool {
+    problems.iter().any(|problem| problem.code == codes::TOO_LARGE || interpreter.scope.is_mistake(problem))
 }
 
 /// The first argument that can be computed. One that is not known yet may still fail, so the others stay behind it.
@@ -84,7 +84,7 @@ fn attempt(
                 hole.not_null = false;
                 return Ok(Outcome::marked(Value::Hole(hole), marks));
             }
-            Err(more) if exhausted(&more) => return Err(more),
+            Err(more) if counts(interpreter, &more) => return Err(more),
             Err(more) => problems.extend(more),
         }
     }

@@ -28,7 +28,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "formatlist",
         "One text for each item of the lists, as `format` makes it.",
         &[p("format", Text)],
-        Any,
+        Texts,
         formatlist,
     )
     .variadic(nullable("lists", Any))
@@ -60,7 +60,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "split",
         "The texts between the separators.",
         &[p("separator", Text), p("text", Text)],
-        Any,
+        Texts,
         split,
     )
     .examples(&[("split(\",\", \"foo,bar\")", "[\"foo\", \"bar\"]")]),

@@ -1,5 +1,7 @@
 //! Conversion, and what is or may be known, shown and kept of a value.
 
+use std::sync::Arc;
+
 use mlp_value::{Type, Value};
 
 use super::Given;
@@ -7,7 +9,8 @@ use super::arguments::{Arguments, blame};
 use super::define::Want::{Any, Bool, Number, Text};
 use super::define::{Form, FunctionInfo, new, nullable};
 use crate::convert::convert_typed;
-use crate::typed::Typed;
+use crate::typed::{Typed, concrete, converts};
+use crate::unknown::{Waits, residual_typed};
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     form("can", "Whether the expression can be computed without an error.", "expression", Bool, Form::Can)
@@ -33,20 +36,22 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         Ok(call.scope.now().map(|now| Value::text(now).into()))
     }),
     new("tobool", "The value as a bool.", &[nullable("value", Any)], Bool, |call| to(call, &Type::Bool))
+        .deciding()
         .examples(&[("tobool(\"true\")", "true")]),
     new("tolist", "The value as a list of items of one type.", &[nullable("value", Any)], Any, |call| {
         to(call, &Type::List(Box::new(Type::Any)))
     })
-    .structural()
+    .deciding()
     .examples(&[("tolist([\"a\", \"b\", 3])", "[\"a\", \"b\", \"3\"]")]),
     new("tomap", "The value as a map of values of one type.", &[nullable("value", Any)], Any, |call| {
         to(call, &Type::Map(Box::new(Type::Any)))
     })
-    .structural()
+    .deciding()
     .examples(&[("tomap({ a = \"foo\", b = true })", "{ a = \"foo\", b = \"true\" }")]),
     new("tonumber", "The value as a number.", &[nullable("value", Any)], Number, |call| {
         to(call, &Type::Number)
     })
+    .deciding()
     .examples(&[("tonumber(\"1.50\")", "1.5")]),
     new(
         "toset",
@@ -55,10 +60,12 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         Any,
         |call| to(call, &Type::Set(Box::new(Type::Any))),
     )
+    .deciding()
     .examples(&[("toset([\"c\", \"b\", \"b\"])", "[\"b\", \"c\"]")]),
     new("tostring", "The value as a string.", &[nullable("value", Any)], Text, |call| {
         to(call, &Type::String)
     })
+    .deciding()
     .examples(&[("tostring(12.50)", "\"12.5\"")]),
     form(
         "try",
@@ -104,11 +111,22 @@ const fn form(
 
 fn to(call: &Arguments<'_>, ty: &Type) -> Given {
     let typed = call.typed(0);
+    let from = typed.type_of();
     if typed.value.is_null() {
-        return Ok(Some(Typed::new(Value::Null, ty)));
+        return match converts(&from, ty, false) {
+            true => Ok(Some(Typed::new(Value::Null, ty))),
+            false => blame(0, format!("a {ty} is needed, this is a {from} that is null")),
+        };
     }
-    match convert_typed(&typed, ty) {
-        Ok(typed) => Ok(Some(typed)),
-        Err(why) => blame(0, why),
+    // A set may shrink once what is in it is known: as a whole it is not known.
+    if let (Value::List(_), Type::Set(_)) = (&typed.value, ty)
+        && typed.value.has_holes()
+    {
+        let ty = concrete(&from, ty).or_else(|why| blame(0, why))?;
+        let node = residual_typed(&typed.value, &Some(Arc::new(ty.clone()))).node;
+        let mut hole = Waits::of([&typed.value]).hole(ty, node, None);
+        hole.not_null = true;
+        return Ok(Some(Value::Hole(hole).into()));
     }
+    convert_typed(&typed, ty).map(Some).or_else(|why| blame(0, why))
 }

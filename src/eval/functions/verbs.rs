@@ -6,7 +6,7 @@ use super::Fault;
 use super::json;
 use crate::PlanValue;
 use crate::budget::Budget;
-use crate::convert::{to_bool, to_number, to_text};
+use crate::convert::{describe, to_bool, to_number, to_text};
 use crate::text::characters;
 
 /// Wider than this is a slip, or an attempt to fill the memory.
@@ -112,18 +112,12 @@ fn one(verb: &Verb, letter: char, value: &PlanValue, budget: &Budget) -> Result<
         's' => truncated(&to_text(value).map_err(at)?, verb.precision),
         'q' => json::quoted(&to_text(value).map_err(at)?),
         't' => to_bool(value).map_err(at)?.to_string(),
-        'd' => signed(verb, whole(&number()?).to_string()),
+        'd' => signed(verb, whole(&number()?, letter)?.to_string()),
         'f' | 'F' => signed(verb, fixed(&number()?, verb.precision.unwrap_or(6))),
         'e' | 'E' => signed(verb, scientific(&number()?, verb.precision.unwrap_or(6), letter)),
-        'g' | 'G' => signed(verb, general(&number()?, verb.precision, letter)),
-        'x' | 'X' if matches!(value, Value::Text(_)) => {
-            let text = to_text(value).map_err(at)?;
-            budget.text(text.len() * 2)?;
-            let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-            if letter == 'X' { hex.to_uppercase() } else { hex }
-        }
+        'g' | 'G' => signed(verb, general(&number()?, verb.precision, letter, 6)),
         _ => {
-            let number = whole(&number()?);
+            let number = whole(&number()?, letter)?;
             let number = number.to_i64().ok_or_else(|| at(format!("{number} is too large")))?;
             let size = number.unsigned_abs();
             let text = match letter {
@@ -148,7 +142,7 @@ fn one(verb: &Verb, letter: char, value: &PlanValue, budget: &Budget) -> Result<
 fn plain(verb: &Verb, value: &PlanValue, budget: &Budget) -> Result<String, Fault> {
     match value {
         Value::Text(text) if !verb.sharp => Ok(text.to_string()),
-        Value::Number(number) if !verb.sharp => Ok(general(number, verb.precision, 'g')),
+        Value::Number(number) if !verb.sharp => Ok(general(number, verb.precision, 'g', 21)),
         Value::Bool(truth) if !verb.sharp => Ok(truth.to_string()),
         _ => {
             let mut text = String::new();
@@ -158,9 +152,14 @@ fn plain(verb: &Verb, value: &PlanValue, budget: &Budget) -> Result<String, Faul
     }
 }
 
-/// The number without its fraction.
-fn whole(number: &Number) -> Number {
-    if number.is_negative() { number.ceil() } else { number.floor() }
+fn whole(number: &Number, letter: char) -> Result<Number, String> {
+    if number.is_integer() {
+        return Ok(number.clone());
+    }
+    Err(format!(
+        "`%{letter}`: a whole number is needed, this is {}",
+        describe(&Value::Number(number.clone()))
+    ))
 }
 
 fn truncated(text: &str, precision: Option<usize>) -> String {
@@ -209,8 +208,9 @@ fn with_exponent(negative: bool, digits: &str, decimals: usize, place: i64, lett
     format!("{minus}{first}{point}{rest}{letter}{sign}{:02}", place.abs())
 }
 
-/// With an exponent where that is shorter, as C and Go decide it.
-fn general(number: &Number, precision: Option<usize>, letter: char) -> String {
+/// With an exponent where that is shorter, as C and Go decide it; `limit` is the exponent from which on it is where all digits are
+/// written.
+fn general(number: &Number, precision: Option<usize>, letter: char, limit: i64) -> String {
     let letter = if letter == 'G' { 'E' } else { 'e' };
     let (_, place) = significant(number);
     let wanted = precision.map(|precision| i64::try_from(precision.max(1)).unwrap_or(i64::MAX));
@@ -221,9 +221,7 @@ fn general(number: &Number, precision: Option<usize>, letter: char) -> String {
     let (digits, place) = significant(&rounded);
     let length = i64::try_from(digits.len()).unwrap_or(i64::MAX);
     let limit = match wanted {
-        // More whole digits than significant ones still show as they are, up to 21.
-        None if length > place => length.max(21),
-        None => 21,
+        None => limit,
         Some(count) if count > length && length > place => length,
         Some(count) => count,
     };

@@ -26,6 +26,7 @@ pub(crate) fn render(template: &[Segment], holes: &Holes) -> String {
     let text = |path: Option<&PathBuf>| path.map_or(String::new(), |p| p.to_string_lossy().into_owned());
     let piece = |segment: &Segment| match segment {
         Segment::Literal(text) => text.clone(),
+        Segment::Word(text) => quote(text),
         Segment::Input(name) => quote(&text(holes.inputs.get(name).and_then(Option::as_ref))),
         Segment::Output(name) => quote(&text(holes.outputs.get(name))),
         Segment::Param(name) => quote(&holes.params.get(name).map_or(String::new(), plain)),
@@ -92,6 +93,8 @@ mod tests {
             Segment::Param("s".into()),
             Segment::Param("list".into()),
             Segment::RunId,
+            Segment::Word("$(x) 'y'; z".into()),
+            Segment::Word(String::new()),
         ] {
             template.push(Segment::Literal(" ".into()));
             template.push(hole);
@@ -99,6 +102,6 @@ mod tests {
         let output =
             std::process::Command::new("/bin/sh").arg("-c").arg(render(&template, &holes)).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(text, "|/x y/b|/o|it's $HOME; rm -rf `pwd`|[1,\"a b\"]|r1|");
+        assert_eq!(text, "|/x y/b|/o|it's $HOME; rm -rf `pwd`|[1,\"a b\"]|r1|$(x) 'y'; z||");
     }
 }

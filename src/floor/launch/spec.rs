@@ -144,6 +144,8 @@ pub struct CodeRef {
 pub enum Segment {
     /// Text as the user wrote it.
     Literal(String),
+    /// A word that means itself to the shell, or a piece of one.
+    Word(String),
     /// The path of an input.
     Input(String),
     /// The path of an output.

@@ -133,22 +133,15 @@ fn plain(text: &str) -> String {
 }
 
 fn unknown_zone(name: &str) -> Problem {
-    let words: Vec<String> =
-        name.split(['/', '_', ' ']).filter(|word| word.len() > 2).map(str::to_lowercase).collect();
     let database = TimeZoneDatabase::bundled();
-    let similar: Vec<String> = database
-        .available()
-        .map(|known| known.as_str().to_owned())
-        .filter(|known| {
-            let known = known.to_lowercase();
-            words.iter().any(|word| known.split('/').any(|part| part == word))
-        })
-        .take(3)
-        .collect();
-    let help = if similar.is_empty() {
-        "use a name of the IANA database: `UTC`, `Europe/Berlin`, `America/New_York`".to_owned()
-    } else {
-        format!("did you mean {}?", similar.join(", "))
+    let known: Vec<String> = database.available().map(|known| known.as_str().to_owned()).collect();
+    // `Berlin` is the city of `Europe/Berlin`.
+    let city = |known: &&String| known.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name));
+    let near = known.iter().find(city).map(String::as_str);
+    let near = near.or_else(|| mlp_diag::did_you_mean(name, known.iter().map(String::as_str)));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "use a name of the IANA database: `UTC`, `Europe/Berlin`, `America/New_York`".to_owned(),
     };
     Problem::new("MLP0756", format!("there is no time zone `{name}`")).help(help).at("timezone")
 }

@@ -24,6 +24,7 @@ use super::process::mark;
 use super::replica::EndpointEvent;
 use super::spec::EndpointSpec;
 use crate::Problem;
+use crate::files::ground_lost;
 
 /// Without an endpoint for so long, nobody wants this process any more.
 const IDLE: Duration = Duration::from_secs(60);
@@ -85,8 +86,12 @@ pub async fn keep(folder: PathBuf) -> Result<(), Problem> {
     });
     let accepting = tokio::spawn(Arc::clone(&keeping).listen(listener));
     let scaling = tokio::spawn(Arc::clone(&keeping).scale());
+    let ground = File::open(&folder).map_err(|error| failed(&error))?;
+    let lost = ground_lost(&ground, &folder);
+    tokio::pin!(lost);
     loop {
         tokio::select! {
+            () = &mut lost => break,
             () = keeping.end.notified() => break,
             _ = terminate.recv() => break,
             _ = hangup.recv() => {}

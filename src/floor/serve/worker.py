@@ -11,6 +11,7 @@ Exit codes: 3 the model cannot be loaded, 4 the port is taken.
 
 import errno
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -151,11 +152,16 @@ def load(target, path):
     for method in ("load", "predict"):
         if not callable(getattr(served, method, None)):
             refuse(3, "class `%s` has no method `%s`" % (target, method))
+    # A class or static method gives the object to serve; an ordinary method fills an object that is made first.
+    ordinary = inspect.isclass(served) and inspect.isfunction(inspect.getattr_static(served, "load"))
     try:
-        loaded = served.load(path)
+        holder = served() if ordinary else served
+        loaded = holder.load(path)
     except BaseException as error:
         traceback.print_exc()
         refuse(3, "`%s.load` failed: %s" % (class_name, describe(error)))
+    if ordinary and loaded is None:
+        loaded = holder
     if not callable(getattr(loaded, "predict", None)):
         kind = type(loaded).__name__
         refuse(3, "`%s.load` returned %s, which has no method `predict`" % (class_name, kind))

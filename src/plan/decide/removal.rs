@@ -2,7 +2,7 @@
 
 use mlp_diag::Diagnostic;
 use mlp_provider::{CallKind, ResourceKind, Seen};
-use mlp_state::{Record, successor};
+use mlp_state::{Record, Status, successor};
 use mlp_value::ResourceId;
 
 use super::Decider;
@@ -63,7 +63,11 @@ impl Decider<'_, '_> {
             return;
         }
         if self.observed(&record.id) == Some(&Seen::Absent) {
-            self.forget(record, "deleted outside mlp");
+            let why = match &record.status {
+                Status::Tainted { reason } => reason,
+                Status::Ready => "deleted outside mlp",
+            };
+            self.forget(record, why);
             return;
         }
         if self.input.mode == Mode::RefreshOnly {

@@ -3,6 +3,7 @@
 mod scenario;
 mod store;
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use mlp_plan::mlp_provider::{
 };
 use mlp_plan::mlp_state::{Entry, State, Writer, successor};
 use mlp_plan::{Mode, Plan, PlanInput, PlanOptions, PlanStep, Refactor, decide};
-use mlp_provider_testkit::{Crash, Dice, Faults, Sim, SimSession, World};
+use mlp_provider_testkit::{Crash, Dice, Faults, Sim, SimSession, Stall, World};
 
 use scenario::Wish;
 use store::{Disk, Journal};
@@ -43,6 +44,8 @@ pub enum Bug {
     BlindAfterLoss,
     /// Steps wait for nothing.
     NoOrder,
+    /// The journal takes what a holder writes who lost the lease.
+    NoFence,
 }
 
 struct Quiet;
@@ -59,18 +62,44 @@ struct History {
     sim: Sim,
     disk: Disk,
     apply: u64,
+    /// How often a process went on that had lost its lease.
+    raced: Cell<u64>,
+    /// The sessions of processes that stood still.
+    stale: RefCell<BTreeSet<usize>>,
+    /// What the plan of one that stands still ends early: its call may be on its way.
+    standing: RefCell<Vec<String>>,
 }
 
-/// Runs the history of a seed.
-pub fn run(seed: u64, bug: Bug) -> Result<(), String> {
+/// What chance gives a process.
+struct Turn {
+    apply: u64,
+    parallelism: usize,
+    /// Its session, once it has one.
+    session: Cell<usize>,
+    /// What its plan ends before all that needs it has let go of it.
+    early: RefCell<Vec<String>>,
+}
+
+/// Runs the history of a seed; gives how often two processes raced in it.
+pub fn run(seed: u64, bug: Bug) -> Result<u64, String> {
     // The clock stands still but for waits, so a history of minutes takes no time.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let world = World::default();
     let sim = Sim::new(&world);
-    let mut history =
-        History { seed, bug, dice: Dice::new(seed), world, sim, disk: Disk::default(), apply: 0 };
-    runtime.block_on(history.run())
+    let mut history = History {
+        seed,
+        bug,
+        dice: Dice::new(seed),
+        world,
+        sim,
+        disk: Disk::default(),
+        apply: 0,
+        raced: Cell::new(0),
+        stale: RefCell::default(),
+        standing: RefCell::default(),
+    };
+    runtime.block_on(history.run()).map(|()| history.raced.get())
 }
 
 impl History {
@@ -116,11 +145,13 @@ impl History {
             let crash =
                 if dies { Crash::at(self.dice.below(40), self.dice.percent(50)) } else { Crash::never() };
             let crash = Arc::new(crash);
-            let done = tokio::select! {
-                biased;
-                () = crash.wait() => Ok(None),
-                done = self.process(wish, crash.clone()) => done.map(Some),
-            };
+            let stall = Arc::new(if rough && !dies && self.dice.percent(40) {
+                Stall::at(self.dice.below(40))
+            } else {
+                Stall::never()
+            });
+            let (first, second) = (self.turn(), self.turn());
+            let done = self.one_or_two(wish, (&first, &second), &crash, &stall).await;
             // A process that dies in the middle of an error is no less dead.
             let done =
                 if crash.is_gone() { None } else { done.map_err(|why| format!("round {round}: {why}"))? };
@@ -136,16 +167,63 @@ impl History {
         Err(format!("it does not converge in {ROUNDS} rounds; the last said {last}"))
     }
 
-    /// One process from its start to its end; gives what it did, or nothing when there was nothing to do.
-    async fn process(&mut self, wish: &Wish, crash: Arc<Crash>) -> Result<String, String> {
-        let session: Arc<dyn Session> = match self.bug {
-            Bug::BlindAfterLoss => Arc::new(Blind::new(self.sim.session(crash.clone()))),
-            _ => self.sim.session(crash.clone()),
-        };
-        let writer: Arc<dyn Writer> = Arc::new(Journal { disk: self.disk.open(), crash, bug: self.bug });
+    /// One process; when it stands still, a second one meanwhile. Nothing where it died.
+    async fn one_or_two(
+        &self,
+        wish: &Wish,
+        (first, second): (&Turn, &Turn),
+        crash: &Arc<Crash>,
+        stall: &Arc<Stall>,
+    ) -> Result<Option<String>, String> {
+        let process = self.process(wish, first, crash.clone(), stall.clone());
+        tokio::pin!(process);
+        tokio::select! {
+            biased;
+            () = crash.wait() => Ok(None),
+            done = &mut process => done.map(Some),
+            () = stall.stands() => {
+                // A lease lasts longer than a target takes to show what was done. When it is over, the process is taken
+                // for dead, and another one works; then it goes on and must not harm. What it says of its own end does
+                // not matter.
+                self.world.settle();
+                *self.standing.borrow_mut() = first.early.take();
+                let never = (Arc::new(Crash::never()), Arc::new(Stall::never()));
+                let done = self.process(wish, second, never.0, never.1).await;
+                stall.release();
+                let _ = process.await;
+                self.standing.borrow_mut().clear();
+                self.raced.set(self.raced.get() + 1);
+                self.stale.borrow_mut().insert(first.session.get());
+                done.map(|outcome| Some(format!("raced: {outcome}")))
+            }
+        }
+    }
+
+    /// What chance gives the next process.
+    fn turn(&mut self) -> Turn {
         self.apply += 1;
+        let parallelism = usize::try_from(1 + self.dice.below(4)).unwrap();
+        Turn { apply: self.apply, parallelism, session: Cell::default(), early: RefCell::default() }
+    }
+
+    /// One process from its start to its end; gives what it did, or nothing when there was nothing to do.
+    async fn process(
+        &self,
+        wish: &Wish,
+        turn: &Turn,
+        crash: Arc<Crash>,
+        stall: Arc<Stall>,
+    ) -> Result<String, String> {
+        let session = self.sim.stalling(crash.clone(), stall);
+        turn.session.set(session.number());
+        let session: Arc<dyn Session> = match self.bug {
+            Bug::BlindAfterLoss => Arc::new(Blind::new(session)),
+            _ => session,
+        };
+        let (disk, token) = (self.disk.clone(), self.disk.take());
+        let writer: Arc<dyn Writer> = Arc::new(Journal { disk, token, crash, bug: self.bug });
         let open = Entry::Open {
-            apply: format!("{}", self.apply),
+            apply: format!("{}", turn.apply),
             who: "somebody".into(),
             command: "mlp apply".into(),
             when: "2026-01-01T00:00:00Z".into(),
@@ -163,12 +241,14 @@ impl History {
         if plan.is_empty() {
             return Ok(String::new());
         }
-        self.world.want(wish.identities().chain(ends_early(&plan, &state)));
+        *turn.early.borrow_mut() = ends_early(&plan, &state);
+        let early = turn.early.borrow().clone().into_iter().chain(self.standing.borrow().clone());
+        self.world.want(wish.identities().chain(early));
         if self.bug == Bug::NoOrder {
             plan.steps.iter_mut().for_each(|step| step.after.clear());
         }
         let mut options = Options::new(kinds);
-        options.parallelism = usize::try_from(1 + self.dice.below(4)).unwrap();
+        options.parallelism = turn.parallelism;
         options.backoff = Duration::from_millis(10);
         let outcome = execute(&plan, session, writer.clone(), &options, Arc::new(Quiet)).await;
         writer.close(outcome.word(), "").map_err(|error| error.headline)?;
@@ -227,7 +307,14 @@ impl History {
             return Err(format!("there is {found:?} where there should be {wanted:?}"));
         }
         let (state, _) = self.disk.read();
-        for (id, record) in &state.resources {
+        let stale = self.stale.borrow();
+        let calls = self.world.calls();
+        // What one who had lost the lease changed last is as it should be, and its outputs are told by the next change.
+        let of_stale = |identity: &str| {
+            let last = calls.iter().rev().find(|call| call.identity == identity);
+            last.is_some_and(|call| stale.contains(&call.session))
+        };
+        for (id, record) in state.resources.iter().filter(|(_, record)| !of_stale(&record.identity)) {
             let outputs = self.world.outputs(&record.identity);
             if outputs.as_ref() != Some(&record.outputs) {
                 return Err(format!("{id} is remembered with {:?} and tells {outputs:?}", record.outputs));
@@ -246,7 +333,8 @@ fn ends_early(plan: &Plan, state: &State) -> Vec<String> {
         ending.record.is_none()
             && plan.steps.iter().any(|step| {
                 let record = state.resources.get(&step.resource);
-                step.record.is_some()
+                // Also what was made anew under another name needs it until its old object ends.
+                (step.record.is_some() || step.deposed.is_some())
                     && record.is_some_and(|record| record.depends_on.contains(&base))
                     && !ending.after.contains(&step.number)
             })

@@ -20,9 +20,11 @@ struct Log {
 pub struct Disk(Arc<Mutex<Log>>);
 
 impl Disk {
-    pub fn open(&self) -> Self {
-        self.0.lock().unwrap().token += 1;
-        self.clone()
+    /// Takes the lease, whoever holds it: one who stood still for too long has lost it. The token of the new holder.
+    pub fn take(&self) -> u64 {
+        let mut log = self.0.lock().unwrap();
+        log.token += 1;
+        log.token
     }
 
     /// The machine stops: of what was not synced a part is lost.
@@ -39,18 +41,23 @@ impl Disk {
         replay(empty, &self.0.lock().unwrap().entries)
     }
 
-    fn push(&self, entry: &Entry, durable: bool) {
+    fn push(&self, entry: &Entry, durable: bool, token: u64) -> Result<(), Diagnostic> {
         let mut log = self.0.lock().unwrap();
+        if token != log.token {
+            return Err(Diagnostic::error("SIM0003", "the lease was lost"));
+        }
         log.entries.push(entry.clone());
         if durable {
             log.durable = log.entries.len();
         }
+        Ok(())
     }
 }
 
 /// The journal of one process.
 pub struct Journal {
     pub disk: Disk,
+    pub token: u64,
     pub crash: Arc<Crash>,
     pub bug: Bug,
 }
@@ -67,8 +74,12 @@ impl Journal {
             (Bug::ForgetsDone, Entry::Done { remove, .. }) => remove.is_some(),
             _ => false,
         };
+        let token = match self.bug {
+            Bug::NoFence => self.disk.0.lock().unwrap().token,
+            _ => self.token,
+        };
         if !forgotten {
-            self.disk.push(entry, durable);
+            self.disk.push(entry, durable, token)?;
         }
         if moment == Moment::After { Err(dead()) } else { Ok(()) }
     }
@@ -81,7 +92,7 @@ impl Writer for Journal {
     }
 
     fn token(&self) -> u64 {
-        self.disk.0.lock().unwrap().token
+        self.token
     }
 
     fn append(&self, entry: &Entry) -> Result<(), Diagnostic> {
@@ -93,7 +104,8 @@ impl Writer for Journal {
     }
 
     fn renew(&self) -> Result<(), Diagnostic> {
-        Ok(())
+        let lost = self.disk.0.lock().unwrap().token != self.token;
+        if lost { Err(Diagnostic::error("SIM0003", "the lease was lost")) } else { Ok(()) }
     }
 
     fn close(&self, outcome: &str, summary: &str) -> Result<State, Diagnostic> {

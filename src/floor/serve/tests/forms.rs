@@ -124,6 +124,40 @@ async fn any_program_serves_on_its_port() {
     endpoint.stop().await;
 }
 
+/// `load` as an ordinary method: of an object that fills itself, and of one that gives another.
+const ORDINARY: &str = r#"
+class Filled:
+    def load(self, path):
+        self.value = 7
+    def predict(self, rows):
+        return [self.value] * len(rows)
+
+class Maker:
+    def load(self, path):
+        made = Filled()
+        made.load(path)
+        return made
+    def predict(self, rows):
+        raise ValueError("this is the maker")
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_class_may_load_into_itself() {
+    for class in ["ordinary:Filled", "ordinary:Maker"] {
+        let bench = Bench::new();
+        fs::write(bench.path().join("ordinary.py"), ORDINARY).unwrap();
+        let mut spec = bench.spec(vec![bench.variant("stable", WHOLE, 1)]);
+        let Launch::PythonClass { class: target, code_dir, .. } = &mut spec.variants[0].launch else {
+            unreachable!()
+        };
+        (*target, *code_dir) = (class.to_owned(), bench.path().into());
+        let endpoint = bench.start(spec).await;
+        let (status, _, answer) = bench.call(&endpoint, "POST", "/v1/predict", r#"{"rows": [{}, {}]}"#).await;
+        assert_eq!((status, &answer["predictions"]), (200, &json!([7, 7])), "{answer}");
+        endpoint.stop().await;
+    }
+}
+
 fn mlmodel(bench: &Bench, interpreter: &Path, folder: &str) -> EndpointSpec {
     let mut spec = bench.spec(vec![bench.variant("stable", WHOLE, 1)]);
     spec.variants[0].launch = Launch::Mlmodel {
