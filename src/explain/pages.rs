@@ -43,6 +43,8 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0321", include_str!("../../docs/errors/MLP0321.md")),
     ("MLP0322", include_str!("../../docs/errors/MLP0322.md")),
     ("MLP0323", include_str!("../../docs/errors/MLP0323.md")),
+    ("MLP0324", include_str!("../../docs/errors/MLP0324.md")),
+    ("MLP0325", include_str!("../../docs/errors/MLP0325.md")),
     ("MLP0330", include_str!("../../docs/errors/MLP0330.md")),
     ("MLP0501", include_str!("../../docs/errors/MLP0501.md")),
     ("MLP0502", include_str!("../../docs/errors/MLP0502.md")),
@@ -190,4 +192,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0930", include_str!("../../docs/errors/MLP0930.md")),
     ("MLP0931", include_str!("../../docs/errors/MLP0931.md")),
     ("MLP0932", include_str!("../../docs/errors/MLP0932.md")),
+    ("MLP0934", include_str!("../../docs/errors/MLP0934.md")),
+    ("MLP0936", include_str!("../../docs/errors/MLP0936.md")),
+    ("MLP0938", include_str!("../../docs/errors/MLP0938.md")),
 ];
