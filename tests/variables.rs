@@ -180,7 +180,7 @@ fn blocks_are_written_for_what_is_imported() {
         .says("0 to add, 0 to change");
     let made = fs::read_to_string(project.directory().join("made.mlp")).unwrap();
     assert!(made.contains("assert   = row.amount > 0") && made.contains("storage = storage.pond"), "{made}");
-    project.mlp(&["fmt", "-check"]).ended(0);
+    project.mlp(&["fmt", "-check", "made.mlp"]).ended(0);
     project.mlp(&["validate"]).ended(0);
     project.mlp(&["plan", "-generate-config-out", "made.mlp"]).ended(1).says("is there already");
     project.write("imports.mlp", &import("storage.none", "storage/none"));

@@ -1,7 +1,7 @@
 //! `mlp.lock`: digests of what is used and lies outside the project, so that nothing there changes unnoticed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use mlp_syntax::{ExprKind, Tree};
@@ -20,6 +20,9 @@ pub fn is_outside(directory: &str) -> bool {
     directory == ".." || directory.starts_with("../")
 }
 
+/// Directories that belong to nobody's specification.
+const PASSED_OVER: &[&str] = &[".git", ".mlp", ".terraform", "__pycache__"];
+
 /// The digests of those directories as they are.
 ///
 /// # Errors
@@ -30,13 +33,41 @@ pub fn digests<'d>(
 ) -> Result<Digests, Diagnostic> {
     let mut found = Digests::new();
     for directory in directories.filter(|directory| is_outside(directory)) {
-        let scanned = mlp_floor::launch::scan_code(root, &root.join(directory)).map_err(|problem| {
-            Diagnostic::error("MLP0936", format!("`{directory}` cannot be read: {problem}"))
-                .help("check its permissions; what does not belong to it is named in its `.mlpignore`")
+        let digest = digest(&root.join(directory)).map_err(|error| {
+            Diagnostic::error("MLP0936", format!("`{directory}` cannot be read: {error}"))
+                .help("check its permissions")
         })?;
-        found.insert(directory.clone(), scanned.digest);
+        found.insert(directory.clone(), digest);
     }
     Ok(found)
+}
+
+/// The digest of all files of a directory by their names, which a link outside it is not followed for.
+fn digest(directory: &Path) -> std::io::Result<String> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(place) = open.pop() {
+        for entry in std::fs::read_dir(&place)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() && !PASSED_OVER.iter().any(|name| entry.file_name() == *name) {
+                open.push(entry.path());
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    let mut all = blake3::Hasher::new();
+    for file in files {
+        let name = file.strip_prefix(directory).unwrap_or(&file).to_string_lossy().into_owned();
+        all.update(&(name.len() as u64).to_le_bytes());
+        all.update(name.as_bytes());
+        let mut one = blake3::Hasher::new();
+        std::io::copy(&mut std::fs::File::open(&file)?, &mut one)?;
+        all.update(one.finalize().as_bytes());
+    }
+    Ok(format!("blake3:{}", all.finalize().to_hex()))
 }
 
 /// The file as it should be; empty when nothing lies outside.

@@ -198,6 +198,10 @@ mod tests {
         let wanted: BTreeSet<&str> = pages.iter().map(|page| page.file.as_str()).collect();
         for entry in std::fs::read_dir(repository("docs/language")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
+            // Those of functions are written from their definitions in `mlp-eval`.
+            if name.starts_with("functions") {
+                continue;
+            }
             assert!(wanted.contains(name.as_str()), "docs/language/{name} belongs to no kind");
         }
         assert!(!updating() || pages.len() == KINDS.len() + 2);
