@@ -36,6 +36,8 @@ const CODES: CodeList = &[
     ("MLP0934", "nothing in the catalogue is meant"),
     ("MLP0936", "what lies outside the project is not what was pinned"),
     ("MLP0938", "no declaration can be written for what is imported"),
+    ("MLP0940", "the conversation with an editor broke off"),
+    ("MLP0941", "the terminal cannot be read"),
 ];
 
 /// Every code of every room with its title.

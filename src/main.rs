@@ -5,6 +5,7 @@ mod cli;
 mod codes;
 mod engine;
 mod explain;
+mod graph;
 mod host;
 mod talk;
 

@@ -372,3 +372,79 @@ fn reading_a_damaged_state_never_panics() {
         std::fs::write(path, whole).unwrap();
     });
 }
+
+/// A directory that holds nothing.
+struct Nothing;
+
+impl mlp_lsp::Host for Nothing {
+    fn read(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn names(&self, _: &str, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn was_applied(&self) -> bool {
+        true
+    }
+
+    fn answer(&self, _: &str, _: &mlp_value::facts::Need) -> mlp_value::facts::Fact {
+        mlp_value::facts::Fact::Missing
+    }
+}
+
+/// A conversation of an editor, one message a line.
+fn conversation(text: &str) -> String {
+    let uri = "file:///p/main.mlp";
+    let at = |line: u32, character: u32| serde_json::json!({ "line": line, "character": character });
+    let asked = |id: u32, method: &str, line: u32, character: u32| {
+        let params = serde_json::json!({
+            "textDocument": { "uri": uri }, "position": at(line, character), "newName": "neu",
+            "context": { "includeDeclaration": true, "diagnostics": [] }, "range": { "start": at(line, 0), "end": at(line, 9) },
+            "options": { "tabSize": 2, "insertSpaces": true },
+        });
+        serde_json::json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+    };
+    let mut all = vec![
+        serde_json::json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": { "capabilities": {}, "rootUri": "file:///p" } }),
+        serde_json::json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }),
+        serde_json::json!({ "jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {
+            "textDocument": { "uri": uri, "languageId": "mlp", "version": 1, "text": text } } }),
+    ];
+    let methods = [
+        "completion",
+        "hover",
+        "definition",
+        "references",
+        "documentHighlight",
+        "prepareRename",
+        "rename",
+        "formatting",
+        "documentSymbol",
+        "semanticTokens/full",
+        "codeAction",
+    ];
+    for (number, method) in (1..).zip(methods) {
+        let change =
+            serde_json::json!({ "range": { "start": at(number, 3), "end": at(number, 5) }, "text": "é🦀${" });
+        all.push(asked(number, &format!("textDocument/{method}"), number * 7, number));
+        all.push(serde_json::json!({ "jsonrpc": "2.0", "method": "textDocument/didChange", "params": {
+            "textDocument": { "uri": uri, "version": number }, "contentChanges": [change] } }));
+        all.push(asked(number + 100, &format!("textDocument/{method}"), number, 4));
+    }
+    all.iter().map(|one| format!("{one}\n")).collect()
+}
+
+#[test]
+fn serving_an_editor_never_panics() {
+    let conversations = corpus().iter().map(|text| conversation(text)).collect();
+    fuzz("lsp", conversations, |bytes| {
+        let mut server = mlp_lsp::Server::new(Box::new(|_| Arc::new(Nothing)));
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let Some(answers) = server.hear(line) else { break };
+            drop(answers);
+        }
+        drop(server.settle());
+    });
+}

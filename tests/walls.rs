@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mlp-platform", &["mlp-eval"]),
     ("mlp-catalog", &["mlp-value"]),
     ("mlp-config", &["mlp-syntax", "mlp-platform", "mlp-catalog"]),
+    ("mlp-lsp", &["mlp-config"]),
     ("mlp-floor", &["mlp-value"]),
     ("mlp-provider", &["mlp-platform"]),
     ("mlp-provider-testkit", &["mlp-provider"]),

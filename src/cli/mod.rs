@@ -4,13 +4,16 @@ mod apply;
 mod background;
 mod catalog;
 mod completions;
+mod console;
 mod destroy;
 pub mod exit;
 mod explain;
 mod fmt;
 mod gc;
+mod graph;
 mod init;
 mod logs;
+mod lsp;
 mod output;
 mod plan;
 pub(crate) mod project;
@@ -19,6 +22,7 @@ mod report;
 mod rollback;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod status;
 mod up;
@@ -98,6 +102,14 @@ enum Command {
     Fmt(fmt::Args),
     /// What a code or a name means
     Explain(explain::Args),
+    /// Compute expressions in the light of an environment
+    Console(console::Args),
+    /// Draw what flows from where to where
+    Graph(graph::Args),
+    /// Print the JSON Schema of the language
+    Schema(schema::Args),
+    /// Serve an editor
+    Lsp(lsp::Args),
     /// Version and what was built in
     Version(version::Args),
     /// Completion for a shell
@@ -128,6 +140,10 @@ impl Command {
             Self::Catalog(args) => catalog::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
             Self::Explain(args) => explain::run(&args, globals),
+            Self::Console(args) => console::run(&args, globals),
+            Self::Graph(args) => graph::run(&args, globals),
+            Self::Schema(args) => schema::run(&args, globals),
+            Self::Lsp(args) => lsp::run(&args, globals),
             Self::Version(args) => version::run(&args, globals),
             Self::Completions(args) => completions::run(&args, globals),
             Self::Background(args) => background::run(&args, globals),

@@ -8,9 +8,11 @@ use mlp_config::{
     resolve,
 };
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
+use mlp_eval::PlanValue;
 use mlp_platform::Platform;
 use mlp_provider::Provider;
-use mlp_syntax::Tree;
+use mlp_syntax::{Attribute, Block, Body, Expr, Ident, Tree};
+use mlp_value::Address;
 use mlp_value::facts::{Fact, Facts, Need};
 
 use super::Globals;
@@ -185,14 +187,18 @@ impl Project {
 
     fn resolution(&self, environment: &str) -> Resolution {
         let trees: Vec<&Tree> = self.trees.iter().collect();
+        self.resolve_trees(&trees, &self.sources, environment)
+    }
+
+    fn resolve_trees(&self, trees: &[&Tree], sources: &SourceMap, environment: &str) -> Resolution {
         let modules: Vec<Module<'_>> = self
             .modules
             .iter()
             .map(|(directory, trees)| Module { directory: directory.clone(), trees: trees.iter().collect() })
             .collect();
         let inputs = Inputs {
-            trees: &trees,
-            sources: &self.sources,
+            trees,
+            sources,
             environment,
             assignments: &self.assignments,
             root: ".",
@@ -212,20 +218,54 @@ impl Project {
         resolution
     }
 
+    /// The names of its own `locals`.
+    pub fn locals(&self) -> Vec<String> {
+        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
+        let attributes =
+            blocks.filter(|block| block.kind.name == "locals").flat_map(|block| &block.body.attributes);
+        attributes.map(|attribute| attribute.name.name.clone()).collect()
+    }
+
+    /// Computes an expression as if it stood in an output of the project.
+    ///
+    /// # Errors
+    /// What is wrong with it; what is wrong with the rest of the project only where that leaves it without a value.
+    pub fn compute(&self, environment: &str, text: &str) -> Result<Computed, (Diagnostics, SourceMap)> {
+        let mut sources = self.sources.clone();
+        let file = sources.add("<console>", text);
+        let expr = match mlp_syntax::parse_expression(file, text) {
+            Ok(expr) => expr,
+            Err(problems) => return Err((problems, sources)),
+        };
+        let asked =
+            Tree { body: Body { blocks: vec![output_of(expr)], ..Body::default() }, ..Tree::default() };
+        let trees: Vec<&Tree> = self.trees.iter().chain([&asked]).collect();
+        let resolution = self.resolve_trees(&trees, &sources, environment);
+        let (platform, problems) = (resolution.platform, resolution.diagnostics);
+        let of_it = |one: &&Diagnostic| one.place().is_some_and(|span| span.file == file);
+        let own: Diagnostics = problems.iter().filter(of_it).cloned().collect();
+        let address = Address::new("output", ASKED);
+        let value = platform.as_ref().and_then(|platform| {
+            let declaration = platform.declarations.get(&address)?;
+            let path = mlp_value::Path::of(&["value"]);
+            let below = declaration.sensitive.iter().filter(|one| one.starts_with(&path));
+            let hidden =
+                below.map(|one| one.steps()[1..].iter().cloned().fold(mlp_value::Path::default(), joined));
+            Some((declaration.body.get(&path)?.clone(), hidden.collect::<Vec<_>>()))
+        });
+        match (platform, value) {
+            (Some(platform), Some((value, hidden))) if !own.iter().any(Diagnostic::is_error) => {
+                let sensitive = hidden.iter().any(mlp_value::Path::is_root);
+                Ok(Computed { platform, value, hidden, sensitive })
+            }
+            _ if own.is_empty() => Err((problems, sources)),
+            _ => Err((own, sources)),
+        }
+    }
+
     /// Answers a question of an environment's resolution.
     fn answer(&self, need: &Need, environment: &str) -> Fact {
-        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
-        let mut projects = blocks.filter(|block| block.kind.name == "project");
-        let project =
-            projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
-        let surroundings = outside::Surroundings { directory: &self.directory, project, environment };
-        match need {
-            Need::Look { kind, query } => outside::look(&surroundings, kind, query),
-            Need::Remembered(address) => outside::remembered(&surroundings, address),
-            other => {
-                facts::answer(&self.directory, &crate::engine::home(&self.directory, environment), other)
-            }
-        }
+        answer_of(&self.directory, &self.trees, environment, need)
     }
 
     /// Resolves it for the environment of the command line and finds its provider.
@@ -261,7 +301,7 @@ impl Project {
     }
 
     /// The environment: the one named, or the only one there is.
-    fn choose(&self, globals: &Globals) -> Result<String, Box<Diagnostic>> {
+    pub fn choose(&self, globals: &Globals) -> Result<String, Box<Diagnostic>> {
         if let Some(name) = &globals.environment {
             return Ok(name.clone());
         }
@@ -280,5 +320,54 @@ impl Project {
                     )),
             )),
         }
+    }
+}
+
+/// An expression that was computed.
+#[derive(Debug)]
+pub struct Computed {
+    /// The environment it was computed in.
+    pub platform: Platform,
+    /// Its value.
+    pub value: PlanValue,
+    /// What in it must not be shown.
+    pub hidden: Vec<mlp_value::Path>,
+    /// Whether all of it must not be shown.
+    pub sensitive: bool,
+}
+
+/// The name of the output that an expression of the console stands in.
+const ASKED: &str = "_console";
+
+fn output_of(expr: Expr) -> Block {
+    let span = expr.span;
+    let ident = |name: &str| Ident { name: name.to_owned(), span };
+    let value = Attribute { name: ident("value"), expr, span };
+    let body = Body { attributes: vec![value], blocks: Vec::new() };
+    Block { kind: ident("output"), labels: vec![ident(ASKED)], body, header: span, span }
+}
+
+fn joined(mut path: mlp_value::Path, step: mlp_value::Step) -> mlp_value::Path {
+    path.push(step);
+    path
+}
+
+/// Answers a question of an environment's resolution to who has the directory only.
+pub fn answer_beside(directory: &Path, environment: &str, need: &Need) -> Fact {
+    match need {
+        Need::Look { .. } => answer_of(directory, &files::read_project(directory).trees, environment, need),
+        _ => answer_of(directory, &[], environment, need),
+    }
+}
+
+fn answer_of(directory: &Path, trees: &[Tree], environment: &str, need: &Need) -> Fact {
+    let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
+    let mut projects = blocks.filter(|block| block.kind.name == "project");
+    let project = projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
+    let surroundings = outside::Surroundings { directory, project, environment };
+    match need {
+        Need::Look { kind, query } => outside::look(&surroundings, kind, query),
+        Need::Remembered(address) => outside::remembered(&surroundings, address),
+        other => facts::answer(directory, &crate::engine::home(directory, environment), other),
     }
 }

@@ -1,7 +1,10 @@
 //! `mlp explain TOPIC`: everything that has a name has a page. Each kind of name is one file here and one line in
 //! [`FINDERS`].
 
+mod address;
+mod block;
 mod code;
+mod function;
 mod pages;
 mod variable;
 
@@ -13,7 +16,8 @@ use crate::cli::Globals;
 use crate::cli::project::VariableArgs;
 
 /// The list of finders; the first that knows the topic answers.
-const FINDERS: &[Finder] = &[code::FINDER, variable::FINDER];
+const FINDERS: &[Finder] =
+    &[code::FINDER, block::FINDER, function::FINDER, variable::FINDER, address::FINDER];
 
 /// What is asked, and about which project.
 pub struct Question<'a> {

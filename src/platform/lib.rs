@@ -12,10 +12,12 @@ pub mod kinds;
 mod phrases;
 mod reference_pages;
 pub mod schema;
+mod show;
 
 pub use codes::CODES;
 pub use declaration::{
     Declaration, Deferred, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project,
 };
 pub use json_schema::json_schema;
-pub use reference_pages::{ReferencePage, reference_pages};
+pub use reference_pages::{ReferencePage, reference_pages, type_name};
+pub use show::{Layout, quoted, show};

@@ -141,7 +141,8 @@ fn known(known: Known) -> &'static str {
     }
 }
 
-fn type_name(ty: &Ty) -> String {
+/// A type in words.
+pub fn type_name(ty: &Ty) -> String {
     match *ty {
         Ty::Any => "any".to_owned(),
         Ty::Text => "text".to_owned(),

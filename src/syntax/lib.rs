@@ -3,6 +3,7 @@
 
 mod codes;
 mod convert;
+mod editing;
 mod explain;
 mod format;
 mod lex;
@@ -13,6 +14,8 @@ mod template;
 mod tree;
 
 pub use codes::CODES;
+pub use editing::{Token, TokenKind, shift, shift_diagnostic, tokens};
 pub use format::format;
 pub use parse::{parse, parse_expression};
+pub use split::chunks;
 pub use tree::*;

@@ -59,6 +59,13 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
     items
 }
 
+/// The bytes of each top-level item. Read by itself an item means what it means in the file, so what did not change need
+/// not be read again.
+pub fn chunks(text: &str) -> Vec<std::ops::Range<usize>> {
+    let ranges = split(FileId(0), text).into_iter().map(|item| item.range());
+    ranges.map(|(start, end)| start..end).collect()
+}
+
 /// `kind "label"` and no brace.
 fn is_bare_header(text: &str, tokens: &[Token]) -> bool {
     let code = tokens.iter().take_while(|token| !token.is_comment());

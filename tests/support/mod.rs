@@ -101,8 +101,13 @@ fn gathered(receiver: &Receiver<Vec<u8>>) -> String {
 
 /// Runs a command in a process group of its own; when it takes too long, the whole group is killed.
 pub fn run(command: &mut Command) -> Output {
+    run_fed(command, Stdio::null())
+}
+
+/// The same with something to read.
+pub fn run_fed(command: &mut Command, input: Stdio) -> Output {
     let line = format!("{command:?}");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
     let stdout = drain(child.stdout.take().unwrap());
     let stderr = drain(child.stderr.take().unwrap());
