@@ -129,7 +129,9 @@ fn help(catalog: &Catalog, phrase: &Phrase, problem: &Problem) -> String {
         None => {
             let written = problem.index.and_then(|index| phrase.names.get(index)).map_or("", String::as_str);
             let names = catalog.names();
-            format!("{}; `mlp catalog` lists them all", one_of(written, names.iter().copied()))
+            let help = one_of(written, names.iter().copied());
+            let end = if help.ends_with('?') { "" } else { ";" };
+            format!("{help}{end} `mlp catalog` lists them all")
         }
     }
 }

@@ -204,7 +204,7 @@ impl<'t> BodyReader<'t, '_> {
             Openness::Open => self.open_body(&content.body, &inner),
             Openness::Closed => self.body(&content.body, &inner),
         };
-        let made = Dynamic { for_each, iterator, labels, content, form, tag: self.tag, span: block.span };
+        let made = Dynamic { for_each, iterator, labels, content, form, tag: self.tag, span: block.header };
         Some((label.name.as_str(), made))
     }
 

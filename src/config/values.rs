@@ -9,7 +9,7 @@ use mlp_value::{Type, Value};
 
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
-use crate::expression::lower;
+use crate::expression::{BROKEN, lower};
 use crate::index::{Declared, EnvironmentBlock};
 use crate::resolve::{Merged, literal_text};
 use crate::scope::NameScope;
@@ -265,11 +265,13 @@ fn computed<'t>(
                 false => (offer.span(), why),
             };
             let name = &variable.address.name;
-            let mut problem =
-                Diagnostic::error(codes::VARIABLE, format!("the value of variable `{name}` is not a {ty}"))
-                    .at(span, why)
-                    .note(format!("the value comes from {}", quoted(&offer.from)))
-                    .help(format!("give it a {ty}"));
+            let mut problem = Diagnostic::error(
+                codes::VARIABLE,
+                format!("the value of variable `{name}` is not {}", article(ty)),
+            )
+            .at(span, why)
+            .note(format!("the value comes from {}", quoted(&offer.from)))
+            .help(format!("give it {}", article(ty)));
             if !sensitive {
                 problem = problem.see(variable.header, "declared here");
             }
@@ -286,6 +288,13 @@ fn not_ephemeral(variable: &Declared<'_>, span: Span) -> Diagnostic {
         .at(span, "something in it is ephemeral")
         .see(variable.header, "not declared with `ephemeral = true`")
         .help("add `ephemeral = true` to the variable; `ephemeralasnull(…)` gives null instead")
+}
+
+/// A type with the article before it.
+fn article(ty: &Type) -> String {
+    let word = ty.to_string();
+    let a = if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{a} {word}")
 }
 
 /// A value from outside. Text is itself where text, a number or a truth value is wanted, and an expression elsewhere.
@@ -370,7 +379,7 @@ impl Scope for Constant<'_, '_> {
             _ => "",
         };
         match (&*traversal.root, first) {
-            ("path", _) | ("target", "name" | "mode") => self.inner.resolve(traversal, span),
+            (BROKEN | "path", _) | ("target", "name" | "mode") => self.inner.resolve(traversal, span),
             (_, "") => Err(Diagnostic::error(
                 codes::SCOPE,
                 format!("`{traversal}` means nothing in the value of a variable"),
@@ -390,8 +399,20 @@ impl Scope for Constant<'_, '_> {
         self.inner.read_file(path)
     }
 
+    fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        self.inner.read_bytes(path)
+    }
+
+    fn list_files(&self, path: &str) -> Result<Option<Vec<String>>, String> {
+        self.inner.list_files(path)
+    }
+
     fn file_exists(&self, path: &str) -> Result<Option<bool>, String> {
         self.inner.file_exists(path)
+    }
+
+    fn is_mistake(&self, problem: &Diagnostic) -> bool {
+        self.inner.is_mistake(problem)
     }
 }
 
