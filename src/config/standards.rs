@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Span, one_of};
-use mlp_eval::{Resolved, TraversalStep};
+use mlp_eval::{Reference, Resolved, TraversalStep};
 use mlp_platform::{Declaration, kinds};
 use mlp_syntax::{Expr, ExprKind};
 use mlp_value::facts::Need;
@@ -20,6 +20,9 @@ use crate::versions;
 /// What a standard may hold; `locals`, `output` and `variable` beside it give names to values.
 const HELD: &[&str] =
     &["check", "component", "entity", "output", "package", "policy", "runtime", "team", "variable"];
+
+/// What a gate asks of a check.
+const PASSED: &str = "passed";
 
 /// What every environment has of a standard, whether or not something refers to it.
 const RULES: &[&str] = &["policy"];
@@ -140,6 +143,11 @@ impl NameScope<'_, '_> {
             )
             .at_opt(span, "not in the standard")
             .help(one_of(name, names.iter().copied())));
+        }
+        // Whether a check passes is known when it was run.
+        if kind.name == "check" && word(used) == Some(PASSED) && rest.len() == used + 1 {
+            let value = Reference { address, path: vec![PASSED.to_owned()] }.to_value();
+            return Ok(Some(Resolved::plain(value, rest.len(), false)));
         }
         let found = self.part_of(&address, kind, &rest[used..], span)?;
         Ok(Some(Resolved { consumed: used + found.consumed, ..found }))
