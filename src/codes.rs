@@ -38,6 +38,16 @@ const CODES: CodeList = &[
     ("MLP0938", "no declaration can be written for what is imported"),
     ("MLP0940", "the conversation with an editor broke off"),
     ("MLP0941", "the terminal cannot be read"),
+    ("MLP0950", "the key of the state is not there"),
+    ("MLP0951", "nothing that is remembered is called so"),
+    ("MLP0952", "an apply broke off and is not settled"),
+    ("MLP0953", "another state is here already"),
+    ("MLP0954", "a state cannot be rebuilt from what lives"),
+    ("MLP0955", "the specification of an apply was not kept"),
+    ("MLP0956", "a file would be overwritten that no apply kept"),
+    ("MLP0957", "a state cannot be handed over"),
+    ("MLP0958", "a state that can be read would be replaced"),
+    ("MLP0959", "a plan file is encrypted and its key is not there"),
 ];
 
 /// Every code of every room with its title.

@@ -20,6 +20,7 @@ mod forms;
 mod gate;
 mod holds;
 mod lower;
+mod owned;
 mod publish;
 mod register;
 mod resources;

@@ -6,9 +6,9 @@ use std::sync::Once;
 use std::time::Duration;
 
 use mlp_provider::{
-    Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owner, ProviderError,
-    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, ShowQuery,
-    Shown, StatusEntry, Target,
+    Call, CallKind, CollectRequest, Collected, Desired, Event, LogQuery, Observed, Owned, Owner,
+    ProviderError, Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen,
+    Session, ShowQuery, Shown, StatusEntry, Target,
 };
 
 use crate::codes;
@@ -228,6 +228,10 @@ impl Session for Local {
             Found::Document(document) => Self::handler(resource)?.removal(&self.ground, &document),
             Found::Absent | Found::Broken(_) => Ok(None),
         }
+    }
+
+    async fn owned(&self) -> Result<Option<Vec<Owned>>, ProviderError> {
+        crate::owned::owned(&self.ground).map(Some)
     }
 
     async fn deferred(&self, desired: &Desired) -> Result<bool, ProviderError> {

@@ -5,6 +5,7 @@
 mod calls;
 mod desired;
 mod fields;
+mod owned;
 mod session;
 mod upkeep;
 
@@ -14,6 +15,7 @@ pub use {mlp_diag, mlp_eval, mlp_platform, mlp_value};
 pub use calls::{Call, CallKind, ResourceChange};
 pub use desired::{Declared, Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
 pub use fields::{Change, Equality, Field, Ownership, Presence, ResourceKind};
+pub use owned::Owned;
 pub use session::{
     ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,
     RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, StepSummary, Target,

@@ -6,7 +6,7 @@ use mlp_diag::Diagnostic;
 use mlp_value::{KnownValue, ResourceId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, CollectRequest, Collected, Desired, RollbackRequest, RunEntry};
+use crate::{Call, CollectRequest, Collected, Desired, Owned, RollbackRequest, RunEntry};
 
 /// Where a session works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -338,6 +338,15 @@ pub trait Session: Send + Sync {
     /// There is no such version, or it cannot be read.
     async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
         let _ = query;
+        Ok(None)
+    }
+
+    /// Everything that carries the marks of this project and environment, of whatever lineage: what a lost state is rebuilt
+    /// from. None where this target does not tell.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn owned(&self) -> Result<Option<Vec<Owned>>, ProviderError> {
         Ok(None)
     }
 

@@ -3,6 +3,7 @@
 
 mod chance;
 mod fake;
+mod ownership;
 mod questions;
 mod world;
 

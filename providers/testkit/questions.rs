@@ -59,9 +59,11 @@ pub async fn ask(provider: &dyn Provider, session: &dyn Session, samples: &[Samp
     for sample in samples {
         asker.life(sample).await;
     }
+    asker.listed(samples, true).await;
     for sample in samples.iter().rev() {
         asker.death(sample).await;
     }
+    asker.listed(samples, false).await;
     asker.failures
 }
 
@@ -82,6 +84,20 @@ impl Asker<'_> {
                 && reason.trim().is_empty()
             {
                 self.fail(&kind.name, "every costly change has a reason", field.name.clone());
+            }
+        }
+    }
+
+    /// What the target lists as ours; a target that lists nothing is not asked.
+    async fn listed(&mut self, samples: &[Sample], alive: bool) {
+        match self.session.owned().await {
+            Ok(None) => {}
+            Ok(Some(listed)) => {
+                let found = crate::ownership::check(&listed, self.provider.resources(), samples, alive);
+                self.failures.extend(found);
+            }
+            Err(error) => {
+                self.fail(self.provider.kind(), "it lists what is ours", error.diagnostic.headline.clone())
             }
         }
     }

@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::plan::{Selection, plan_of, settled, show};
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
-use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place, outside};
+use crate::engine::{self, Pace, Planned, Request, Watcher, key_sources, lower_place, outside, plan_file};
 use crate::host::{files, terminal, who};
 use crate::talk::{Answer, Progress, approve};
 
@@ -72,7 +72,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     };
     let saved = match &args.plan {
         None => false,
-        Some(path) => match saved_plan(path, &planned) {
+        Some(path) => match saved_plan(path, &planned, &compiled) {
             Ok(plan) => {
                 planned.plan = plan;
                 true
@@ -105,8 +105,15 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
 }
 
 /// Reads a plan file and refuses one that was made for something else.
-fn saved_plan(path: &std::path::Path, fresh: &Planned) -> Result<Plan, (Box<Diagnostic>, Exit)> {
+fn saved_plan(
+    path: &std::path::Path,
+    fresh: &Planned,
+    compiled: &Compiled,
+) -> Result<Plan, (Box<Diagnostic>, Exit)> {
     let text = files::read_text(path).map_err(|diagnostic| (diagnostic, Exit::Error))?;
+    let name = path.display().to_string();
+    let text = plan_file::opened(&name, text, || key_sources(&compiled.platform, &compiled.directory))
+        .map_err(|diagnostic| (Box::new(diagnostic), Exit::Error))?;
     let plan = Plan::from_json(&text).map_err(|why| {
         let diagnostic = Diagnostic::error("MLP0916", format!("`{}`: {why}", path.display()))
             .help("write it anew with `mlp plan -out`");

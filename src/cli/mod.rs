@@ -11,6 +11,7 @@ mod explain;
 mod fmt;
 mod gc;
 mod graph;
+mod history;
 mod init;
 mod logs;
 mod lsp;
@@ -24,6 +25,7 @@ mod run;
 mod runs;
 mod schema;
 mod show;
+mod state;
 mod status;
 mod up;
 mod validate;
@@ -94,6 +96,10 @@ enum Command {
     Show(show::Args),
     /// Print the values of outputs
     Output(output::Args),
+    /// What is remembered, and what may be done to the memory itself
+    State(state::Args),
+    /// The applies there have been, and the way back to one
+    History(history::Args),
     /// Remove what nothing needs any more
     Gc(gc::Args),
     /// List machines with accelerators, and what they cost
@@ -136,6 +142,8 @@ impl Command {
             Self::Release(args) => release::run(&args, globals),
             Self::Show(args) => show::run(&args, globals),
             Self::Output(args) => output::run(&args, globals),
+            Self::State(args) => state::run(&args, globals),
+            Self::History(args) => history::run(&args, globals),
             Self::Gc(args) => gc::run(&args, globals),
             Self::Catalog(args) => catalog::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
@@ -168,7 +176,8 @@ pub fn main() -> Exit {
 fn two_dashes(arguments: Vec<String>) -> Vec<String> {
     let command = Cli::command();
     let mut known: Vec<String> = Vec::new();
-    let all = std::iter::once(&command).chain(command.get_subcommands());
+    let below = |command| std::iter::once(command).chain(clap::Command::get_subcommands(command));
+    let all = below(&command).flat_map(below);
     all.for_each(|command| {
         known.extend(command.get_arguments().filter_map(|a| a.get_long().map(str::to_owned)))
     });

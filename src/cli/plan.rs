@@ -8,7 +8,7 @@ use mlp_plan::{Mode, PlanOptions, RenderOptions, render_json, render_text};
 use super::exit::Exit;
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, report};
-use crate::engine::{Planned, Request, generated, make_plan, settle_left};
+use crate::engine::{Planned, Request, generated, make_plan, plan_file, settle_left};
 use crate::host::{terminal, who};
 
 /// Which resources a plan is about.
@@ -87,9 +87,12 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         show(&planned, globals, args.verbose);
     }
     if let Some(path) = &args.out {
-        let written = serde_json::to_vec(&planned.plan)
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| std::fs::write(path, bytes));
+        let text = serde_json::to_string(&planned.plan).unwrap_or_default();
+        let text = match plan_file::closed(text, &compiled.platform, &compiled.directory) {
+            Ok(text) => text,
+            Err(problem) => return report::diagnostics(&[problem], &compiled.sources, globals),
+        };
+        let written = std::fs::write(path, text);
         if let Err(error) = written {
             let problem = Diagnostic::error(
                 "MLP0915",

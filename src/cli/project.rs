@@ -9,9 +9,9 @@ use mlp_config::{
 };
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_eval::PlanValue;
-use mlp_platform::Platform;
+use mlp_platform::{Mode, Platform};
 use mlp_provider::Provider;
-use mlp_syntax::{Attribute, Block, Body, Expr, Ident, Tree};
+use mlp_syntax::{Attribute, Block, Body, Expr, ExprKind, Ident, Tree};
 use mlp_value::Address;
 use mlp_value::facts::{Fact, Facts, Need};
 
@@ -19,7 +19,7 @@ use super::Globals;
 pub use super::variable_args::VariableArgs;
 use super::variable_args::Word;
 use crate::engine::outside;
-use crate::host::{facts, files, lock};
+use crate::host::{facts, files, lock, who};
 
 /// Rounds of questions after which resolving is given up.
 const MOST_ROUNDS: usize = 20;
@@ -56,7 +56,7 @@ impl Compiled {
     /// Answers questions about this project.
     pub fn answer(&self) -> impl Fn(&Need) -> Fact + Sync + use<> {
         let directory = self.directory.clone();
-        let home = crate::engine::home(&directory, &self.platform.environment.name);
+        let home = crate::engine::home(&directory, &self.platform.environment.folder());
         move |need: &Need| facts::answer(&directory, &home, need)
     }
 }
@@ -210,11 +210,19 @@ impl Project {
             if resolution.needs.is_empty() {
                 break;
             }
+            let platform = resolution.platform.take().map(of_user);
             for need in &resolution.needs {
-                known.insert(need.clone(), self.answer(need, environment));
+                let fact = match (need, &platform) {
+                    (Need::Remembered(address), Some(platform)) => {
+                        outside::remembered(platform, &self.directory, address)
+                    }
+                    _ => self.answer(need, environment),
+                };
+                known.insert(need.clone(), fact);
             }
             resolution = resolve(&inputs, &known);
         }
+        resolution.platform = resolution.platform.map(of_user);
         resolution
     }
 
@@ -224,6 +232,23 @@ impl Project {
         let attributes =
             blocks.filter(|block| block.kind.name == "locals").flat_map(|block| &block.body.attributes);
         attributes.map(|attribute| attribute.name.name.clone()).collect()
+    }
+
+    /// The addresses it declares at its top level.
+    pub fn addresses(&self) -> Vec<String> {
+        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
+        let shared = blocks
+            .filter(|block| mlp_platform::kinds::kind(&block.kind.name).is_some_and(|kind| kind.common));
+        let mut found: Vec<String> = shared
+            .map(|block| {
+                let words = block.labels.iter().map(|label| label.name.as_str());
+                // A native resource is named by its type.
+                let kind = Some(block.kind.name.as_str()).filter(|kind| *kind != "resource");
+                kind.into_iter().chain(words).collect::<Vec<_>>().join(".")
+            })
+            .collect();
+        found.sort();
+        found
     }
 
     /// Computes an expression as if it stood in an output of the project.
@@ -355,19 +380,44 @@ fn joined(mut path: mlp_value::Path, step: mlp_value::Step) -> mlp_value::Path {
 /// Answers a question of an environment's resolution to who has the directory only.
 pub fn answer_beside(directory: &Path, environment: &str, need: &Need) -> Fact {
     match need {
-        Need::Look { .. } => answer_of(directory, &files::read_project(directory).trees, environment, need),
+        Need::Look { .. } | Need::Secret(_) => {
+            answer_of(directory, &files::read_project(directory).trees, environment, need)
+        }
         _ => answer_of(directory, &[], environment, need),
     }
 }
 
+/// A platform in development belongs to the user.
+fn of_user(mut platform: Platform) -> Platform {
+    if platform.environment.mode == Mode::Development {
+        platform.environment.user = Some(who::folder());
+    }
+    platform
+}
+
+/// What an environment's things are kept under, before it is resolved: its mode is known when it is read.
+fn folder_of(trees: &[Tree], environment: &str) -> String {
+    let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
+    let mut named = blocks.filter(|block| {
+        block.kind.name == "environment" && block.labels.first().is_some_and(|one| *one.name == *environment)
+    });
+    let development = named.any(|block| {
+        block.body.attributes.iter().any(|attribute| {
+            *attribute.name.name == *"mode"
+                && matches!(&attribute.expr.kind, ExprKind::Text(text) if text == "development")
+        })
+    });
+    if development { format!("{environment}.{}", who::folder()) } else { environment.to_owned() }
+}
+
 fn answer_of(directory: &Path, trees: &[Tree], environment: &str, need: &Need) -> Fact {
+    let folder = folder_of(trees, environment);
     let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
     let mut projects = blocks.filter(|block| block.kind.name == "project");
     let project = projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
-    let surroundings = outside::Surroundings { directory, project, environment };
+    let surroundings = outside::Surroundings { directory, project, environment, folder: &folder };
     match need {
         Need::Look { kind, query } => outside::look(&surroundings, kind, query),
-        Need::Remembered(address) => outside::remembered(&surroundings, address),
-        other => facts::answer(directory, &crate::engine::home(directory, environment), other),
+        other => facts::answer(directory, &crate::engine::home(directory, &folder), other),
     }
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use mlp_diag::{Diagnostic, SourceMap};
 use mlp_plan::{Plan, RenderOptions, render_json, render_text};
 use mlp_provider::ShowQuery;
+use mlp_state::Encryption;
 
 use super::exit::Exit;
 use super::project::{Project, VariableArgs};
 use super::run::applied;
 use super::{Globals, report};
-use crate::engine::{lower_place, session_for};
+use crate::engine::{self, key_sources, lower_place, session_for};
 use crate::host::{files, terminal};
 
 /// Arguments.
@@ -91,8 +92,17 @@ fn versions(args: &Args, address: &str, globals: &Globals) -> Exit {
     }
 }
 
+/// The keys of the project around, for a plan file that is encrypted.
+fn keys(globals: &Globals) -> Result<Encryption, Diagnostic> {
+    let compiled = Project::read(globals, &VariableArgs::default()).compile(globals);
+    compiled
+        .map_or_else(|_| Ok(Encryption::default()), |found| key_sources(&found.platform, &found.directory))
+}
+
 fn plan_file(path: &Path, verbose: bool, globals: &Globals) -> Exit {
     let read = files::read_text(path).and_then(|text| {
+        let name = path.display().to_string();
+        let text = engine::plan_file::opened(&name, text, || keys(globals)).map_err(Box::new)?;
         Plan::from_json(&text).map_err(|why| {
             Box::new(
                 Diagnostic::error("MLP0916", format!("`{}`: {why}", path.display()))

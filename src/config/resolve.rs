@@ -360,6 +360,7 @@ fn build<'t>(
             provider_body,
             body: environment.body,
             header: environment.header,
+            user: None,
         },
         declarations,
         deferred: evaluator.deferred.values().cloned().collect(),

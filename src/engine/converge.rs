@@ -2,20 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mlp_apply::{ApplyReporter, Cancel, Options, Outcome, execute, settle};
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_plan::Plan;
 use mlp_provider::{Provider, Reporter, RunRequest, RunSummary, Session};
-use mlp_state::{Entry, Holder, Store, Writer, rfc3339, unix_now};
+use mlp_state::{Entry, Holder, Writer, rfc3339, unix_now};
 use mlp_value::ResourceId;
 
 use super::Planned;
 use super::conditions::violated;
-
-/// How often the lease is prolonged; well below the time it lasts.
-const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Who watches: one thing that hears of applies and of runs.
 #[derive(Clone)]
@@ -53,12 +49,13 @@ pub async fn apply(
     watcher: &Watcher,
 ) -> Result<Outcome, Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&Holder::here()).map_err(one)?);
+    let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&holder(&watcher.who)).map_err(one)?);
     let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;
     let when = rfc3339(unix_now());
+    let apply = format!("{when}-{}", writer.token());
     writer
         .append(&Entry::Open {
-            apply: format!("{when}-{}", writer.token()),
+            apply: apply.clone(),
             who: watcher.who.clone(),
             command: command.to_owned(),
             when,
@@ -66,12 +63,14 @@ pub async fn apply(
             commit: watcher.commit.clone(),
         })
         .map_err(one)?;
+    let directory = std::path::Path::new(&planned.target.directory);
+    planned.made.keep(&*planned.store, directory, &planned.vault, &apply).map_err(one)?;
     let heartbeat = tokio::spawn({
         let writer = writer.clone();
         async move {
             // A lease that was lost shows at the next journal entry, which is refused.
             while writer.renew().is_ok() {
-                tokio::time::sleep(HEARTBEAT).await;
+                tokio::time::sleep(writer.heartbeat()).await;
             }
         }
     });
@@ -95,7 +94,7 @@ pub async fn apply(
 /// The lease is held by somebody else, or the target does not tell what became of a call.
 pub async fn settle_left(planned: &Planned, provider: &dyn Provider, who: &str) -> Result<(), Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&Holder::here()).map_err(one)?);
+    let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&holder(who)).map_err(one)?);
     let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;
     let when = rfc3339(unix_now());
     writer
@@ -115,6 +114,11 @@ pub async fn settle_left(planned: &Planned, provider: &dyn Provider, who: &str) 
     };
     writer.close(word, &format!("{count} calls of an apply that broke off were settled")).map_err(one)?;
     settled.map(drop)
+}
+
+/// This process, of the user in `user@host`.
+fn holder(who: &str) -> Holder {
+    Holder::of(who.split('@').next().unwrap_or(who))
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -3,19 +3,25 @@
 mod conditions;
 mod consequences;
 mod converge;
+mod depot;
 mod generate;
+pub mod kept;
 mod lowering;
 mod native;
 pub mod outside;
+pub mod plan_file;
 mod planning;
 mod providers;
+pub mod rebuild;
 mod refactor;
+pub mod remember;
 mod renames;
 mod sealing;
 mod undecided;
 mod vault;
 
 pub use converge::{Pace, Watcher, apply, converge, first_runs, settle_left};
+pub use depot::{depot, key_sources};
 pub use lowering::place as lower_place;
 pub use planning::{Planned, Request, generated, home, make_plan, publish, session_for};
 pub use providers::{built_with, provider};

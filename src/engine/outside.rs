@@ -52,9 +52,9 @@ pub fn publish(platform: &Platform, directory: &FsPath, state: &State) -> std::i
         "version": platform.project.body.field("version").and_then(Value::as_text),
         "outputs": outputs,
     });
-    let path = file(directory, &platform.environment.name);
+    let path = file(directory, &platform.environment.folder());
     let aside = path.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::create_dir_all(home(directory, &platform.environment.name))?;
+    std::fs::create_dir_all(home(directory, &platform.environment.folder()))?;
     std::fs::write(&aside, document.to_string())?;
     std::fs::rename(&aside, &path)
 }
@@ -62,7 +62,7 @@ pub fn publish(platform: &Platform, directory: &FsPath, state: &State) -> std::i
 /// Takes the outputs of an environment away that is destroyed.
 pub fn withdraw(platform: &Platform, directory: &FsPath) {
     // What is gone already need not go.
-    let _ = std::fs::remove_file(file(directory, &platform.environment.name));
+    let _ = std::fs::remove_file(file(directory, &platform.environment.folder()));
 }
 
 /// The outputs of another project's environment.
@@ -91,6 +91,8 @@ pub struct Surroundings<'a> {
     pub project: &'a str,
     /// The environment's name.
     pub environment: &'a str,
+    /// What its things are kept under.
+    pub folder: &'a str,
 }
 
 /// What exists of a native kind, by what identifies it: `id` or `name`, and `environment` for another one than this.
@@ -129,11 +131,13 @@ pub fn look(surroundings: &Surroundings<'_>, kind: &str, query: &str) -> Fact {
     };
     let Some(identity) = identity else { return Fact::Failed("it is found by `id` only".to_owned()) };
     let environment = text("environment").unwrap_or(surroundings.environment);
-    let home = home(surroundings.directory, environment);
+    // Another environment is looked at as everybody has it.
+    let folder = if environment == surroundings.environment { surroundings.folder } else { environment };
+    let home = home(surroundings.directory, folder);
     if !home.is_dir() {
         return Fact::Missing;
     }
-    let state = match DirStore::new(home.join("state"), surroundings.project, environment).read() {
+    let state = match DirStore::new(home.join("state"), surroundings.project, folder).read() {
         Ok(loaded) => loaded.state,
         Err(diagnostic) => return Fact::Failed(diagnostic.headline),
     };
@@ -166,13 +170,9 @@ pub fn look(surroundings: &Surroundings<'_>, kind: &str, query: &str) -> Fact {
 }
 
 /// What the last apply of an environment told of a declaration; nothing when it was never applied.
-pub fn remembered(surroundings: &Surroundings<'_>, address: &str) -> Fact {
-    let home = home(surroundings.directory, surroundings.environment);
+pub fn remembered(platform: &Platform, directory: &FsPath, address: &str) -> Fact {
     let Ok(address) = address.parse::<Address>() else { return Fact::Missing };
-    if !home.join("state").is_dir() {
-        return Fact::Missing;
-    }
-    let loaded = DirStore::new(home.join("state"), surroundings.project, surroundings.environment).read();
+    let loaded = super::depot(platform, directory).and_then(|store| store.read());
     match loaded.map(|loaded| loaded.state.outputs(&address)) {
         Err(diagnostic) => Fact::Failed(diagnostic.headline),
         Ok(None) => Fact::Missing,

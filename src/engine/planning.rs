@@ -8,12 +8,14 @@ use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_plan::{Action, Mode, OriginKind, OriginText, Plan, PlanInput, PlanOptions, Refactor, decide};
 use mlp_platform::{Origin, Platform};
 use mlp_provider::{Desired, Observed, Owner, Provider, Seen, Session, Target};
-use mlp_state::{DirStore, Loaded, Record, State, Store};
+use mlp_state::{Depot, Loaded, Record, State};
 use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
 use super::conditions::{Postcondition, postconditions, preconditions};
+use super::depot::{depot, share_key};
 use super::generate::{Generated, generate};
+use super::kept::Made;
 use super::lowering::{lower, origin, place};
 use super::refactor::{Refactored, imports, refactor, with_imports};
 use super::renames::Names;
@@ -39,7 +41,7 @@ pub struct Planned {
     /// The doing half.
     pub session: Arc<dyn Session>,
     /// The memory.
-    pub store: DirStore,
+    pub store: Arc<dyn Depot>,
     /// The native resources as they should be.
     pub desired: Vec<Desired>,
     /// What must not be written down.
@@ -48,6 +50,8 @@ pub struct Planned {
     pub target: Target,
     /// What must hold once it is applied.
     pub postconditions: Vec<Postcondition>,
+    /// What it was made of.
+    pub made: Made,
 }
 
 impl Planned {
@@ -81,34 +85,13 @@ pub fn home(directory: &FsPath, environment: &str) -> PathBuf {
     directory.join(".mlp").join(environment)
 }
 
-/// Opens the store of an environment; refuses a backend this program does not have.
-fn store(platform: &Platform, directory: &FsPath) -> Result<DirStore, Diagnostic> {
-    let backend = |body: &mlp_eval::PlanValue| {
-        body.field("state")
-            .and_then(|state| state.field("backend"))
-            .and_then(Value::as_text)
-            .map(str::to_owned)
-    };
-    let wanted = backend(&platform.environment.body).or_else(|| backend(&platform.project.body));
-    match wanted.as_deref() {
-        None | Some("local") => {}
-        Some(other) => {
-            return Err(Diagnostic::error("MLP0904", format!("this program cannot keep state in `{other}`"))
-                .at(platform.environment.header, "the environment that is planned")
-                .help("leave `state` out to keep it under `.mlp/`, or write `backend = \"local\"`"));
-        }
-    }
-    let root = home(directory, &platform.environment.name).join("state");
-    Ok(DirStore::new(root, &platform.project.name, &platform.environment.name))
-}
-
 /// Tells other projects the outputs as they are now.
 ///
 /// # Errors
 /// The state cannot be read, or the outputs cannot be written.
 pub fn publish(platform: &Platform, directory: &FsPath) -> Result<(), String> {
     let state =
-        store(platform, directory).and_then(|store| store.read()).map_err(|error| error.headline)?.state;
+        depot(platform, directory).and_then(|depot| depot.read()).map_err(|error| error.headline)?.state;
     super::outside::publish(platform, directory, &state).map_err(|error| error.to_string())
 }
 
@@ -120,16 +103,17 @@ pub async fn session_for(
     platform: &Platform,
     provider: &dyn Provider,
     directory: &FsPath,
-) -> Result<(Arc<dyn Session>, DirStore, Loaded), Diagnostics> {
-    let store = store(platform, directory).map_err(|diagnostic| vec![diagnostic])?;
+) -> Result<(Arc<dyn Session>, Arc<dyn Depot>, Loaded), Diagnostics> {
+    let store = depot(platform, directory).map_err(|diagnostic| vec![diagnostic])?;
     let loaded = store.read().map_err(|diagnostic| vec![diagnostic])?;
+    share_key(&*store, platform, directory).map_err(|diagnostic| vec![diagnostic])?;
     let target = target(platform, directory, &loaded);
     let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
     Ok((session, store, loaded))
 }
 
 /// Where an environment's session works.
-fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -> Target {
+pub(super) fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -> Target {
     let secrets = platform.declarations.values().filter(|declaration| declaration.kind == "secret");
     let secrets = secrets.filter_map(|secret| {
         let from = secret.body.field("from").and_then(Value::as_text)?;
@@ -140,7 +124,7 @@ fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -> Target {
         environment: platform.environment.name.clone(),
         lineage: loaded.state.lineage.clone(),
         directory: directory.display().to_string(),
-        home: home(directory, &platform.environment.name).display().to_string(),
+        home: home(directory, &platform.environment.folder()).display().to_string(),
         provider: platform.environment.provider_body.known().unwrap_or(KnownValue::Null),
         program: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         secrets: secrets.collect(),
@@ -173,16 +157,16 @@ pub async fn make_plan(
     request: &Request,
 ) -> Result<Planned, Diagnostics> {
     let (session, store, loaded) = session_for(platform, provider, directory).await?;
-    let state_directory = home(directory, &platform.environment.name).join("state");
+    let state_directory = home(directory, &platform.environment.folder()).join("state");
     let vault = Vault::open(platform, &state_directory, provider, &loaded.state);
     let vault = Arc::new(vault.map_err(|diagnostic| vec![*diagnostic])?);
     let Refactored { state, mut refactor } = refactor(platform, &loaded.state, sources)
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let names = Names::of(&state);
     let (mut desired, mut warnings) = (Vec::new(), Vec::new());
+    let mut facts = Facts::default();
     if request.mode != Mode::Destroy {
         placed(preconditions(platform), platform, sources)?;
-        let mut facts = Facts::default();
         let mut lowering = lower(platform, provider, &names, &mut facts, answer);
         refactor.imports = imports(platform, &state, &lowering.desired, &*session, sources)
             .await
@@ -238,15 +222,24 @@ pub async fn make_plan(
     let postconditions = postconditions(platform, &plan);
     let target = target(platform, directory, &loaded);
     let unsettled = !loaded.unfinished.is_empty();
-    Ok(Planned { unsettled, plan, session, store, desired, vault, target, postconditions })
+    let made = Made::of(platform, sources, &facts);
+    Ok(Planned { unsettled, plan, session, store, desired, vault, target, postconditions, made })
 }
 
-fn with_places(mut diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Diagnostics {
+pub(super) fn with_places(
+    mut diagnostics: Diagnostics,
+    platform: &Platform,
+    sources: &SourceMap,
+) -> Diagnostics {
     diagnostics.iter_mut().for_each(|diagnostic| place(diagnostic, platform, sources));
     diagnostics
 }
 
-fn placed(diagnostics: Diagnostics, platform: &Platform, sources: &SourceMap) -> Result<(), Diagnostics> {
+pub(super) fn placed(
+    diagnostics: Diagnostics,
+    platform: &Platform,
+    sources: &SourceMap,
+) -> Result<(), Diagnostics> {
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(with_places(diagnostics, platform, sources));
     }

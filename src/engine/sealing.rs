@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mlp_diag::Diagnostic;
 use mlp_provider::{
-    Call, Desired, ErrorClass, LogQuery, ProviderError, Ready, Removal, Reporter, RunRequest, RunSummary,
-    Seen, Session, StatusEntry,
+    Call, Desired, ErrorClass, LogQuery, Owned, ProviderError, Ready, Removal, Reporter, RunRequest,
+    RunSummary, Seen, Session, StatusEntry,
 };
 use mlp_value::{KnownValue, ResourceId};
 
@@ -88,6 +88,10 @@ impl Session for Sealing {
 
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
         self.inner.logs(query, reporter).await
+    }
+
+    async fn owned(&self) -> Result<Option<Vec<Owned>>, ProviderError> {
+        self.inner.owned().await
     }
 
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {

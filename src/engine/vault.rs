@@ -133,6 +133,11 @@ impl Vault {
         })
     }
 
+    /// Whether a text shows something that must not be written down.
+    pub fn is_told_by(&self, text: &str) -> bool {
+        self.tells(text)
+    }
+
     /// The value with marks for everything in it that must not be written down.
     pub fn seal<H: Clone>(&self, value: &Value<H>) -> Value<H> {
         if self.texts.is_empty() {

@@ -81,7 +81,10 @@ impl<'s> Interpreter<'s> {
         let span = expr.span;
         match &expr.node {
             Node::Literal { value: Value::Text(text) } => Ok(Outcome::plain(Value::Text(normalized(text)))),
-            Node::Literal { value } => Ok(Outcome::plain(value.lift())),
+            Node::Literal { value } => {
+                self.budget.look(value).map_err(|why| too_large(why, span))?;
+                Ok(Outcome::plain(value.lift()))
+            }
             Node::Traverse { traversal } => self.traverse(traversal, span),
             Node::Template { parts } => self.template(parts, span),
             Node::List { items } => {
@@ -254,6 +257,7 @@ impl<'s> Interpreter<'s> {
             }
             let found = self.eval(right)?;
             let marks = left.marks() | found.marks();
+            self.budget.look(&left.value).map_err(|why| too_large(why, span))?;
             let first = Operand { value: &left.value, marks: left.marks(), span: left_span };
             let second = Operand { value: &found.value, marks: found.marks(), span: right.span };
             left = Outcome::marked(operators::binary(operator, first, second, span)?, marks);
@@ -285,7 +289,8 @@ impl<'s> Interpreter<'s> {
             matches!(ty, Type::String | Type::Number | Type::Bool | Type::Object(_) | Type::Map(_))
         };
         let items: Vec<Typed> = match &found.value {
-            Value::Hole(hole) if one(&hole.ty) => vec![found.clone().into()],
+            // What may turn out to be null is spread to nothing then.
+            Value::Hole(hole) if one(&hole.ty) && hole.not_null => vec![found.clone().into()],
             Value::Hole(hole) => {
                 let ty = self.splat_type(&hole.ty, each, marks)?;
                 let mut closing = self.closing();

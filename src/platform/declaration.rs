@@ -125,6 +125,15 @@ pub struct Environment {
     pub body: PlanValue,
     /// Where it is declared.
     pub header: Span,
+    /// Whose it is, in development mode: each user has a state and things of their own.
+    pub user: Option<String>,
+}
+
+impl Environment {
+    /// What its things are kept under: the name, in development mode with the user.
+    pub fn folder(&self) -> String {
+        self.user.as_ref().map_or_else(|| self.name.clone(), |user| format!("{}.{user}", self.name))
+    }
 }
 
 /// What the specification says of itself.

@@ -66,10 +66,48 @@ pub const SAMPLE: &[Attribute] = &[
     .default("0"),
 ];
 
+/// What opens and closes an encrypted state.
+pub const STATE_KEY: &[Attribute] = &[
+    Attribute::new("recipients", Ty::List(&Ty::Text), "Who may read it: public keys of `age`, `age1…`."),
+    Attribute::new(
+        "identity",
+        Ty::OneOf(&[Ty::Text, Ty::List(&Ty::Text)]),
+        "Where the secret key of a recipient is: `file:PATH` or `env:NAME`.",
+    ),
+    Attribute::new("passphrase", Ty::Text, "Where the passphrase is: `env:NAME` or `file:PATH`."),
+];
+
+/// How a state is encrypted.
+pub const STATE_ENCRYPT: &[Attribute] = &[
+    Attribute::new("recipients", Ty::List(&Ty::Text), "Who may read it: public keys of `age`, `age1…`."),
+    Attribute::new(
+        "identity",
+        Ty::OneOf(&[Ty::Text, Ty::List(&Ty::Text)]),
+        "Where the secret key of a recipient is: `file:PATH` or `env:NAME`.",
+    ),
+    Attribute::new("passphrase", Ty::Text, "Where the passphrase is: `env:NAME` or `file:PATH`."),
+    Attribute::new(
+        "previous",
+        Ty::List(&Ty::Object(STATE_KEY)),
+        "What it was encrypted with before; the next apply writes it anew with the present key.",
+    ),
+];
+
 /// Where state is kept.
-pub const STATE: &[Attribute] =
-    &[Attribute::new("backend", Ty::Text, "The kind of store; its own settings stand beside it.")
-        .default("\"local\"")];
+pub const STATE: &[Attribute] = &[
+    Attribute::new("backend", Ty::Text, "The kind of store: `local` or `s3`.").default("\"local\""),
+    Attribute::new("lease", Ty::Duration, "How long a lease lasts without a sign of life of its holder.")
+        .default("\"60s\""),
+    Attribute::new(
+        "encrypt",
+        Ty::Object(STATE_ENCRYPT),
+        "Who may read it; without it, whoever reads the files.",
+    ),
+    Attribute::new("bucket", Ty::Text, "The bucket of an `s3` store."),
+    Attribute::new("prefix", Ty::Text, "What the names of an `s3` store begin with."),
+    Attribute::new("region", Ty::Text, "The region of an `s3` store."),
+    Attribute::new("endpoint", Ty::Text, "The address of an `s3` store that is not Amazon's."),
+];
 
 /// The accelerator phrase.
 pub const ACCELERATOR: &[Attribute] = &[

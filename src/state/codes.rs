@@ -8,6 +8,8 @@ pub const CODES: mlp_diag::CodeList = &[
     (JOURNAL_DAMAGED, "the journal is damaged"),
     (STATE_UNWRITABLE, "the state cannot be written"),
     (STATE_FOREIGN, "the state belongs to something else"),
+    (STATE_LOCKED, "the state is encrypted and its key is not there"),
+    (KEY_WRONG, "a key of the state cannot be used"),
     (LEASE_HELD, "somebody else is applying"),
     (LEASE_LOST, "the lease was lost"),
 ];
@@ -18,5 +20,7 @@ pub(crate) const STATE_NEWER: &str = "MLP0602";
 pub(crate) const JOURNAL_DAMAGED: &str = "MLP0603";
 pub(crate) const STATE_UNWRITABLE: &str = "MLP0604";
 pub(crate) const STATE_FOREIGN: &str = "MLP0605";
+pub(crate) const STATE_LOCKED: &str = "MLP0606";
+pub(crate) const KEY_WRONG: &str = "MLP0608";
 pub(crate) const LEASE_HELD: &str = "MLP0610";
 pub(crate) const LEASE_LOST: &str = "MLP0611";

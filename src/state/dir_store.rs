@@ -1,70 +1,111 @@
-//! States in a directory: `snapshot.json`, `journal/<fencing token>/<n>.jsonl`, `lease.json`, `history.jsonl`.
+//! States in a directory: `snapshot-<token>.json`, `journal/<token>/<n>.jsonl`, `lease-<n>.json`, `history.jsonl`,
+//! `keys-<token>.json` and `kept/`.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mlp_diag::{Blame, Diagnostic};
-use serde::{Deserialize, Serialize};
 
+use crate::crypt::Crypt;
+use crate::files::{
+    compare_and_swap, named, names, newest, numbers, read_whole, remove_before, remove_segments,
+    segment_path, write_json, write_private,
+};
 use crate::journal::Replay;
-use crate::lease::{self, Lease, Lengths};
-use crate::segment::{self, unreadable, unwritable};
+use crate::keyring::{Encryption, Keys, Opened};
+use crate::lease::{LEASE_LENGTH, Lease, Lengths};
+use crate::segment::{self, unwritable};
+use crate::snapshot::{self, Content};
 use crate::writer::DirWriter;
-use crate::{Closed, FORMAT_VERSION, Holder, Loaded, State, Store, Unfinished, Writer, codes};
+use crate::{Closed, Depot, Holder, Loaded, State, Store, Writer, codes, history};
+
+/// How often a reading is begun again that something was written beneath.
+const TRIES: usize = 4;
 
 /// States in a directory, by default `.mlp/<environment>/state`.
 #[derive(Debug, Clone)]
 pub struct DirStore {
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     project: String,
     environment: String,
-}
-
-/// The snapshot: a state and what of the journal it holds already.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Snapshot {
-    pub(crate) format_version: u32,
-    /// Hex BLAKE3 of the content.
-    pub(crate) digest: String,
-    pub(crate) content: serde_json::Value,
-}
-
-/// What is digested.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Content {
-    /// Token and number of the last segment that is part of it.
-    pub(crate) through: (u64, u64),
-    pub(crate) state: State,
-    pub(crate) unfinished: Vec<Unfinished>,
+    lease_length: Duration,
+    encryption: Arc<Encryption>,
+    /// The list of keys as it was last read, and what it opened: a passphrase is slow on purpose.
+    opened: Arc<Mutex<Option<(Option<Vec<u8>>, Opened)>>>,
 }
 
 impl DirStore {
     /// The store of an environment in that directory; nothing is read or written yet.
     pub fn new(root: impl Into<PathBuf>, project: &str, environment: &str) -> Self {
-        Self { root: root.into(), project: project.to_owned(), environment: environment.to_owned() }
+        Self {
+            root: root.into(),
+            project: project.to_owned(),
+            environment: environment.to_owned(),
+            lease_length: LEASE_LENGTH,
+            encryption: Arc::default(),
+            opened: Arc::default(),
+        }
     }
 
-    fn snapshot(&self) -> Result<Content, Diagnostic> {
-        let path = self.root.join("snapshot.json");
-        let empty = State::empty(&self.project, &self.environment);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Content { through: (0, 0), state: empty, unfinished: Vec::new() });
-            }
-            Err(error) => return Err(unreadable(&path, &error)),
-        };
-        let content = read_snapshot(&path, &bytes)?;
-        let of = |state: &State| format!("project {}, environment {}", state.project, state.environment);
-        if of(&content.state) != of(&empty) {
-            let headline =
-                format!("{} belongs to {}, not to {}", path.display(), of(&content.state), of(&empty));
-            return Err(Diagnostic::error(codes::STATE_FOREIGN, headline).help(
-                "give the project its old name back, or move the state's directory away to begin anew",
-            ));
+    /// With leases that last that long without a heartbeat.
+    #[must_use]
+    pub fn with_lease(mut self, length: Duration) -> Self {
+        self.lease_length = length.max(crate::SHORTEST_LEASE);
+        self
+    }
+
+    /// Encrypted so.
+    #[must_use]
+    pub fn with_encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = Arc::new(encryption);
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The list of keys, as it is now.
+    fn keys(&self) -> Result<(Option<Vec<u8>>, Option<Keys>), Diagnostic> {
+        let Some((_, path)) = newest(&self.root, "keys")? else { return Ok((None, None)) };
+        let bytes = present(&path)?;
+        let keys = Keys::parse(&path.display().to_string(), &bytes)?;
+        Ok((Some(bytes), Some(keys)))
+    }
+
+    fn opened(&self) -> Result<Opened, Diagnostic> {
+        let (bytes, keys) = self.keys()?;
+        let mut last = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, opened)) = &*last
+            && *of == bytes
+        {
+            return Ok(opened.clone());
         }
+        let opened = self.encryption.open(&self.place(), keys.as_ref())?;
+        *last = Some((bytes, opened.clone()));
+        Ok(opened)
+    }
+
+    fn read_lease(&self) -> Result<Lease, Diagnostic> {
+        read_lease(&self.root)
+    }
+
+    fn snapshot(&self, crypt: &Crypt) -> Result<Content, Diagnostic> {
+        let empty = State::empty(&self.project, &self.environment);
+        let Some((_, path)) = newest(&self.root, "snapshot")? else {
+            return Ok(Content { through: (0, 0), state: empty, unfinished: Vec::new() });
+        };
+        let bytes = present(&path)?;
+        let name = path.display().to_string();
+        let plain = match std::str::from_utf8(&bytes) {
+            Ok(text) => crypt.open(&name, text)?.into_bytes(),
+            Err(_) => bytes,
+        };
+        let content = snapshot::parse(&name, &plain)?;
+        belongs(&name, &content.state, &empty)?;
         Ok(content)
     }
 
@@ -74,7 +115,7 @@ impl DirStore {
         through: (u64, u64),
         lease: &Lease,
     ) -> Result<Vec<(u64, u64, Option<u64>)>, Diagnostic> {
-        let journal = self.root.join("journal");
+        let journal = self.path("journal");
         let mut found = Vec::new();
         for token in numbers(&journal, "")?.into_iter().filter(|token| *token >= through.0) {
             let sealed = lease.sealed.get(&token);
@@ -88,43 +129,177 @@ impl DirStore {
         Ok(found)
     }
 
-    pub(crate) fn segment_path(root: &Path, token: u64, number: u64) -> PathBuf {
-        root.join("journal").join(token.to_string()).join(format!("{number}.jsonl"))
-    }
-
-    fn replayed(&self, lease: &Lease) -> Result<(Replay, Lengths), Diagnostic> {
-        let content = self.snapshot()?;
+    /// What is remembered, what counts of each segment, and the last token that the snapshot holds.
+    fn replayed(&self, lease: &Lease, crypt: &Crypt) -> Result<(Replay, Lengths, u64), Diagnostic> {
+        let content = self.snapshot(crypt)?;
+        let through = content.through.0;
         let mut replay = Replay::new(content.state, content.unfinished);
         let mut lengths = Lengths::new();
         for (token, number, sealed) in self.segments(content.through, lease)? {
-            let segment = segment::read(&Self::segment_path(&self.root, token, number), sealed)?;
+            let segment = segment::read(&segment_path(&self.root, token, number), sealed, crypt)?;
             segment.entries.iter().for_each(|entry| replay.apply(entry));
             lengths.entry(token).or_default().insert(number, segment.valid);
         }
         replay.break_off();
-        Ok((replay, lengths))
+        Ok((replay, lengths, through))
     }
 
     fn load(&self) -> Result<Replay, Diagnostic> {
-        // A compaction may remove segments between the listing and the reading: then the snapshot is newer.
-        let mut last = None;
-        for _ in 0..3 {
-            match lease::read(&self.root).and_then(|lease| self.replayed(&lease)) {
-                Ok((replay, _)) => return Ok(replay),
-                Err(error) if error.code == codes::STATE_UNREADABLE => last = Some(error),
-                Err(error) => return Err(error),
+        // A compaction may remove segments between the listing and the reading, and a new key may come between the list of
+        // keys and what is encrypted with them: then what is there is newer.
+        let read = || {
+            let opened = self.opened()?;
+            self.replayed(&self.read_lease()?, &opened.crypt).map(|(replay, ..)| replay)
+        };
+        let mut last = read();
+        for _ in 1..TRIES {
+            let again = matches!(&last, Err(error) if [codes::STATE_UNREADABLE, codes::STATE_LOCKED].contains(&&*error.code));
+            if !again {
+                break;
             }
+            last = read();
         }
-        Err(last.unwrap_or_else(|| Diagnostic::error(codes::STATE_UNREADABLE, "the state cannot be read")))
+        last
     }
 
-    fn new_lineage(&self, token: u64) -> String {
-        let nanos = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos());
-        let seed =
-            format!("{}\n{}\n{nanos}\n{}\n{token}", self.project, self.environment, std::process::id());
-        blake3::hash(seed.as_bytes()).to_hex()[..32].to_owned()
+    /// Seals what earlier holders wrote, and remembers it.
+    fn take_over(&self, lease: &Lease, crypt: &Crypt) -> Result<Replay, Diagnostic> {
+        let token = lease.token;
+        let (replay, lengths, through) = self.replayed(lease, crypt)?;
+        change_lease(&self.root, |lease| {
+            lease.check(token)?;
+            // What the snapshot holds already is ignored without a seal.
+            lease.sealed.retain(|older, _| *older >= through);
+            for older in std::iter::once(token - 1).chain(lengths.keys().copied()) {
+                let counts = || lengths.get(&older).cloned().unwrap_or_default();
+                lease.sealed.entry(older).or_insert_with(counts);
+            }
+            Ok(())
+        })?;
+        Ok(replay)
+    }
+
+    /// Writes everything anew where who may read it has changed; gives what it is written with from now on.
+    fn with_fresh_keys(&self, opened: Opened, replay: &Replay, before: u64) -> Result<Crypt, Diagnostic> {
+        if !opened.stale {
+            self.write_snapshot((before, u64::MAX), replay, &opened.crypt)?;
+            return Ok(opened.crypt);
+        }
+        let path = named(&self.root, "keys", before + 1);
+        let (_, keys) = self.keys()?;
+        let (keys, crypt) = self.encryption.rotated(keys, &opened.crypt)?;
+        write_json(&path, &keys)?;
+        self.write_snapshot((before, u64::MAX), replay, &crypt)?;
+        history::rewrite(&self.path("history.jsonl"), &crypt)?;
+        for name in names(&self.path("kept"))? {
+            let path = self.path("kept").join(&name);
+            if let Some(bytes) = read_whole(&path)? {
+                write_private(&path, closed(&opened_bytes(&path, bytes, &crypt)?, &crypt).as_bytes())?;
+            }
+        }
+        write_json(&path, &keys.settled())?;
+        remove_before(&self.root, "keys", before + 1);
+        Ok(crypt)
+    }
+
+    pub(crate) fn write_snapshot(
+        &self,
+        through: (u64, u64),
+        replay: &Replay,
+        crypt: &Crypt,
+    ) -> Result<(), Diagnostic> {
+        // `through` tells the token: before it, or with a segment of it.
+        let token = if through.1 == u64::MAX { through.0 + 1 } else { through.0 };
+        let path = named(&self.root, "snapshot", token);
+        let content = Content { through, state: replay.state.clone(), unfinished: replay.unfinished() };
+        let text = snapshot::print(&content).map_err(|error| unwritable(&path, &error.into()))?;
+        write_private(&path, crypt.close(text).as_bytes())?;
+        remove_before(&self.root, "snapshot", token);
+        Ok(())
+    }
+
+    fn checked_name(name: &str) -> Result<&str, Diagnostic> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.bytes().all(plain) && !name.starts_with('.') && !name.is_empty() {
+            return Ok(name);
+        }
+        Err(Diagnostic::error(codes::STATE_UNREADABLE, format!("`{name}` is no name of something kept"))
+            .help("name it as `mlp history` does"))
+    }
+}
+
+/// The bytes of a file that was there a moment ago: one that is gone by now has a newer one.
+fn present(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    fs::read(path).map_err(|error| segment::unreadable(path, &error))
+}
+
+/// A text of a store as it was before it was encrypted; bytes where it is none.
+pub(crate) fn opened_bytes(path: &Path, bytes: Vec<u8>, crypt: &Crypt) -> Result<Vec<u8>, Diagnostic> {
+    let name = path.display().to_string();
+    let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(bytes) };
+    let opened = crypt.open(&name, text)?;
+    Ok(crate::crypt::unhex(&opened).unwrap_or(bytes))
+}
+
+/// Bytes as a text that can be encrypted.
+pub(crate) fn closed(bytes: &[u8], crypt: &Crypt) -> String {
+    crypt.close(crate::crypt::hex(bytes))
+}
+
+/// Refuses a state of another project or environment.
+pub(crate) fn belongs(name: &str, state: &State, wanted: &State) -> Result<(), Diagnostic> {
+    let of = |state: &State| format!("project {}, environment {}", state.project, state.environment);
+    if of(state) == of(wanted) {
+        return Ok(());
+    }
+    let headline = format!("{name} belongs to {}, not to {}", of(state), of(wanted));
+    Err(Diagnostic::error(codes::STATE_FOREIGN, headline)
+        .help("give the project its old name back, or move the state's directory away to begin anew"))
+}
+
+/// A lineage nobody else has.
+pub(crate) fn new_lineage() -> String {
+    crate::crypt::hex(&crate::random::bytes::<16>())
+}
+
+/// Reads the lease; none yet is one of token 0.
+pub(crate) fn read_lease(root: &Path) -> Result<Lease, Diagnostic> {
+    numbered_lease(root).map(|(_, lease)| lease)
+}
+
+fn numbered_lease(root: &Path) -> Result<(u64, Lease), Diagnostic> {
+    let mut last = Ok((0, Lease::default()));
+    for _ in 0..TRIES * 8 {
+        let Some((number, path)) = newest(root, "lease")? else { return Ok((0, Lease::default())) };
+        match present(&path) {
+            Ok(bytes) => return Ok((number, parse_lease(&path.display().to_string(), &bytes)?)),
+            // It was changed between the listing and the reading.
+            Err(error) => last = Err(error),
+        }
+    }
+    last
+}
+
+pub(crate) fn parse_lease(name: &str, bytes: &[u8]) -> Result<Lease, Diagnostic> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Diagnostic::error(codes::STATE_DAMAGED, format!("{name} is damaged: {error}"))
+            .blame(Blame::Provider)
+            .help("restore it from a backup: it holds the number that keeps two applies apart")
+    })
+}
+
+/// Reads, changes and writes the lease with nobody else between: whoever comes second begins again with what is there then.
+pub(crate) fn change_lease<T>(
+    root: &Path,
+    mut change: impl FnMut(&mut Lease) -> Result<T, Diagnostic>,
+) -> Result<T, Diagnostic> {
+    loop {
+        let (number, mut lease) = numbered_lease(root)?;
+        let result = change(&mut lease)?;
+        if compare_and_swap(root, "lease", number + 1, &lease)? {
+            remove_before(root, "lease", number + 1);
+            return Ok(result);
+        }
     }
 }
 
@@ -137,35 +312,23 @@ impl Store for DirStore {
 
     fn open(&self, holder: &Holder) -> Result<Box<dyn Writer>, Diagnostic> {
         fs::create_dir_all(&self.root).map_err(|error| unwritable(&self.root, &error))?;
-        let mut opened = None;
-        let lease = lease::acquire(&self.root, holder, |lease| {
-            let (replay, lengths) = self.replayed(lease)?;
-            opened = Some(replay);
-            Ok(lengths)
+        let opened = self.opened()?;
+        let lease = change_lease(&self.root, |lease| {
+            lease.take(holder, self.lease_length)?;
+            Ok(lease.clone())
         })?;
-        let mut replay =
-            opened.unwrap_or_else(|| Replay::new(State::empty(&self.project, &self.environment), Vec::new()));
-        // Applies that were broken off are part of the history from now on.
-        append_history(&self.root, &std::mem::take(&mut replay.closed))?;
-        if replay.state.lineage.is_empty() {
-            replay.state.lineage = self.new_lineage(lease.token);
-        }
-        // From here on the journal lies over a snapshot that already holds all that was before this token.
-        let before = lease.token - 1;
-        write_snapshot(&self.root, (before, u64::MAX), &replay)?;
-        remove_segments(&self.root, before);
-        Ok(Box::new(DirWriter::create(&self.root, lease.token, replay)?))
+        self.opened_under(opened, &lease).inspect_err(|_| {
+            // Nothing was begun: whoever comes next need not wait.
+            let _ = change_lease(&self.root, |now| {
+                now.release(lease.token);
+                Ok(())
+            });
+        })
     }
 
     fn history(&self) -> Result<Vec<Closed>, Diagnostic> {
-        let path = self.root.join("history.jsonl");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(unreadable(&path, &error)),
-        };
-        // A torn last line is an apply whose end is still in the journal.
-        let mut all: Vec<Closed> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let opened = self.opened()?;
+        let mut all = history::read(&self.path("history.jsonl"), &opened.crypt)?;
         let journal = self.load()?.closed;
         all.extend(journal.into_iter().filter(|closed| closed.outcome != "broken off"));
         let mut seen = std::collections::BTreeSet::new();
@@ -174,100 +337,80 @@ impl Store for DirStore {
     }
 }
 
-fn read_snapshot(path: &Path, bytes: &[u8]) -> Result<Content, Diagnostic> {
-    let damaged = |why: &str| {
-        Diagnostic::error(codes::STATE_DAMAGED, format!("{} is damaged: {why}", path.display()))
-            .blame(Blame::Provider)
-            .help("restore it from a backup")
-    };
-    let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| damaged(&error.to_string()))?;
-    if snapshot.format_version > FORMAT_VERSION {
-        let headline = format!(
-            "{} has format version {}, and this mlp reads up to {FORMAT_VERSION}",
-            path.display(),
-            snapshot.format_version
-        );
-        return Err(Diagnostic::error(codes::STATE_NEWER, headline).help("use the newer mlp that wrote it"));
-    }
-    if digest_of(&snapshot.content) != snapshot.digest {
-        return Err(damaged("its content does not match its digest"));
-    }
-    serde_json::from_value(snapshot.content).map_err(|error| damaged(&error.to_string()))
-}
-
-fn digest_of(content: &serde_json::Value) -> String {
-    blake3::hash(content.to_string().as_bytes()).to_hex().to_string()
-}
-
-/// Writes a snapshot that holds everything up to and with that segment.
-pub(crate) fn write_snapshot(root: &Path, through: (u64, u64), replay: &Replay) -> Result<(), Diagnostic> {
-    let path = root.join("snapshot.json");
-    let content = Content { through, state: replay.state.clone(), unfinished: replay.unfinished() };
-    let content = serde_json::to_value(&content).map_err(|error| unwritable(&path, &error.into()))?;
-    write_whole(&path, &Snapshot { format_version: FORMAT_VERSION, digest: digest_of(&content), content })
-}
-
-/// Removes segments a snapshot holds; what cannot be removed is ignored by every later reading.
-pub(crate) fn remove_segments(root: &Path, through: u64) {
-    let journal = root.join("journal");
-    for token in numbers(&journal, "").unwrap_or_default().into_iter().filter(|token| *token <= through) {
-        let _ignored_by_readers = fs::remove_dir_all(journal.join(token.to_string()));
-    }
-}
-
-/// Adds applies to the history, durably.
-pub(crate) fn append_history(root: &Path, closed: &[Closed]) -> Result<(), Diagnostic> {
-    if closed.is_empty() {
-        return Ok(());
-    }
-    let path = root.join("history.jsonl");
-    let write = || -> io::Result<()> {
-        let mut text = String::new();
-        for one in closed {
-            text.push_str(&serde_json::to_string(one)?);
-            text.push('\n');
+impl DirStore {
+    fn opened_under(&self, opened: Opened, lease: &Lease) -> Result<Box<dyn Writer>, Diagnostic> {
+        let mut replay = self.take_over(lease, &opened.crypt)?;
+        if replay.state.lineage.is_empty() {
+            replay.state.lineage = new_lineage();
         }
-        let mut file = File::options().create(true).append(true).open(&path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_data()
-    };
-    write().map_err(|error| unwritable(&path, &error))
-}
-
-/// Writes a file so that a reader or a crash sees the old or the new one, whole.
-pub(crate) fn write_whole(path: &Path, content: &impl Serialize) -> Result<(), Diagnostic> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = path.with_extension(format!("{}-{count}.tmp", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec_pretty(content)?)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        sync_directory(path)
-    };
-    write().map_err(|error| unwritable(path, &error))
-}
-
-/// Makes a new name in a directory durable.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-/// The numbers that name the entries of a directory, in order.
-fn numbers(dir: &Path, suffix: &str) -> Result<Vec<u64>, Diagnostic> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(dir, &error)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(|error| unreadable(dir, &error))?.file_name();
-        found.extend(name.to_string_lossy().strip_suffix(suffix).and_then(|name| name.parse::<u64>().ok()));
+        // From here on the journal lies over a snapshot that already holds all that was before this token.
+        let before = lease.token - 1;
+        let closed = std::mem::take(&mut replay.closed);
+        let crypt = self.with_fresh_keys(opened, &replay, before)?;
+        // Applies that were broken off are part of the history from now on.
+        history::append(&self.path("history.jsonl"), &closed, &crypt)?;
+        remove_segments(&self.root, before);
+        Ok(Box::new(DirWriter::create(self.clone(), lease.token, replay, crypt)?))
     }
-    found.sort_unstable();
-    Ok(found)
+
+    pub(crate) fn lease_length(&self) -> Duration {
+        self.lease_length
+    }
+}
+
+impl Depot for DirStore {
+    fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, Diagnostic> {
+        let path = self.path("kept").join(Self::checked_name(name)?);
+        let Some(bytes) = read_whole(&path)? else { return Ok(None) };
+        opened_bytes(&path, bytes, &self.opened()?.crypt).map(Some)
+    }
+
+    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
+        let path = self.path("kept").join(Self::checked_name(name)?);
+        if path.exists() {
+            return Ok(());
+        }
+        write_private(&path, closed(bytes, &self.opened()?.crypt).as_bytes())
+    }
+
+    fn lease(&self) -> Result<Lease, Diagnostic> {
+        self.read_lease()
+    }
+
+    fn set_aside(&self, holder: &Holder) -> Result<String, Diagnostic> {
+        let token = change_lease(&self.root, |lease| {
+            lease.take(holder, self.lease_length)?;
+            Ok(lease.token)
+        })?;
+        let aside = self.path(&format!("aside-{token}"));
+        let moved = (|| {
+            fs::create_dir_all(&aside)?;
+            let stays =
+                |name: &str| name.starts_with("lease") || name.starts_with("aside") || name == "seal.key";
+            for name in names(&self.root).unwrap_or_default().into_iter().filter(|name| !stays(name)) {
+                match fs::rename(self.path(&name), aside.join(&name)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })();
+        change_lease(&self.root, |lease| {
+            lease.release(token);
+            Ok(())
+        })?;
+        moved.map_err(|error: io::Error| unwritable(&aside, &error))?;
+        Ok(aside.display().to_string())
+    }
+
+    fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.opened()
+            .is_ok_and(|opened| opened.crypt.is_on() || opened.stale && self.encryption.current.is_some())
+    }
 }
 
 #[cfg(test)]
@@ -313,7 +456,7 @@ mod tests {
         first.begin(&begin(1, "model.a")).unwrap();
         first.append(&done(1, "model.a")).unwrap();
         first.begin(&begin(2, "model.b")).unwrap();
-        lease::change(&dir.path().join("state"), |lease| {
+        change_lease(&dir.path().join("state"), |lease| {
             lease.expires = 1;
             Ok(())
         })
@@ -341,11 +484,11 @@ mod tests {
         store.open(&Holder::here()).unwrap().close("done", "").unwrap();
         let other = DirStore::new(dir.path().join("state"), "other", "dev");
         assert_eq!(other.read().unwrap_err().code, "MLP0605");
-        let path = dir.path().join("state/snapshot.json");
+        let path = newest(&dir.path().join("state"), "snapshot").unwrap().unwrap().1;
         let text = fs::read_to_string(&path).unwrap();
         for (from, to, code) in [
-            ("\"serial\": 0", "\"serial\": 7", "MLP0601"),
-            ("{\n  \"format_version\": 1", "{\n  \"format_version\": 2", "MLP0602"),
+            ("\"serial\":0", "\"serial\":7", "MLP0601"),
+            ("\"format_version\":2", "\"format_version\":3", "MLP0602"),
             ("{", "", "MLP0601"),
         ] {
             assert!(text.contains(from), "{text}");

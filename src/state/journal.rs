@@ -63,6 +63,11 @@ pub enum Entry {
         /// The id it has.
         to: ResourceId,
     },
+    /// Everything that is remembered is replaced: a state was pushed, rebuilt, or brought from another store.
+    Replace {
+        /// What is remembered from now on; the lineage is part of it.
+        state: Box<State>,
+    },
     /// It failed.
     Failed {
         /// The plan's step.
@@ -217,6 +222,10 @@ impl Replay {
                 self.change(put.as_deref(), remove.as_ref());
             }
             Entry::Move { from, to, .. } => self.state.rename(from, to),
+            Entry::Replace { state } => {
+                // What was begun before it is not forgotten: what became of those calls is still to be asked.
+                self.state = State::clone(state);
+            }
             Entry::Failed { step, call, uncertain, .. } => {
                 if !uncertain {
                     self.unfinished.remove(&self.key(*step, *call));

@@ -1,21 +1,25 @@
 //! The lease: who may write, until when, and the fencing token that makes every earlier holder's writing void.
+//!
+//! A takeover has two parts. First the lease is written with the next token: from then on every earlier holder finds, when it
+//! looks, that it lost. Then what earlier holders wrote is read and sealed at that length. What one of them wrote before it
+//! could know is part of what counts, and what it writes later is not.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::fs;
+use std::time::Duration;
 
 use mlp_diag::{Blame, Diagnostic};
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{rfc3339, unix_now};
-use crate::segment::{unreadable, unwritable};
-use crate::{codes, dir_store};
+use crate::codes;
 
-/// Seconds a lease lasts without a heartbeat.
-pub(crate) const LENGTH: u64 = 60;
+/// How long a lease lasts without a heartbeat, unless the specification says otherwise.
+pub const LEASE_LENGTH: Duration = Duration::from_secs(60);
+
+/// The shortest lease: below it a busy disk would lose it.
+pub const SHORTEST_LEASE: Duration = Duration::from_secs(2);
 
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,14 +35,18 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// This process.
+    /// This process, of the user that the environment names.
     pub fn here() -> Self {
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+        Self::of(&user.unwrap_or_else(|_| "somebody".into()))
+    }
+
+    /// This process, of that user.
+    pub fn of(user: &str) -> Self {
         let name = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
         let pid = i32::try_from(std::process::id()).unwrap_or_default();
         Self {
-            user: std::env::var("USER")
-                .or_else(|_| std::env::var("LOGNAME"))
-                .unwrap_or_else(|_| "somebody".into()),
+            user: user.to_owned(),
             host: name("/proc/sys/kernel/hostname").or_else(|| name("/etc/hostname")).unwrap_or_default(),
             pid,
             started: start_of(pid),
@@ -71,10 +79,10 @@ fn start_of(pid: i32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
-/// Lengths in bytes by token and segment.
+/// What counts of the segments of each token: bytes in a directory, 1 for a segment that is one object.
 pub(crate) type Lengths = BTreeMap<u64, BTreeMap<u64, u64>>;
 
-/// A lease as it lies on disk.
+/// A lease as it is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The newest fencing token; it only grows.
@@ -87,91 +95,63 @@ pub struct Lease {
     pub sealed: BTreeMap<u64, BTreeMap<u64, u64>>,
 }
 
-/// Reads the lease; none yet is one of token 0.
-pub(crate) fn read(root: &Path) -> Result<Lease, Diagnostic> {
-    let path = root.join("lease.json");
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lease::default()),
-        Err(error) => return Err(unreadable(&path, &error)),
-    };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Diagnostic::error(codes::STATE_DAMAGED, format!("{} is damaged: {error}", path.display()))
-            .blame(Blame::Provider)
-            .help("restore it from a backup: it holds the number that keeps two applies apart")
-    })
-}
-
-/// Reads, changes and writes the lease with nobody else between.
-pub(crate) fn change<T>(
-    root: &Path,
-    change: impl FnOnce(&mut Lease) -> Result<T, Diagnostic>,
-) -> Result<T, Diagnostic> {
-    let path = root.join("lease.lock");
-    let lock = File::create(&path).map_err(|error| unwritable(&path, &error))?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| unwritable(&path, &error.into()))?;
-    let mut lease = read(root)?;
-    let result = change(&mut lease)?;
-    dir_store::write_whole(&root.join("lease.json"), &lease)?;
-    Ok(result)
-}
-
-/// Takes the lease for `holder`; `seal` tells what of each older segment counts.
-pub(crate) fn acquire(
-    root: &Path,
-    holder: &Holder,
-    seal: impl FnOnce(&Lease) -> Result<Lengths, Diagnostic>,
-) -> Result<Lease, Diagnostic> {
-    change(root, |lease| {
-        if let Some(other) = &lease.holder
-            && lease.expires > unix_now()
+impl Lease {
+    /// Gives it to `holder` under the next token.
+    ///
+    /// # Errors
+    /// Somebody else has it.
+    pub(crate) fn take(&mut self, holder: &Holder, length: Duration) -> Result<(), Diagnostic> {
+        if let Some(other) = &self.holder
+            && self.expires > unix_now()
             && !other.is_gone(&holder.host)
         {
-            return Err(held(other, lease.expires));
+            return Err(held(other, self.expires));
         }
-        lease.sealed = seal(lease)?;
-        lease.token += 1;
-        lease.holder = Some(holder.clone());
-        lease.expires = unix_now() + LENGTH;
-        Ok(lease.clone())
-    })
-}
-
-/// Prolongs the lease of that token.
-pub(crate) fn renew(root: &Path, token: u64) -> Result<(), Diagnostic> {
-    change(root, |lease| {
-        check(lease, token)?;
-        lease.expires = unix_now() + LENGTH;
+        self.token += 1;
+        self.holder = Some(holder.clone());
+        self.expires = unix_now() + length.as_secs();
         Ok(())
-    })
-}
-
-/// Gives the lease of that token back.
-pub(crate) fn release(root: &Path, token: u64) -> Result<(), Diagnostic> {
-    change(root, |lease| {
-        check(lease, token)?;
-        lease.holder = None;
-        lease.expires = 0;
-        Ok(())
-    })
-}
-
-/// Whether the token is still the newest.
-pub(crate) fn check(lease: &Lease, token: u64) -> Result<(), Diagnostic> {
-    if lease.token == token {
-        return Ok(());
     }
-    let who = lease.holder.as_ref().map_or_else(|| "somebody else".to_owned(), ToString::to_string);
-    Err(Diagnostic::error(codes::LEASE_LOST, "the lease was lost while applying")
-        .blame(Blame::Provider)
-        .note(format!(
-            "{who} took it over (token {}, ours was {token}); nothing more is written",
-            lease.token
-        ))
-        .help("wait until they are done, then plan and apply again"))
+
+    /// Prolongs it for the holder of that token.
+    ///
+    /// # Errors
+    /// It was taken over.
+    pub(crate) fn renew(&mut self, token: u64, length: Duration) -> Result<(), Diagnostic> {
+        self.check(token)?;
+        self.expires = unix_now() + length.as_secs();
+        Ok(())
+    }
+
+    /// Gives it back. Who has been taken over by then has nothing left to give: what it wrote before it could know counts.
+    pub(crate) fn release(&mut self, token: u64) {
+        if self.token == token {
+            self.holder = None;
+            self.expires = 0;
+        }
+    }
+
+    /// Whether the token is still the newest.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn check(&self, token: u64) -> Result<(), Diagnostic> {
+        if self.token == token {
+            return Ok(());
+        }
+        let who = self.holder.as_ref().map_or_else(|| "somebody else".to_owned(), ToString::to_string);
+        Err(Diagnostic::error(codes::LEASE_LOST, "the lease was lost while applying")
+            .blame(Blame::Provider)
+            .note(format!(
+                "{who} took it over (token {}, ours was {token}); nothing more is written",
+                self.token
+            ))
+            .help("wait until they are done, then plan and apply again"))
+    }
 }
 
-fn held(holder: &Holder, expires: u64) -> Diagnostic {
+/// Somebody else came between: the try to take it lost, and whose it is has to be read.
+pub(crate) fn held(holder: &Holder, expires: u64) -> Diagnostic {
     let until = rfc3339(expires);
     Diagnostic::error(codes::LEASE_HELD, format!("{holder} is applying to this environment until {until}"))
         .blame(Blame::Provider)
@@ -183,53 +163,39 @@ fn held(holder: &Holder, expires: u64) -> Diagnostic {
 mod tests {
     use super::*;
 
-    fn take(root: &Path, holder: &Holder) -> Result<Lease, Diagnostic> {
-        acquire(root, holder, |_| Ok(BTreeMap::new()))
-    }
-
     #[test]
-    fn one_wins_and_the_other_is_told_who_and_until_when() {
-        let dir = tempfile::tempdir().unwrap();
+    fn a_lease_is_taken_once_and_the_other_is_told_who_has_it_and_until_when() {
         let here = Holder::here();
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| take(dir.path(), &here))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-        let error = results.into_iter().find_map(Result::err).unwrap();
+        let mut lease = Lease::default();
+        lease.take(&here, LEASE_LENGTH).unwrap();
+        let error = lease.take(&here, LEASE_LENGTH).unwrap_err();
         assert_eq!(error.code, "MLP0610");
-        assert!(
-            error.headline.contains(&here.to_string()) && error.headline.contains('T'),
-            "{}",
-            error.headline
-        );
-        release(dir.path(), 1).unwrap();
-        assert_eq!(take(dir.path(), &here).unwrap().token, 2);
-        assert_eq!(renew(dir.path(), 1).unwrap_err().code, "MLP0611");
+        let until = rfc3339(lease.expires);
+        assert!(error.headline.contains(&here.to_string()) && error.headline.contains(&until), "{error:?}");
+        lease.release(1);
+        lease.take(&here, LEASE_LENGTH).unwrap();
+        assert_eq!(lease.token, 2);
+        assert_eq!(lease.renew(1, LEASE_LENGTH).unwrap_err().code, "MLP0611");
+        lease.release(1);
+        assert_eq!(lease.holder, Some(here));
     }
 
     #[test]
     fn a_dead_or_expired_holder_is_taken_over() {
-        let dir = tempfile::tempdir().unwrap();
         let here = Holder::here();
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         child.wait().unwrap();
         let dead = Holder { pid, started: Some(1), ..here.clone() };
-        take(dir.path(), &dead).unwrap();
+        let mut lease = Lease::default();
+        lease.take(&dead, LEASE_LENGTH).unwrap();
+        lease.take(&here, LEASE_LENGTH).unwrap();
+        assert_eq!(lease.token, 2);
         let far = Holder { host: "elsewhere".into(), ..dead };
-        assert_eq!(take(dir.path(), &here).unwrap().token, 2);
-        change(dir.path(), |lease| {
-            (lease.holder, lease.expires) = (Some(far.clone()), 1);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(take(dir.path(), &here).unwrap().token, 3);
-        change(dir.path(), |lease| {
-            lease.holder = Some(far.clone());
-            Ok(())
-        })
-        .unwrap();
-        assert!(take(dir.path(), &here).is_err());
+        (lease.holder, lease.expires) = (Some(far.clone()), 1);
+        lease.take(&here, LEASE_LENGTH).unwrap();
+        assert_eq!(lease.token, 3);
+        lease.holder = Some(far);
+        assert!(lease.take(&here, LEASE_LENGTH).is_err());
     }
 }

@@ -3,20 +3,48 @@
 //! State is a replay of the journal over a snapshot; this room knows nothing of how a step is done.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(any(test, feature = "s3"))]
+mod blob_store;
+#[cfg(test)]
+mod blob_tests;
+#[cfg(any(test, feature = "s3"))]
+mod blob_writer;
+#[cfg(any(test, feature = "s3"))]
+mod blobs;
 mod clock;
 mod codes;
+mod crypt;
 mod dir_store;
+#[cfg(test)]
+mod dir_tests;
+mod files;
+mod history;
 mod journal;
+mod keyring;
 mod lease;
+mod random;
 mod record;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(all(test, feature = "s3"))]
+mod s3_tests;
 mod segment;
+mod snapshot;
 mod store;
+mod wrap;
 mod writer;
 
+#[cfg(any(test, feature = "s3"))]
+pub use blob_store::BlobStore;
 pub use clock::{rfc3339, unix_now};
 pub use codes::CODES;
 pub use dir_store::DirStore;
 pub use journal::{Closed, Entry, Unfinished, replay};
-pub use lease::{Holder, Lease};
+pub use keyring::{Encryption, KeySource};
+pub use lease::{Holder, LEASE_LENGTH, Lease, SHORTEST_LEASE};
 pub use record::{FORMAT_VERSION, Record, State, Status, deposed, successor};
-pub use store::{Loaded, Store, Writer};
+#[cfg(feature = "s3")]
+pub use s3::{S3Settings, s3_store};
+pub use snapshot::{export, import};
+pub use store::{Depot, Loaded, Store, Writer};
+pub use wrap::{is_wrapped, unwrap, wrap};

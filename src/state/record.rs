@@ -6,7 +6,7 @@ use mlp_value::{Address, KnownValue, ResourceId, Value};
 use serde::{Deserialize, Serialize};
 
 /// Version of the state's form on disk.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Whether what is remembered can be relied on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

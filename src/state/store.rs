@@ -1,8 +1,10 @@
 //! What a store of states can do.
 
+use std::time::Duration;
+
 use mlp_diag::Diagnostic;
 
-use crate::{Closed, Entry, Holder, State, Unfinished};
+use crate::{Closed, Entry, Holder, Lease, State, Unfinished};
 
 /// What a store remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,40 @@ pub trait Store: Send + Sync {
     fn history(&self) -> Result<Vec<Closed>, Diagnostic>;
 }
 
+/// A store as commands use it: what it keeps beside a state, and what it says of itself.
+pub trait Depot: Store {
+    /// What was kept under a name; nothing where there is no such thing.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, Diagnostic>;
+
+    /// Keeps something under a name, readable for its owner alone; what is there already stays.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic>;
+
+    /// Who holds the lease, and until when.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn lease(&self) -> Result<Lease, Diagnostic>;
+
+    /// Moves a state that cannot be read out of the way, with nobody applying; gives where it is now. The lease stays: its token
+    /// only grows.
+    ///
+    /// # Errors
+    /// Somebody holds the lease, or it cannot be moved.
+    fn set_aside(&self, holder: &Holder) -> Result<String, Diagnostic>;
+
+    /// Where it is, for people.
+    fn place(&self) -> String;
+
+    /// Whether what it writes is encrypted.
+    fn is_encrypted(&self) -> bool;
+}
+
 /// An open journal under a lease; may be used by many at once.
 pub trait Writer: Send + Sync {
     /// What is remembered now.
@@ -41,6 +77,11 @@ pub trait Writer: Send + Sync {
 
     /// The fencing token.
     fn token(&self) -> u64;
+
+    /// How often the lease wants to be prolonged.
+    fn heartbeat(&self) -> Duration {
+        crate::LEASE_LENGTH / 6
+    }
 
     /// Appends an entry; it becomes durable with the next `begin` or `close`.
     ///

@@ -2,20 +2,26 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mlp_diag::Diagnostic;
 
+use crate::crypt::Crypt;
+use crate::dir_store::{change_lease, read_lease};
+use crate::files::{remove_segments, segment_path, sync_directory};
 use crate::journal::Replay;
 use crate::segment::{self, unwritable};
-use crate::{DirStore, Entry, Loaded, State, Writer, dir_store, lease};
+use crate::{DirStore, Entry, Loaded, State, Writer, history};
 
 /// The number of the one segment a writer fills: each opening has a token of its own.
 const SEGMENT: u64 = 1;
 
 pub(crate) struct DirWriter {
-    root: PathBuf,
+    store: DirStore,
+    crypt: Crypt,
     path: PathBuf,
     token: u64,
     file: File,
@@ -35,27 +41,37 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl DirWriter {
-    pub(crate) fn create(root: &Path, token: u64, replay: Replay) -> Result<Self, Diagnostic> {
-        let path = DirStore::segment_path(root, token, SEGMENT);
+    pub(crate) fn create(
+        store: DirStore,
+        token: u64,
+        replay: Replay,
+        crypt: Crypt,
+    ) -> Result<Self, Diagnostic> {
+        let path = segment_path(&store.root, token, SEGMENT);
         let create = || {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
-                dir_store::sync_directory(parent)?;
+                sync_directory(parent)?;
             }
-            let file = File::options().append(true).create_new(true).open(&path)?;
-            dir_store::sync_directory(&path)?;
-            dir_store::sync_directory(&root.join("journal"))?;
+            let file = File::options().append(true).create_new(true).mode(0o600).open(&path)?;
+            sync_directory(&path)?;
+            sync_directory(&store.root.join("journal"))?;
             Ok(file)
         };
         let file = create().map_err(|error| unwritable(&path, &error))?;
         let memory = Mutex::new(Memory { replay, written: 0 });
-        Ok(Self { root: root.to_owned(), path, token, file, memory, durable: Mutex::new(0) })
+        Ok(Self { store, crypt, path, token, file, memory, durable: Mutex::new(0) })
+    }
+
+    fn still_ours(&self) -> Result<(), Diagnostic> {
+        read_lease(&self.store.root)?.check(self.token)
     }
 
     fn write(&self, entry: &Entry) -> Result<u64, Diagnostic> {
-        let line = segment::line(entry).map_err(|error| unwritable(&self.path, &error.into()))?;
+        let line =
+            segment::line(entry, &self.crypt).map_err(|error| unwritable(&self.path, &error.into()))?;
         let mut memory = lock(&self.memory);
-        lease::check(&lease::read(&self.root)?, self.token)?;
+        self.still_ours()?;
         (&self.file).write_all(line.as_bytes()).map_err(|error| unwritable(&self.path, &error))?;
         memory.replay.apply(entry);
         memory.written += line.len() as u64;
@@ -84,6 +100,10 @@ impl Writer for DirWriter {
         self.token
     }
 
+    fn heartbeat(&self) -> Duration {
+        self.store.lease_length() / 6
+    }
+
     fn append(&self, entry: &Entry) -> Result<(), Diagnostic> {
         self.write(entry).map(|_| ())
     }
@@ -92,21 +112,25 @@ impl Writer for DirWriter {
         let position = self.write(entry)?;
         self.sync(position)?;
         // The lease may have gone while waiting for the disk; the caller makes its call next.
-        lease::check(&lease::read(&self.root)?, self.token)
+        self.still_ours()
     }
 
     fn renew(&self) -> Result<(), Diagnostic> {
-        lease::renew(&self.root, self.token)
+        change_lease(&self.store.root, |lease| lease.renew(self.token, self.store.lease_length()))
     }
 
     fn close(&self, outcome: &str, summary: &str) -> Result<State, Diagnostic> {
         let position = self.write(&Entry::Close { outcome: outcome.into(), summary: summary.into() })?;
         self.sync(position)?;
         let mut memory = lock(&self.memory);
-        dir_store::append_history(&self.root, &std::mem::take(&mut memory.replay.closed))?;
-        dir_store::write_snapshot(&self.root, (self.token, SEGMENT), &memory.replay)?;
-        dir_store::remove_segments(&self.root, self.token);
-        lease::release(&self.root, self.token)?;
+        let history_path = self.store.root.join("history.jsonl");
+        history::append(&history_path, &std::mem::take(&mut memory.replay.closed), &self.crypt)?;
+        self.store.write_snapshot((self.token, SEGMENT), &memory.replay, &self.crypt)?;
+        remove_segments(&self.store.root, self.token);
+        change_lease(&self.store.root, |lease| {
+            lease.release(self.token);
+            Ok(())
+        })?;
         Ok(memory.replay.state.clone())
     }
 }

@@ -265,7 +265,7 @@ fn recipe_of(builder: &mut Builder<'_>, address: &Address, readers: &[&Address])
     // What is wrong with it is said where it is lowered itself.
     let mut other = Builder::new(&input, SERVED);
     if other.attribute("from").is_none() {
-        let environment = &builder.input.platform.environment.name;
+        let environment = builder.input.platform.environment.folder();
         let record = format!(".mlp/{environment}/datasets/{}.json", object_name(address));
         return match builder.ask(Need::Text(record))? {
             Fact::Text(text) => {

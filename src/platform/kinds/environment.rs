@@ -21,7 +21,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("residency", Ty::List(&Ty::Text), "The places where its data may be."),
     Attribute::new("sample", Ty::Object(SAMPLE), "How much of every dataset is kept in it."),
     Attribute::new("labels", Ty::Map(&Ty::Text), "Labels put on everything in it."),
-    Attribute::new("state", Ty::Open(STATE), "Where its state is kept.").at_load(),
+    Attribute::new("state", Ty::Object(STATE), "Where its state is kept.").at_load(),
 ];
 
 /// A target the specification is compiled for, with the partial blocks that differ there.

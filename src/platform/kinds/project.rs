@@ -10,7 +10,7 @@ const ATTRIBUTES: &[Attribute] = &[
         .at_load(),
     Attribute::new("description", Ty::Text, "What it is, for people."),
     Attribute::new("labels", Ty::Map(&Ty::Text), "Labels put on everything made for it."),
-    Attribute::new("state", Ty::Open(STATE), "Where state is kept unless an environment says otherwise.")
+    Attribute::new("state", Ty::Object(STATE), "Where state is kept unless an environment says otherwise.")
         .at_load(),
     Attribute::new("storage", Ty::Ref(&["storage"]), "Where artifacts go unless a pipeline says otherwise."),
 ];

@@ -1,0 +1,185 @@
+//! A bucket on a server that this project did not write, raced by processes.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::journal::tests::{begin, done, open};
+use crate::{BlobStore, Depot, Holder, S3Settings, Store, blob_tests, s3_store};
+
+/// The version that was tried; `.ci/run` installs it.
+const SERVER: &str = ".cache/mlp-tools/ministack-1.5.33/bin/ministack";
+
+/// Which process of a race this is: its bucket's address.
+const RACER: &str = "MLP_S3_RACER";
+
+/// A server of one test; it ends with the test.
+struct Server {
+    child: Child,
+    port: u16,
+    _home: tempfile::TempDir,
+}
+
+fn program() -> Option<PathBuf> {
+    let named = std::env::var_os("MLP_S3_SERVER").map(PathBuf::from);
+    let usual = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(SERVER));
+    named.or(usual).filter(|path| path.is_file())
+}
+
+fn skip(why: &str) {
+    assert!(std::env::var_os("MLP_REQUIRE_SERVERS").is_none(), "{why}, and MLP_REQUIRE_SERVERS is set");
+    // Past the test runner, that would keep it to itself.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {why}");
+}
+
+impl Server {
+    fn start() -> Option<Self> {
+        let Some(program) = program() else {
+            skip("no S3 server is installed");
+            return None;
+        };
+        let home = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(program);
+        command.env("GATEWAY_PORT", port.to_string()).env("HOME", home.path()).current_dir(home.path());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = Self { child, port, _home: home };
+        for _ in 0..600 {
+            if server.asked("PUT /states").is_some_and(|answer| answer.contains(" 200 ")) {
+                return Some(server);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the S3 server does not answer");
+    }
+
+    /// One request without a body.
+    fn asked(&self, line: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let head =
+            format!("{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn store(endpoint: &str, prefix: &str) -> BlobStore {
+    let settings = S3Settings {
+        bucket: "states".into(),
+        prefix: prefix.into(),
+        region: Some("us-east-1".into()),
+        endpoint: Some(endpoint.to_owned()),
+    };
+    s3_store(&settings, "p", "e").unwrap()
+}
+
+/// The credentials that the server knows; a process of its own for each test would be needed to set variables, so the runner
+/// of these tests has to have them.
+fn has_credentials() -> bool {
+    std::env::var_os("AWS_ACCESS_KEY_ID").is_some()
+}
+
+/// Runs a test of this file in a process of its own, with credentials.
+fn apart(test: &str, endpoint: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("s3_tests::{test}"), "--nocapture", "--include-ignored"]);
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env(RACER, endpoint);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+#[ignore = "it is one process of the tests below"]
+fn apart_suite() {
+    assert!(has_credentials());
+    let endpoint = std::env::var(RACER).unwrap();
+    blob_tests::suite(&|| store(&endpoint, "suite/a"));
+    // Names beside it are not of it.
+    assert!(store(&endpoint, "suite/ab").read().unwrap().state.resources.is_empty());
+    blob_tests::race(&|| store(&endpoint, "race"));
+}
+
+#[test]
+#[ignore = "it is one process of the tests below"]
+fn apart_racer() {
+    let endpoint = std::env::var(RACER).unwrap();
+    let one = format!("{}", std::process::id());
+    match store(&endpoint, "processes").open(&Holder::here()) {
+        Err(error) => {
+            assert_eq!(error.code, "MLP0610", "{error:?}");
+            println!("told: {}", error.headline);
+        }
+        Ok(writer) => {
+            writer.append(&open(&one)).unwrap();
+            let id = format!("model.m{one}");
+            writer.begin(&begin(1, &id)).unwrap();
+            writer.append(&done(1, &id)).unwrap();
+            writer.close("done", "").unwrap();
+            println!("won: {one}");
+        }
+    }
+}
+
+#[test]
+fn a_bucket_keeps_what_was_applied_and_is_raced_by_threads() {
+    let Some(server) = Server::start() else { return };
+    let output = apart("apart_suite", &server.endpoint()).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn sixty_four_processes_race_for_the_lease_of_a_bucket() {
+    let Some(server) = Server::start() else { return };
+    let (mut won, mut told) = (Vec::new(), 0);
+    for _ in 0..4 {
+        let racers: Vec<Child> =
+            (0..16).map(|_| apart("apart_racer", &server.endpoint()).spawn().unwrap()).collect();
+        for racer in racers {
+            let output = racer.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+            match said.lines().find_map(|line| line.strip_prefix("won: ").map(str::to_owned)) {
+                Some(one) => won.push(one),
+                None => {
+                    assert!(
+                        said.contains("told: ") && said.contains("(process ") && said.contains(" until 20"),
+                        "{said}"
+                    );
+                    told += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(won.len() + told, 64);
+    assert!(!won.is_empty());
+    let output = apart("apart_count", &server.endpoint()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains(&format!("remembered: {0} {0}", won.len())), "{said}");
+}
+
+#[test]
+#[ignore = "it is one process of the tests below"]
+fn apart_count() {
+    let store = store(&std::env::var(RACER).unwrap(), "processes");
+    let remembered = store.read().unwrap().state.resources.len();
+    println!("remembered: {remembered} {}", store.history().unwrap().len());
+    assert_eq!(store.lease().unwrap().holder, None);
+}

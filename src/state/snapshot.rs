@@ -1,0 +1,237 @@
+//! A state as one document: what a store keeps as its snapshot, and what `mlp state pull` and `push` hand over.
+//!
+//! Every record has a digest of its own, and the document one over everything: an edited byte is found, and named. The
+//! document has a version; older ones are brought up to date by pure functions, one for each step, and newer ones are refused.
+
+use std::collections::BTreeMap;
+
+use mlp_diag::{Blame, Diagnostic};
+use mlp_value::ResourceId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::{FORMAT_VERSION, Record, State, Unfinished, codes};
+
+/// A state with the calls whose outcome is not known, and what of a journal it holds already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Content {
+    /// Token and number of the last segment that is part of it.
+    pub(crate) through: (u64, u64),
+    pub(crate) state: State,
+    pub(crate) unfinished: Vec<Unfinished>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    format_version: u32,
+    project: String,
+    environment: String,
+    lineage: String,
+    serial: u64,
+    /// Hex BLAKE3 of everything else.
+    digest: String,
+    through: (u64, u64),
+    unfinished: Vec<Unfinished>,
+    records: Vec<Json>,
+}
+
+/// Brings a document of version `n` to `n + 1`; the first is that of version 1.
+const UPGRADES: &[fn(Json) -> Result<Json, String>] = &[from_1];
+
+fn hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex().to_string()
+}
+
+/// A record with its digest before it.
+fn digested(record: &Json) -> Json {
+    json!({ "digest": hash(&record.to_string()), "record": record })
+}
+
+/// The digest of a document: of what it says of itself, and of the digests of its records.
+fn digest_of(document: &Json) -> String {
+    let records: Vec<&Json> =
+        document["records"].as_array().into_iter().flatten().map(|record| &record["digest"]).collect();
+    let names = ["format_version", "project", "environment", "lineage", "serial", "through", "unfinished"];
+    let parts: Vec<&Json> = names.iter().map(|name| &document[*name]).collect();
+    hash(&json!([parts, records]).to_string())
+}
+
+/// Version 1 had all records in one object and one digest over everything.
+fn from_1(old: Json) -> Result<Json, String> {
+    let content = &old["content"];
+    if old["digest"].as_str() != Some(&hash(&content.to_string())) {
+        return Err("its content does not match its digest".to_owned());
+    }
+    let state = &content["state"];
+    let records = state["resources"].as_object().ok_or("it has no resources")?;
+    let mut document = json!({
+        "format_version": 2,
+        "project": state["project"],
+        "environment": state["environment"],
+        "lineage": state["lineage"],
+        "serial": state["serial"],
+        "through": content["through"],
+        "unfinished": content["unfinished"],
+        "records": records.values().map(digested).collect::<Vec<_>>(),
+    });
+    document["digest"] = digest_of(&document).into();
+    Ok(document)
+}
+
+/// The content as a document.
+///
+/// # Errors
+/// It cannot be written as JSON, which plain data always can.
+pub(crate) fn print(content: &Content) -> Result<String, serde_json::Error> {
+    let records = content.state.resources.values().map(|record| Ok(digested(&serde_json::to_value(record)?)));
+    let state = &content.state;
+    let mut document = json!({
+        "format_version": FORMAT_VERSION,
+        "project": state.project,
+        "environment": state.environment,
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "through": content.through,
+        "unfinished": content.unfinished,
+        "records": records.collect::<Result<Vec<_>, serde_json::Error>>()?,
+    });
+    document["digest"] = digest_of(&document).into();
+    serde_json::to_string(&document)
+}
+
+/// Reads a document of this version or an older one; `name` is what it is called in messages.
+///
+/// # Errors
+/// It is damaged, edited, or newer.
+pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Content, Diagnostic> {
+    let damaged = |why: &str| {
+        Diagnostic::error(codes::STATE_DAMAGED, format!("{name} is damaged: {why}"))
+            .blame(Blame::Provider)
+            .note("nothing was read of it and nothing was written")
+            .help(
+                "restore it from a backup or with `mlp state push`, or make it anew with `mlp state rebuild`",
+            )
+    };
+    let mut json: Json = serde_json::from_slice(text).map_err(|error| damaged(&error.to_string()))?;
+    let version = json["format_version"].as_u64().ok_or_else(|| damaged("it has no format version"))?;
+    if version > u64::from(FORMAT_VERSION) {
+        let headline =
+            format!("{name} has format version {version}, and this mlp reads up to {FORMAT_VERSION}");
+        return Err(Diagnostic::error(codes::STATE_NEWER, headline).help("use the newer mlp that wrote it"));
+    }
+    let behind = usize::try_from(version).ok().and_then(|version| version.checked_sub(1));
+    let missing =
+        behind.and_then(|behind| UPGRADES.get(behind..)).ok_or_else(|| damaged("no such version"))?;
+    for upgrade in missing {
+        json = upgrade(json).map_err(|why| damaged(&why))?;
+    }
+    let whole = digest_of(&json);
+    let document: Document = serde_json::from_value(json).map_err(|error| damaged(&error.to_string()))?;
+    let mut resources = BTreeMap::new();
+    for kept in document.records {
+        let record = verified(&kept).map_err(|why| damaged(&why))?;
+        resources.insert(record.id.clone(), record);
+    }
+    if document.digest != whole {
+        return Err(damaged("its content does not match its digest"));
+    }
+    Ok(Content {
+        through: document.through,
+        state: State {
+            format_version: FORMAT_VERSION,
+            lineage: document.lineage,
+            serial: document.serial,
+            project: document.project,
+            environment: document.environment,
+            resources,
+        },
+        unfinished: document.unfinished,
+    })
+}
+
+fn verified(kept: &Json) -> Result<Record, String> {
+    let id = || kept["record"]["id"].as_str().unwrap_or("?").parse::<ResourceId>();
+    let called = || id().map_or_else(|_| "a record".to_owned(), |id| format!("the record of {id}"));
+    if kept["digest"].as_str() != Some(&hash(&kept["record"].to_string())) {
+        return Err(format!("{} does not match its digest", called()));
+    }
+    serde_json::from_value(kept["record"].clone()).map_err(|error| format!("{}: {error}", called()))
+}
+
+/// A state as a document to hand over: `mlp state pull`.
+///
+/// # Errors
+/// It cannot be written as JSON, which plain data always can.
+pub fn export(state: &State, unfinished: &[Unfinished]) -> Result<String, serde_json::Error> {
+    let content = Content { through: (0, 0), state: state.clone(), unfinished: unfinished.to_vec() };
+    print(&content)
+}
+
+/// Reads what [`export`] wrote; `name` is what the document is called in messages.
+///
+/// # Errors
+/// It is damaged, edited, or newer.
+pub fn import(name: &str, text: &[u8]) -> Result<(State, Vec<Unfinished>), Diagnostic> {
+    let content = parse(name, text)?;
+    Ok((content.state, content.unfinished))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    fn content() -> Content {
+        let mut state = State::empty("churn", "dev");
+        state.lineage = "x".into();
+        state.put(record("model.a"));
+        state.put(record("endpoint.b"));
+        Content { through: (3, 4), state, unfinished: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let text = print(&content()).unwrap();
+        assert_eq!(parse("it", text.as_bytes()).unwrap(), content());
+        let (state, unfinished) = import("it", export(&content().state, &[]).unwrap().as_bytes()).unwrap();
+        assert_eq!((state, unfinished.len()), (content().state, 0));
+    }
+
+    #[test]
+    fn every_changed_or_missing_byte_is_found() {
+        let text = print(&content()).unwrap();
+        for length in 0..text.len() {
+            assert_eq!(parse("it", &text.as_bytes()[..length]).unwrap_err().code, "MLP0601", "{length}");
+        }
+        let mut found = 0;
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
+            found += usize::from(parse("it", &bytes).is_err());
+        }
+        assert_eq!(found, text.len());
+        let named = parse("it", text.replacen("8090", "8091", 1).as_bytes()).unwrap_err();
+        assert!(named.headline.contains("the record of"), "{named:?}");
+        let newer = text.replacen("\"format_version\":2", "\"format_version\":3", 1);
+        assert_eq!(parse("it", newer.as_bytes()).unwrap_err().code, "MLP0602");
+        let none = text.replacen("\"format_version\":2", "\"format_version\":0", 1);
+        assert_eq!(parse("it", none.as_bytes()).unwrap_err().code, "MLP0601");
+    }
+
+    #[test]
+    fn every_version_so_far_is_read() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        for version in 1..=FORMAT_VERSION {
+            let text = std::fs::read(folder.join(format!("v{version}/snapshot.json"))).unwrap();
+            let written: Json = serde_json::from_slice(&text).unwrap();
+            assert_eq!(written["format_version"], version);
+            let content = parse("it", &text).unwrap();
+            let ids: Vec<String> = content.state.resources.keys().map(ToString::to_string).collect();
+            assert_eq!(ids, ["endpoint.b", "model.a"], "version {version}");
+            assert_eq!(content.state.serial, 2);
+            let edited = String::from_utf8(text).unwrap().replacen("8090", "8091", 1);
+            assert_eq!(parse("it", edited.as_bytes()).unwrap_err().code, "MLP0601");
+        }
+        assert_eq!(UPGRADES.len(), FORMAT_VERSION as usize - 1);
+    }
+}
