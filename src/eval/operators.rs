@@ -79,7 +79,14 @@ pub(crate) fn binary(
             })
         }
         _ => match both(operator, left, right, &Type::Number, &to_number)? {
-            (Some(left), Some(number)) => numbers(operator, &left, &number, right.span.or(span)),
+            (Some(dividend), Some(number)) => {
+                let shown = if left.marks.sensitive {
+                    "a value that is sensitive".to_owned()
+                } else {
+                    dividend.to_string()
+                };
+                numbers(operator, &dividend, &number, (&shown, right.span.or(span)))
+            }
             _ => Ok(unknown()),
         },
     }
@@ -153,11 +160,11 @@ fn numbers(
     operator: BinaryOp,
     left: &Number,
     right: &Number,
-    span: Option<Span>,
+    (shown, span): (&str, Option<Span>),
 ) -> Result<PlanValue, Diagnostics> {
     let zero = || {
         vec![
-            Diagnostic::error(codes::DIVISION_BY_ZERO, "a number is divided by zero")
+            Diagnostic::error(codes::DIVISION_BY_ZERO, format!("{shown} is divided by zero"))
                 .at_opt(span, "the divisor is 0")
                 .help("guard it: `x == 0 ? … : y / x`"),
         ]

@@ -61,7 +61,10 @@ pub struct Server {
     asked: i32,
 }
 
-pub(crate) type Answer = Result<Value, (ErrorCode, String)>;
+/// Why a request is refused.
+pub(crate) type Refusal = (ErrorCode, String);
+
+pub(crate) type Answer = Result<Value, Refusal>;
 
 impl Server {
     /// A server that has heard nothing yet.
@@ -322,7 +325,7 @@ impl Server {
         state.reread();
     }
 
-    pub(crate) fn state(&mut self, uri: &Uri) -> Result<(&mut State, String), (ErrorCode, String)> {
+    pub(crate) fn state(&mut self, uri: &Uri) -> Result<(&mut State, String), Refusal> {
         let known = path(uri).and_then(|file| self.open.get(&file).cloned());
         let Some((directory, relative)) = known else {
             return Err((ErrorCode::InvalidParams, format!("`{}` is not open", uri.as_str())));
@@ -407,7 +410,7 @@ pub fn serve(
                 },
             },
             recv(results) -> result => match result {
-                Ok((directory, analysis)) => server.finish(&PathBuf::from(directory), analysis),
+                Ok((directory, analysis)) => server.finish(&directory, analysis),
                 // It ends only when it broke: an editor starts the server again then.
                 Err(_) => return Err(std::io::Error::other("the analysis broke off")),
             },

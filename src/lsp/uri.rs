@@ -62,10 +62,7 @@ mod tests {
         }
         assert_eq!(path(&Uri::from_str("file:///c%3A/x/../y.mlp").unwrap()).unwrap(), Path::new("/c:/y.mlp"));
         assert_eq!(path(&Uri::from_str("untitled:1").unwrap()), None);
-        assert_eq!(
-            path(&Uri::from_str("file:///a%").unwrap_or(uri(Path::new("/")).unwrap()))
-                .is_some_and(|p| p == Path::new("/a")),
-            false
-        );
+        let cut = Uri::from_str("file:///a%").ok().and_then(|uri| path(&uri));
+        assert_ne!(cut.as_deref(), Some(Path::new("/a")));
     }
 }

@@ -174,7 +174,9 @@ fn fitting(argument: &Argument, parameter: Parameter) -> Result<Option<Typed>, S
         };
         return if kind { Ok(None) } else { refuse() };
     }
+    let is_list = matches!(argument.typed.value, Value::List(_));
     match convert_typed(&argument.typed, &ty) {
+        Err(_) if matches!(ty, Type::List(_) | Type::Set(_)) && !is_list => refuse(),
         Ok(typed) => Ok(Some(typed)),
         Err(_) if argument.marks.sensitive => refuse(),
         Err(why) => Err(why),
