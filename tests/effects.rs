@@ -36,9 +36,12 @@ fn answer(need: &Need) -> Fact {
         Need::Secret(from) => Fact::Text(format!("fingerprint of {from}")),
         Need::Program(name) => Fact::Program { path: format!("/bin/{name}"), version: "3.12.1".into() },
         Need::Machine => Fact::Machine { cores: 64, memory: 1 << 40, gpus: vec!["H100".into(); 8] },
-        Need::Bytes(_) | Need::Files(_) | Need::Source(_) | Need::Look { .. } | Need::Outputs { .. } => {
-            Fact::Missing
-        }
+        Need::Bytes(_)
+        | Need::Files(_)
+        | Need::Source(_)
+        | Need::Look { .. }
+        | Need::Remembered(_)
+        | Need::Outputs { .. } => Fact::Missing,
     }
 }
 

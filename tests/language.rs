@@ -177,7 +177,9 @@ fn a_new_project_is_valid_and_is_never_overwritten() {
     mlp(scratch.path(), &["validate"]).ended(0);
     mlp(scratch.path(), &["fmt", "--check"]).ended(0);
     let before = std::fs::read(scratch.path().join("main.mlp")).unwrap();
-    mlp(scratch.path(), &["init"]).ended(1);
+    // Once it is there, `init` pins what lies outside: nothing does.
+    mlp(scratch.path(), &["init"]).ended(0);
+    mlp(scratch.path(), &["init", "other"]).ended(1);
     assert_eq!(std::fs::read(scratch.path().join("main.mlp")).unwrap(), before);
 }
 

@@ -10,6 +10,7 @@ mod checks;
 mod codes;
 mod collect;
 mod dataset;
+mod declare;
 mod describe;
 mod documents;
 mod fault;
@@ -109,6 +110,14 @@ impl Provider for Local {
             identity: change.identity.clone(),
             body,
         }]
+    }
+
+    fn natives(&self, kind: &str) -> &'static [&'static str] {
+        declare::natives(kind)
+    }
+
+    fn declare(&self, native: &str, config: &mlp_value::KnownValue) -> Option<mlp_provider::Declared> {
+        declare::declare(native, config)
     }
 
     fn identity(&self, kind: &str, name: &str) -> Option<String> {

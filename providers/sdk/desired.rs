@@ -89,3 +89,12 @@ pub struct Lifecycle {
     #[serde(default)]
     pub replace_triggered_by: BTreeSet<Address>,
 }
+
+/// What would be declared to have an object as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    /// The attributes of the declaration in their order; references and conditions in their own form.
+    pub body: Vec<(String, mlp_value::KnownValue)>,
+    /// Native fields from which nothing follows that could be declared.
+    pub left: Vec<String>,
+}

@@ -13,7 +13,7 @@ mod upkeep;
 pub use {mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
 pub use calls::{Call, CallKind, ResourceChange};
-pub use desired::{Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
+pub use desired::{Declared, Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
 pub use fields::{Change, Equality, Field, Ownership, Presence, ResourceKind};
 pub use owned::Owned;
 pub use session::{
@@ -68,6 +68,16 @@ pub trait Provider: Send + Sync {
 
     /// The identity of a native object of that name, for kinds that may be declared or looked up by themselves.
     fn identity(&self, _kind: &str, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// The native kinds that an object of a portable kind may be, where a declaration can be written for one that is found.
+    fn natives(&self, _kind: &str) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What would be declared to have an object of a native kind as it was found; pure. `None` where that cannot be told.
+    fn declare(&self, _native: &str, _config: &mlp_value::KnownValue) -> Option<Declared> {
         None
     }
 

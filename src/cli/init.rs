@@ -1,18 +1,22 @@
-//! `mlp init`: begin a project.
+//! `mlp init`: begin a project; in one that is there, pin what it uses and lies outside it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use mlp_diag::{Diagnostic, SourceMap};
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 
 use super::exit::Exit;
 use super::{Globals, report};
+use crate::host::{files, lock};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The project's name; the directory's when left out
     name: Option<String>,
+    /// Pin what lies outside the project as it is now, although it is not what mlp.lock says
+    #[arg(long)]
+    upgrade: bool,
 }
 
 fn starter(name: &str) -> String {
@@ -34,9 +38,13 @@ storage "lake" {{
     )
 }
 
-/// Writes a first file; overwrites nothing.
+/// Writes a first file, or pins; overwrites nothing but the pins, and these only when asked to.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
     let directory = globals.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let there = files::with_ending(&directory, ".mlp").unwrap_or_default();
+    if args.name.is_none() && !there.is_empty() {
+        return pin(&directory, args.upgrade, globals);
+    }
     match begin(&directory, args.name.as_deref()) {
         Ok(file) => {
             report::talk(&format!("Wrote {}. Next: mlp plan -e local", file.display()));
@@ -44,6 +52,48 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         }
         Err(diagnostic) => report::diagnostics(&[*diagnostic], &SourceMap::default(), globals),
     }
+}
+
+/// Writes `mlp.lock`: what is pinned already stays, unless it is to be pinned anew.
+fn pin(directory: &Path, upgrade: bool, globals: &Globals) -> Exit {
+    let mut found = files::read_project(directory);
+    let outside = found.modules.keys();
+    let result = lock::digests(directory, outside.clone());
+    let digests = match result {
+        Ok(digests) => digests,
+        Err(problem) => return report::diagnostics(&[problem], &found.map, globals),
+    };
+    let mut problems = Diagnostics::new();
+    lock::check(directory, outside, &mut found.map, &mut problems);
+    problems.retain(Diagnostic::is_error);
+    if !upgrade && !problems.is_empty() {
+        return report::diagnostics(&problems, &found.map, globals);
+    }
+    if digests.is_empty() {
+        report::talk(
+            "Nothing that the project uses lies outside it: there is nothing to pin. Next: mlp plan",
+        );
+        return Exit::Success;
+    }
+    let path = directory.join(lock::LOCK);
+    let text = lock::text(&digests);
+    if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
+        report::talk(&format!("{} is up to date.", lock::LOCK));
+        return Exit::Success;
+    }
+    if let Err(error) = std::fs::write(&path, text) {
+        let problem =
+            Diagnostic::error("MLP0922", format!("`{}` cannot be written: {error}", path.display()))
+                .help("check its permissions");
+        return report::diagnostics(&[problem], &found.map, globals);
+    }
+    let names: Vec<&str> = digests.keys().map(String::as_str).collect();
+    report::talk(&format!(
+        "Wrote {}, which pins {}. Keep it under version control.",
+        lock::LOCK,
+        names.join(", ")
+    ));
+    Exit::Success
 }
 
 fn begin(directory: &Path, name: Option<&str>) -> Result<PathBuf, Box<Diagnostic>> {

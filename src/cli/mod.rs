@@ -2,6 +2,7 @@
 
 mod apply;
 mod background;
+mod catalog;
 mod completions;
 mod console;
 mod destroy;
@@ -30,6 +31,7 @@ mod state;
 mod status;
 mod up;
 mod validate;
+mod variable_args;
 mod version;
 
 use std::path::PathBuf;
@@ -68,7 +70,7 @@ pub struct Globals {
 /// The list of commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Begin a project
+    /// Begin a project, or pin what one uses and lies outside it
     Init(init::Args),
     /// Check language and types for every environment
     Validate(validate::Args),
@@ -104,6 +106,8 @@ enum Command {
     History(history::Args),
     /// Remove what nothing needs any more
     Gc(gc::Args),
+    /// List machines with accelerators, and what they cost
+    Catalog(catalog::Args),
     /// Format files
     Fmt(fmt::Args),
     /// What a code or a name means
@@ -146,6 +150,7 @@ impl Command {
             Self::State(args) => state::run(&args, globals),
             Self::History(args) => history::run(&args, globals),
             Self::Gc(args) => gc::run(&args, globals),
+            Self::Catalog(args) => catalog::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
             Self::Explain(args) => explain::run(&args, globals),
             Self::Console(args) => console::run(&args, globals),

@@ -1,6 +1,6 @@
 //! `mlp plan`: what would change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mlp_diag::{Diagnostic, SourceMap};
 use mlp_plan::{Mode, PlanOptions, RenderOptions, render_text};
@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::plan_file::{Format, Showing};
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, plan_file, report};
-use crate::engine::{Planned, Request, carry, make_plan, settle_left};
+use crate::engine::{Planned, Request, carry, generated, make_plan, settle_left};
 use crate::host::{terminal, who};
 
 /// Which resources a plan is about.
@@ -85,6 +85,9 @@ pub struct Args {
     /// Write the plan to a file, for `mlp show` and `mlp apply`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write blocks for imported objects that have no declaration, to a new file of the project
+    #[arg(long, value_name = "FILE")]
+    generate_config_out: Option<PathBuf>,
     /// Exit with 2 when there are changes
     #[arg(long)]
     detailed_exitcode: bool,
@@ -99,6 +102,11 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         Ok(request) => request,
         Err(problem) => return alone(problem),
     };
+    if let Some(path) = &args.generate_config_out
+        && let Err(exit) = generate(path, &args.variables, globals)
+    {
+        return exit;
+    }
     let (compiled, mut planned) = match prepare(globals, &args.variables, &request) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
@@ -124,6 +132,44 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     if args.detailed_exitcode && !planned.plan.is_empty() { Exit::Changes } else { Exit::Success }
 }
 
+/// Writes the blocks of imported objects that nothing declares.
+fn generate(path: &Path, variables: &VariableArgs, globals: &Globals) -> Result<(), Exit> {
+    let compiled = Project::read(globals, variables)
+        .compile(globals)
+        .map_err(|(diagnostics, sources)| report::diagnostics(&diagnostics, &sources, globals))?;
+    let failed = |mut diagnostics: Vec<Diagnostic>| {
+        for one in &mut diagnostics {
+            crate::engine::lower_place(one, &compiled.platform, &compiled.sources);
+        }
+        report::diagnostics(&diagnostics, &compiled.sources, globals)
+    };
+    let cannot = |why: String, help: &str| {
+        failed(vec![
+            Diagnostic::error("MLP0938", format!("`{}` {why}", path.display())).help(help.to_owned()),
+        ])
+    };
+    let there = compiled.directory.join(path);
+    if there.exists() {
+        return Err(cannot("is there already".to_owned(), "name a new file: nothing is overwritten"));
+    }
+    let runtime = report::runtime().map_err(|diagnostic| failed(vec![*diagnostic]))?;
+    let generating = generated(&compiled.platform, &*compiled.provider, &compiled.directory);
+    let generated = runtime.block_on(generating).map_err(failed)?;
+    if generated.text.is_empty() {
+        report::talk("Every imported object is declared: nothing was written.");
+        return Ok(());
+    }
+    std::fs::write(&there, &generated.text)
+        .map_err(|error| cannot(format!("cannot be written: {error}"), "name another file"))?;
+    report::diagnostics(&generated.warnings, &compiled.sources, globals);
+    report::talk(&format!(
+        "Wrote {} to {}. Look at it before it is applied.",
+        generated.addresses.join(", "),
+        path.display()
+    ));
+    Ok(())
+}
+
 /// Prints a plan for a person.
 pub fn show(planned: &Planned, globals: &Globals, verbose: bool) {
     let style = terminal::stdout_style(globals.no_color);
@@ -143,7 +189,8 @@ pub fn prepare(
     let compiled = Project::read(globals, variables)
         .compile(globals)
         .map_err(|(diagnostics, sources)| report::diagnostics(&diagnostics, &sources, globals))?;
-    let planned = plan_of(&compiled, request, globals)?;
+    let mut planned = plan_of(&compiled, request, globals)?;
+    planned.plan.warnings.splice(0..0, compiled.warnings.iter().cloned());
     Ok((compiled, planned))
 }
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mlp_config::{Assignment, Inputs, Module, Resolution, assignments, environments, resolve};
+use mlp_config::{
+    Assignment, Given, Inputs, Module, Resolution, Undeclared, VariableStory, assignments, environments,
+    resolve,
+};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_eval::PlanValue;
 use mlp_platform::{Mode, Platform};
@@ -13,22 +16,13 @@ use mlp_value::Address;
 use mlp_value::facts::{Fact, Facts, Need};
 
 use super::Globals;
+pub use super::variable_args::VariableArgs;
+use super::variable_args::Word;
 use crate::engine::outside;
-use crate::host::{facts, files, who};
+use crate::host::{facts, files, lock, who};
 
 /// Rounds of questions after which resolving is given up.
 const MOST_ROUNDS: usize = 20;
-
-/// Values of variables given on the command line.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct VariableArgs {
-    /// Value of a variable, `name=value`; wins over everything else
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    pub var: Vec<String>,
-    /// File of values, read after every *.auto.mlpvars
-    #[arg(long = "var-file", value_name = "FILE")]
-    pub var_file: Vec<PathBuf>,
-}
 
 /// A project as it was read.
 #[derive(Debug)]
@@ -54,6 +48,8 @@ pub struct Compiled {
     pub platform: Platform,
     /// The provider of the environment.
     pub provider: Box<dyn Provider>,
+    /// What is worth a word and stops nothing.
+    pub warnings: Diagnostics,
 }
 
 impl Compiled {
@@ -79,18 +75,33 @@ impl Project {
             assignments: Vec::new(),
             diagnostics: found.diagnostics,
         };
+        lock::check(
+            &project.directory,
+            project.modules.keys(),
+            &mut project.sources,
+            &mut project.diagnostics,
+        );
         project.read_environment_variables();
-        match files::with_ending(&project.directory, ".auto.mlpvars") {
-            Ok(paths) => paths.iter().for_each(|path| project.read_variables(path)),
-            Err(diagnostic) => project.push_once(*diagnostic),
-        }
-        for path in &variables.var_file {
-            project.read_variables(path);
-        }
-        for text in &variables.var {
-            project.read_argument(text);
+        project.read_variable_files();
+        for word in &variables.words {
+            match word {
+                Word::File(path) => project.read_variables(path),
+                Word::Value(text) => project.read_argument(text),
+            }
         }
         project
+    }
+
+    /// Reads the files of values that are read without being named.
+    fn read_variable_files(&mut self) {
+        let own = self.directory.join("mlp.mlpvars");
+        if own.is_file() {
+            self.read_variables(&own);
+        }
+        match files::with_ending(&self.directory, ".auto.mlpvars") {
+            Ok(paths) => paths.iter().for_each(|path| self.read_variables(path)),
+            Err(diagnostic) => self.push_once(*diagnostic),
+        }
     }
 
     fn push_once(&mut self, diagnostic: Diagnostic) {
@@ -122,13 +133,15 @@ impl Project {
         found.sort();
         for (name, value) in found {
             let from = format!("MLP_VAR_{name}");
-            self.assign(&name, &value, from, false);
+            self.assign(&name, &value, from, Undeclared::Nothing);
         }
     }
 
     fn read_argument(&mut self, text: &str) {
         match text.split_once('=') {
-            Some((name, value)) => self.assign(name.trim(), value, "-var".to_owned(), true),
+            Some((name, value)) => {
+                self.assign(name.trim(), value, "-var".to_owned(), Undeclared::Error);
+            }
             None => self.push_once(
                 Diagnostic::error("MLP0912", format!("`-var {text}` names no value"))
                     .help("write `-var name=value`"),
@@ -136,18 +149,19 @@ impl Project {
         }
     }
 
-    /// A value given as text: an expression where it is one, else the text itself.
-    fn assign(&mut self, name: &str, text: &str, from: String, must_exist: bool) {
+    /// A value given as text; the variable's type says how it is read.
+    fn assign(&mut self, name: &str, text: &str, from: String, undeclared: Undeclared) {
         let file = self.sources.add(format!("<{from}>"), text);
-        let is_expression = text.starts_with(['[', '{', '"'])
-            || text.parse::<f64>().is_ok()
-            || matches!(text, "true" | "false" | "null");
-        let whole = mlp_diag::Span::new(file, 0, text.len());
-        let expr = match mlp_syntax::parse_expression(file, text) {
-            Ok(expr) if is_expression => expr,
-            _ => Expr { kind: ExprKind::Text(text.to_owned()), span: whole },
-        };
-        self.assignments.push(Assignment { name: name.to_owned(), expr, from, literal: true, must_exist });
+        let span = mlp_diag::Span::new(file, 0, text.len());
+        let given = Given::Text(text.to_owned());
+        self.assignments.push(Assignment {
+            name: name.to_owned(),
+            given,
+            span,
+            name_span: span,
+            from,
+            undeclared,
+        });
     }
 
     /// Whether there is nothing to check.
@@ -166,18 +180,18 @@ impl Project {
         (found.platform, found.diagnostics)
     }
 
+    /// Where the values of variables come from in an environment.
+    pub fn variables(&self, environment: &str) -> Vec<VariableStory> {
+        self.resolution(environment).variables
+    }
+
     /// Everything that comes of resolving it for an environment.
     pub fn resolution(&self, environment: &str) -> Resolution {
         let trees: Vec<&Tree> = self.trees.iter().collect();
         self.resolve_trees(&trees, &self.sources, environment)
     }
 
-    fn resolve_trees(
-        &self,
-        trees: &[&Tree],
-        sources: &SourceMap,
-        environment: &str,
-    ) -> Resolution {
+    fn resolve_trees(&self, trees: &[&Tree], sources: &SourceMap, environment: &str) -> Resolution {
         let modules: Vec<Module<'_>> = self
             .modules
             .iter()
@@ -197,16 +211,19 @@ impl Project {
             if resolution.needs.is_empty() {
                 break;
             }
+            let platform = resolution.platform.take().map(of_user);
             for need in &resolution.needs {
-                known.insert(need.clone(), self.answer(need, environment));
+                let fact = match (need, &platform) {
+                    (Need::Remembered(address), Some(platform)) => {
+                        outside::remembered(platform, &self.directory, address)
+                    }
+                    _ => self.answer(need, environment),
+                };
+                known.insert(need.clone(), fact);
             }
             resolution = resolve(&inputs, &known);
         }
-        if let Some(platform) = &mut resolution.platform
-            && platform.environment.mode == Mode::Development
-        {
-            platform.environment.user = Some(who::folder());
-        }
+        resolution.platform = resolution.platform.map(of_user);
         resolution
     }
 
@@ -299,7 +316,8 @@ impl Project {
         let Some(platform) = platform.filter(|_| !failed) else { return Err((all, self.sources)) };
         match crate::engine::provider(&platform.environment.provider.0) {
             Ok(provider) => {
-                Ok(Compiled { directory: self.directory, sources: self.sources, platform, provider })
+                let (directory, sources) = (self.directory, self.sources);
+                Ok(Compiled { directory, sources, platform, provider, warnings: all })
             }
             Err(diagnostic) => Err((
                 vec![diagnostic.at(platform.environment.header, "the environment that is planned")],
@@ -370,6 +388,14 @@ pub fn answer_beside(directory: &Path, environment: &str, need: &Need) -> Fact {
     }
 }
 
+/// A platform in development belongs to the user.
+fn of_user(mut platform: Platform) -> Platform {
+    if platform.environment.mode == Mode::Development {
+        platform.environment.user = Some(who::folder());
+    }
+    platform
+}
+
 /// What an environment's things are kept under, before it is resolved: its mode is known when it is read.
 fn folder_of(trees: &[Tree], environment: &str) -> String {
     let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
@@ -387,13 +413,12 @@ fn folder_of(trees: &[Tree], environment: &str) -> String {
 
 fn answer_of(directory: &Path, trees: &[Tree], environment: &str, need: &Need) -> Fact {
     let folder = folder_of(trees, environment);
-    let Need::Look { kind, query } = need else {
-        let home = crate::engine::home(directory, &folder);
-        return facts::answer(directory, &home, need);
-    };
     let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
     let mut projects = blocks.filter(|block| block.kind.name == "project");
     let project = projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
     let surroundings = outside::Surroundings { directory, project, environment, folder: &folder };
-    outside::look(&surroundings, kind, query)
+    match need {
+        Need::Look { kind, query } => outside::look(&surroundings, kind, query),
+        other => facts::answer(directory, &crate::engine::home(directory, &folder), other),
+    }
 }

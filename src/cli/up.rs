@@ -9,7 +9,7 @@ use mlp_value::ResourceId;
 
 use super::apply::{Applying, How, again, published, refused};
 use super::exit::Exit;
-use super::plan::{prepare_change, show};
+use super::plan::{prepare, prepare_change, show};
 use super::project::{Compiled, VariableArgs};
 use super::{Globals, report, status};
 use crate::engine::{self, Planned, Request};
@@ -30,7 +30,7 @@ pub struct Args {
 /// Takes the specification to a running platform.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
     let request = Request { mode: Mode::Apply, options: mlp_plan::PlanOptions::default() };
-    let (compiled, planned) = match prepare_change(globals, &args.variables, &request) {
+    let (mut compiled, planned) = match prepare_change(globals, &args.variables, &request) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
@@ -46,7 +46,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         Ok(applying) => applying,
         Err(exit) => return exit,
     };
-    let exit = rounds(&applying, &compiled, planned, &args.how, globals);
+    let exit = rounds(&applying, &mut compiled, planned, args, globals);
     drop(applying);
     if exit != Exit::Success {
         return exit;
@@ -57,13 +57,19 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     }
 }
 
-fn rounds(applying: &Applying, compiled: &Compiled, first: Planned, how: &How, globals: &Globals) -> Exit {
+fn rounds(
+    applying: &Applying,
+    compiled: &mut Compiled,
+    first: Planned,
+    args: &Args,
+    globals: &Globals,
+) -> Exit {
     let mut ran: BTreeSet<ResourceId> = BTreeSet::new();
     let mut planned = first;
     let mut worst = Exit::Success;
     for _ in 0..MOST_ROUNDS {
         if !planned.plan.is_empty() {
-            let exit = applying.apply(compiled, &planned, "up", how, globals);
+            let exit = applying.apply(compiled, &planned, "up", &args.how, globals);
             if exit != Exit::Success {
                 return exit;
             }
@@ -84,7 +90,7 @@ fn rounds(applying: &Applying, compiled: &Compiled, first: Planned, how: &How, g
         if applying.watcher.run.cancelled() {
             return Exit::Cancelled;
         }
-        planned = match again(compiled, globals) {
+        planned = match planned_again(compiled, &args.variables, globals) {
             Ok(planned) => planned,
             Err(exit) => return exit,
         };
@@ -93,6 +99,21 @@ fn rounds(applying: &Applying, compiled: &Compiled, first: Planned, how: &How, g
         }
     }
     still_waiting(&planned, compiled, worst, globals)
+}
+
+/// The plan after a round; what could not be expanded before is read again, since more is known now.
+fn planned_again(
+    compiled: &mut Compiled,
+    variables: &VariableArgs,
+    globals: &Globals,
+) -> Result<Planned, Exit> {
+    if compiled.platform.deferred.is_empty() {
+        return again(compiled, globals);
+    }
+    let request = Request { mode: Mode::Apply, options: mlp_plan::PlanOptions::default() };
+    let (found, planned) = prepare(globals, variables, &request)?;
+    *compiled = found;
+    Ok(planned)
 }
 
 /// Batch endpoints that have never run are run once: the platform is up when everything has answered once.

@@ -10,7 +10,8 @@ use mlp_syntax::{Expr, ExprKind};
 use mlp_value::{KnownValue, Path, Step, Value};
 
 use crate::codes;
-use crate::evaluator::{Evaluated, Evaluator, Instance};
+use crate::dynamic::Binding;
+use crate::evaluator::{Evaluated, Evaluator, Instance, forgets, kept};
 use crate::expression::lower;
 use crate::fit::{describe, fit};
 use crate::modules::rebased;
@@ -25,10 +26,12 @@ const MOST_ORIGINS: usize = 64;
 
 /// Evaluates the attributes of one declaration.
 pub(crate) struct Checker<'a, 't> {
-    evaluator: &'a Evaluator<'t>,
-    owner: &'a Instance<'t>,
+    pub(crate) evaluator: &'a Evaluator<'t>,
+    pub(crate) owner: &'a Instance<'t>,
     found: Evaluated,
-    failed: bool,
+    pub(crate) failed: bool,
+    /// Items of collections that the blocks being read are made of.
+    pub(crate) bindings: Vec<Binding>,
 }
 
 impl<'a, 't> Checker<'a, 't> {
@@ -40,7 +43,7 @@ impl<'a, 't> Checker<'a, 't> {
             edges: Vec::new(),
             because: BTreeMap::new(),
         };
-        Self { evaluator, owner, found, failed: false }
+        Self { evaluator, owner, found, failed: false, bindings: Vec::new() }
     }
 
     /// The attribute's value; `None` when it is not set or wrong.
@@ -54,13 +57,13 @@ impl<'a, 't> Checker<'a, 't> {
         (!self.failed).then_some(self.found)
     }
 
-    fn fail(&mut self, diagnostic: Diagnostic) -> PlanValue {
+    pub(crate) fn fail(&mut self, diagnostic: Diagnostic) -> PlanValue {
         self.failed = true;
         self.evaluator.report(diagnostic);
         PlanValue::Null
     }
 
-    fn origin(&mut self, path: &Path, source: &Source<'_>) {
+    pub(crate) fn origin(&mut self, path: &Path, source: &Source<'_>) {
         let span = source.span();
         let origin = match source.tag() {
             Some(name) => Origin::Environment { name: name.to_owned(), span },
@@ -101,7 +104,7 @@ impl<'a, 't> Checker<'a, 't> {
         value
     }
 
-    fn typed(&mut self, source: &Source<'t>, ty: &'static Ty, path: &Path) -> PlanValue {
+    pub(crate) fn typed(&mut self, source: &Source<'t>, ty: &'static Ty, path: &Path) -> PlanValue {
         match source {
             Source::Expr(expr, _) => self.expression(expr, ty, path),
             Source::Parts(parts, _, span) => match object_form_of(ty, parts.keys().map(String::as_str)) {
@@ -118,7 +121,7 @@ impl<'a, 't> Checker<'a, 't> {
                                 .at(expr.span, "")
                                 .help("write an object: `name = { … }`"),
                         ),
-                        Source::List(..) => PlanValue::Null,
+                        Source::List(..) | Source::Repeated(_) => PlanValue::Null,
                     })
                 }
                 Some(Ty::Object(attributes)) => self.object(parts, attributes, false, path, *span),
@@ -146,6 +149,7 @@ impl<'a, 't> Checker<'a, 't> {
                 }
                 PlanValue::list(values)
             }
+            Source::Repeated(there) => self.repeated(there, ty, path),
         }
     }
 
@@ -164,7 +168,7 @@ impl<'a, 't> Checker<'a, 't> {
         PlanValue::object(values)
     }
 
-    fn object(
+    pub(crate) fn object(
         &mut self,
         parts: &Parts<'t>,
         attributes: &'static [Attribute],
@@ -234,6 +238,12 @@ impl<'a, 't> Checker<'a, 't> {
                 self.rebase(value, &options)
             }
             Err(misfit) => {
+                if let Node::Traverse { traversal } = &lower(expr).node {
+                    let scope = NameScope::of(self.evaluator, self.owner, path.clone());
+                    if let Some(problem) = scope.which_one(traversal, Some(expr.span)) {
+                        return self.fail(problem);
+                    }
+                }
                 let (at, mut why) = (misfit.at, misfit.why);
                 if outcome.sensitive {
                     why = format!("{} is expected, and this is (sensitive)", describe(ty));
@@ -271,6 +281,15 @@ impl<'a, 't> Checker<'a, 't> {
         }
     }
 
+    /// Whether what stands at a path is in no plan and no state.
+    fn forgets(&self, path: &Path) -> bool {
+        let first = match path.steps().first() {
+            Some(Step::Field(name)) => &**name,
+            _ => "",
+        };
+        forgets(self.owner, first)
+    }
+
     /// Paths in a module are relative to it.
     fn rebase(&self, value: PlanValue, options: &[&'static Ty]) -> PlanValue {
         let room = self.evaluator.rooms.get(self.owner.room);
@@ -282,8 +301,8 @@ impl<'a, 't> Checker<'a, 't> {
         }
     }
 
-    fn evaluate(&mut self, expr: &'t Expr, path: &Path) -> Option<Outcome> {
-        let scope = NameScope::of(self.evaluator, self.owner, path.clone());
+    pub(crate) fn evaluate(&mut self, expr: &'t Expr, path: &Path) -> Option<Outcome> {
+        let scope = NameScope::of(self.evaluator, self.owner, path.clone()).within(&self.bindings);
         let outcome = self.evaluator.expression(expr, &scope)?;
         if is_condition(path) {
             self.found.because.insert(path.clone(), named(&lower(expr), &scope));
@@ -291,6 +310,10 @@ impl<'a, 't> Checker<'a, 't> {
         self.found.edges.extend(scope.edges.into_inner());
         if outcome.sensitive {
             self.found.sensitive.push(path.clone());
+        }
+        if outcome.ephemeral && !self.forgets(path) {
+            self.evaluator.report(kept(expr.span));
+            return None;
         }
         Some(outcome)
     }
@@ -345,11 +368,18 @@ impl<'a, 't> Checker<'a, 't> {
         if !uses && (!scope.is_condition() || !only) {
             return None;
         }
-        let outer = NameScope::of(self.evaluator, self.owner, path.clone());
+        let outer = NameScope::of(self.evaluator, self.owner, path.clone()).within(&self.bindings);
         let mut bound = Vec::new();
         let mut problems = Vec::new();
         close(&mut ir, names, &outer, &mut bound, &mut problems);
+        let met = outer.met.get();
         self.found.edges.extend(outer.edges.into_inner());
+        if met.sensitive {
+            self.found.sensitive.push(path.clone());
+        }
+        if met.ephemeral && !self.forgets(path) {
+            problems.push(kept(expr.span));
+        }
         if !problems.is_empty() {
             self.failed = true;
             problems.into_iter().for_each(|problem| self.evaluator.report(problem));

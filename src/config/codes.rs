@@ -24,6 +24,8 @@ pub const CODES: mlp_diag::CodeList = &[
     (MODULE, "a module that cannot be used so"),
     (LOOK_UP, "a look-up that finds nothing"),
     (OTHERS_OUTPUT, "an output of another project that cannot be used"),
+    (EPHEMERAL, "a value that must not be kept where it would be"),
+    (CATALOG, "hardware that nobody knows, or that may be several things"),
     (ELSEWHERE, "a declaration that this environment does not have"),
     (WIRING, "an artifact of another type"),
     (COLUMN, "a column that the declared schema lacks"),
@@ -58,6 +60,8 @@ pub(crate) const VERSION: &str = "MLP0319";
 pub(crate) const MODULE: &str = "MLP0321";
 pub(crate) const LOOK_UP: &str = "MLP0322";
 pub(crate) const OTHERS_OUTPUT: &str = "MLP0323";
+pub(crate) const EPHEMERAL: &str = "MLP0325";
+pub(crate) const CATALOG: &str = "MLP0324";
 pub(crate) const ELSEWHERE: &str = "MLP0330";
 /// The evaluator's own, for expressions that it does not see before a run.
 pub(crate) const UNKNOWN_FUNCTION: &str = "MLP0201";

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use mlp_eval::{Outcome, PlanValue, evaluate};
 use mlp_platform::schema::Attribute;
-use mlp_platform::{Because, Edge, Origin};
+use mlp_platform::{Because, Deferred, Edge, Origin};
 use mlp_syntax::{Expr, Ident};
 use mlp_value::facts::{Facts, Needs};
 use mlp_value::{Address, Path};
@@ -94,6 +94,16 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) instances: BTreeMap<Address, Instance<'t>>,
     /// Addresses of declarations with `for_each` or `count`.
     pub(crate) repeated: BTreeSet<Address>,
+    /// More modules are called than are read: what was found is not all there is.
+    pub(crate) overflown: bool,
+    /// Standards that were read.
+    pub(crate) packs: BTreeSet<Address>,
+    /// Of the blocks with `for_each` or `count`, those that are not expanded yet.
+    pub(crate) pending: BTreeSet<Address>,
+    /// Of these, those with `count`.
+    pub(crate) counted: BTreeSet<Address>,
+    /// Of these, those whose instances are known only after something was applied.
+    pub(crate) deferred: BTreeMap<Address, Deferred>,
     /// Addresses declared for other environments only, and why they are not here.
     pub(crate) elsewhere: BTreeMap<Address, String>,
     pub(crate) environments: BTreeSet<String>,
@@ -133,6 +143,19 @@ const DEEPEST: usize = 100_000;
 const STACK_LEFT: usize = 256 << 10;
 const STACK_PIECE: usize = 8 << 20;
 
+/// Whether what an attribute holds is in no plan and no state.
+pub(crate) fn forgets(instance: &Instance<'_>, attribute: &str) -> bool {
+    instance.declared.kind.name == "provider" || attribute == "lifecycle"
+}
+
+/// What is said of a value that must not be kept, where it would be.
+pub(crate) fn kept(span: Span) -> Diagnostic {
+    Diagnostic::error(codes::EPHEMERAL, "an ephemeral value would be kept here")
+        .at(span, "something in it is ephemeral")
+        .note("what a declaration holds is written to plans and states")
+        .help("use it in a `provider` block, in `locals` or in conditions; where a target needs a secret, refer to a `secret`; `ephemeralasnull(…)` gives null instead")
+}
+
 impl<'t> Evaluator<'t> {
     pub(crate) fn new(
         surroundings: Surroundings,
@@ -144,6 +167,11 @@ impl<'t> Evaluator<'t> {
             surroundings,
             instances: BTreeMap::new(),
             repeated: BTreeSet::new(),
+            overflown: false,
+            packs: BTreeSet::new(),
+            pending: BTreeSet::new(),
+            counted: BTreeSet::new(),
+            deferred: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             environments: BTreeSet::new(),
             nameless: BTreeSet::new(),
@@ -171,6 +199,12 @@ impl<'t> Evaluator<'t> {
             inputs: RefCell::default(),
             stack: RefCell::default(),
         }
+    }
+
+    /// The instances of a block, by key.
+    pub(crate) fn instances_of(&self, base: &Address) -> Vec<&Instance<'t>> {
+        let of_it = |instance: &&Instance<'t>| instance.address.without_key() == *base;
+        self.instances.range(base.clone()..).map(|(_, one)| one).take_while(of_it).collect()
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
@@ -312,9 +346,13 @@ impl<'t> Evaluator<'t> {
         let scope = NameScope::of(self, instance, Path::of(&[name]));
         let outcome = match &entry.source {
             Source::Expr(expr, _) => self.expression(expr, &scope),
-            _ => plain_parts(self, entry, &instance.declared, &scope),
+            _ => plain_parts(self, entry, &scope),
         };
         self.stack.borrow_mut().pop();
+        if outcome.as_ref().is_some_and(|found| found.ephemeral) && !forgets(instance, name) {
+            self.report(kept(entry.source.span()));
+            return Ok(None);
+        }
         Ok(outcome)
     }
 

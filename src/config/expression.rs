@@ -50,6 +50,9 @@ pub fn lower(expr: &syntax::Expr) -> Expr {
             Node::Traverse { traversal: Traversal { root: Arc::from(BROKEN), steps: Vec::new() } }
         }
         ExprKind::Splat(target, each) => Node::Splat { target: boxed(target), each: boxed(each) },
+        ExprKind::Call { function, arguments, .. } if function.name == "optional" && arguments.len() == 1 => {
+            optional(&arguments[0])
+        }
         ExprKind::Call { function, arguments, expand_last } => {
             if mlp_eval::function(&function.name).is_some_and(FunctionInfo::is_kept) {
                 deferred_call(&function.name, all(arguments))
@@ -94,6 +97,13 @@ fn deferred_call(function: &str, arguments: Vec<Expr>) -> Node {
             (text("args"), Expr::new(Node::List { items: arguments }, None)),
         ],
     }
+}
+
+/// `optional("model")`: an input in full that may be absent.
+fn optional(kind: &syntax::Expr) -> Node {
+    let text = |text: &str| Expr::literal(KnownValue::text(text));
+    let truth = Expr::literal(KnownValue::Bool(true));
+    Node::Object { items: vec![(text("type"), lower(kind)), (text("optional"), truth)] }
 }
 
 /// `a.b["c"][0]` becomes one traversal as long as its steps are constant.

@@ -3,11 +3,13 @@
 //! Pure: what it needs of the world it asks for. It knows no cloud and no prior state.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod accelerators;
 mod broken;
 mod calls;
 mod check;
 mod circles;
 mod codes;
+mod dynamic;
 mod evaluator;
 mod expression;
 mod fit;
@@ -16,29 +18,35 @@ mod index;
 mod inherit;
 mod instances;
 mod look;
+mod made;
 mod meaning;
 mod modules;
+mod ordering;
 mod partial;
+mod remembered;
 mod resolve;
 mod scope;
 mod select;
 mod slips;
 mod source;
 mod spread;
+mod standards;
 mod together;
 mod typexpr;
+mod validation;
 mod values;
 mod variables;
 mod versions;
 mod words;
 
+pub use accelerators::OWN_CATALOG;
 pub use codes::CODES;
 pub use expression::lower;
 pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
 pub use together::together;
-pub use variables::{Assignment, assignments};
+pub use variables::{Assignment, Candidate, Given, Undeclared, VariableStory, assignments};
 
 #[cfg(test)]
 mod looseness;
@@ -48,3 +56,5 @@ mod module_tests;
 mod select_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod variable_tests;

@@ -269,3 +269,110 @@ fn a_native_resource_is_named_by_its_type() {
     assert!(output.body.field("value").unwrap().has_holes());
     assert!(output.edges.iter().any(|edge| edge.to.to_string() == "local_directory.x"), "{:?}", output.edges);
 }
+
+const PACK: &str = r#"
+package {
+  name    = "acme"
+  version = "4.2.0"
+}
+runtime "acme" {
+  language = "python"
+  version  = "3.12"
+}
+component "evaluate" {
+  runtime = runtime.acme
+  code    = "lib"
+  run     = "./evaluate"
+  outputs = { metrics = "metrics" }
+}
+component "unused" {
+  code = "lib"
+  run  = "./unused"
+}
+locals { days = 30 }
+output "keep_days" { value = local.days }
+"#;
+
+#[test]
+fn a_standard_holds_what_others_use() {
+    let head = |more: &str, rest: &str| {
+        format!("{HEAD}standard \"acme\" {{\n  source = \"./vendor/acme\"\n{more}\n}}\n{rest}")
+    };
+    let check = |more: &str, rest: &str| {
+        let main = head(more, rest);
+        resolve_files(&[("main.mlp", &main), ("vendor/acme/standard.mlp", PACK)], &Facts::default())
+    };
+    let used = "pipeline \"p\" {\n  step \"e\" {\n    use = standard.acme.component.evaluate\n  }\n}\nstorage \"s\" {\n  labels = { days = standard.acme.keep_days }\n}\n";
+    let found = check("version = \"~> 4.2\"", used);
+    assert_eq!(found.diagnostics, []);
+    assert_eq!(value(&found, "storage.s", "labels.days"), "\"30\"");
+    assert_eq!(value(&found, "module.acme.component.evaluate", "code"), "\"vendor/acme/lib\"");
+    let declarations = found.platform.unwrap().declarations;
+    let addresses: Vec<String> = declarations.keys().map(ToString::to_string).collect();
+    // What nothing refers to is not there, nor the standard itself; what it refers to itself comes along.
+    assert!(addresses.contains(&"module.acme.runtime.acme".to_owned()), "{addresses:?}");
+    assert!(
+        !addresses.iter().any(|one| one.contains("unused") || one.starts_with("standard")),
+        "{addresses:?}"
+    );
+    for (more, rest, headline) in [
+        ("version = \"5.0.0\"", "", "`standard.acme` has version 4.2.0, and `5.0.0` is asked for"),
+        (
+            "",
+            "pipeline \"p\" {\n  step \"e\" {\n    use = standard.acme.component.evalute\n  }\n}\n",
+            "`standard.acme` has no component `evalute`",
+        ),
+        (
+            "",
+            "storage \"s\" {\n  labels = { d = standard.acme.days }\n}\n",
+            "`standard.acme` has no output `days`",
+        ),
+    ] {
+        let found = check(more, rest);
+        assert_eq!(found.diagnostics.len(), 1, "{more} {rest}: {:#?}", found.diagnostics);
+        assert_eq!(found.diagnostics[0].headline, headline);
+    }
+    let main = head("", "");
+    let made =
+        resolve_files(&[("main.mlp", &main), ("vendor/acme/s.mlp", "storage \"s\" {}\n")], &Facts::default());
+    assert_eq!(made.diagnostics[0].headline, "`storage` cannot stand in a standard");
+    let mut facts = Facts::default();
+    facts.insert(Need::Digest("vendor/acme".into()), Fact::Missing);
+    let gone = resolve_files(&[("main.mlp", &main)], &facts);
+    assert_eq!(gone.diagnostics[0].headline, "there are no *.mlp files in `vendor/acme`");
+}
+
+#[test]
+fn a_call_names_the_provider_of_what_is_in_the_module() {
+    let main = format!(
+        "{HEAD}provider \"local\" \"other\" {{}}\nmodule \"m\" {{\n  source   = \"./m\"\n  provider = provider.local.other\n}}\n"
+    );
+    let inner = "storage \"a\" {}\nstorage \"b\" {\n  provider = provider.local.here\n}\n";
+    let found = resolve_files(&[("main.mlp", &main), ("m/main.mlp", inner)], &Facts::default());
+    assert_eq!(found.diagnostics, []);
+    let platform = found.platform.unwrap();
+    let provider = |address: &str| {
+        let body = &platform.declarations[&address.parse().unwrap()].body;
+        mlp_eval::reference_of(body.field("provider").unwrap()).unwrap().to_string()
+    };
+    assert_eq!(provider("module.m.storage.a"), "provider.local.other");
+    assert_eq!(provider("module.m.storage.b"), "provider.local.here");
+}
+
+#[test]
+fn modules_that_grow_like_powers_of_two_end_in_a_diagnostic() {
+    let twice = |next: &str| {
+        format!(
+            "module \"a\" {{\n  source = \"../{next}\"\n}}\nmodule \"b\" {{\n  source = \"../{next}\"\n}}\n"
+        )
+    };
+    let main = format!("{HEAD}module \"a\" {{\n  source = \"./m0\"\n}}\n");
+    let levels: Vec<(String, String)> =
+        (0..20).map(|level| (format!("m{level}/main.mlp"), twice(&format!("m{}", level + 1)))).collect();
+    let mut files: Vec<(&str, &str)> = vec![("main.mlp", &main)];
+    files.extend(levels.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    let last = ("m20/main.mlp", "storage \"s\" {}\n");
+    files.push(last);
+    let found = resolve_files(&files, &Facts::default());
+    assert!(found.diagnostics.iter().any(|one| one.headline.contains("modules are called more than")));
+}

@@ -1,23 +1,28 @@
 //! Modules: each call of one is a room of its own, with its variables, locals and declarations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
+use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{Outcome, PlanValue};
+use mlp_platform::Deferred;
 use mlp_platform::kinds::COMMON;
 use mlp_syntax::{Expr, ExprKind, Ident, Tree};
-use mlp_value::{Address, Path};
+use mlp_value::Address;
 
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
 use crate::index::{Declared, Index};
-use crate::instances::{Repeat, expand, sensitive};
+use crate::instances::{Instances, Repeat, instances};
+use crate::ordering::waits;
 use crate::partial::Merged;
-use crate::scope::{NameScope, followup};
+use crate::scope::followup;
 use crate::source::{Entry, Parts, Source};
-use crate::values::{converted, plain_parts, validate};
+use crate::standards;
+use crate::validation::validate;
+use crate::values::{Offer, Told, decide, story};
+use crate::variables::VariableStory;
 
 /// The files of a module's directory.
 #[derive(Debug, Clone)]
@@ -32,7 +37,13 @@ pub struct Module<'a> {
 const ROOT_ONLY: &[&str] = &["environment", "import", "project", "promotion", "provider", "standard"];
 
 /// Attributes of every block that mean nothing for a whole module.
-const MEANINGLESS: &[&str] = &["owner", "labels", "provider", "timeouts", "lifecycle", "override"];
+const MEANINGLESS: &[&str] = &["owner", "labels", "timeouts", "lifecycle", "override"];
+
+/// Blocks that read a directory.
+const READERS: &[&str] = &["module", "standard"];
+
+/// The most calls of modules in one environment: more come of modules that call each other over and over.
+const MOST_ROOMS: usize = 10_000;
 
 /// Where names of one module mean something; the first is that of the project itself.
 #[derive(Debug)]
@@ -71,7 +82,7 @@ pub fn called(base: &str, trees: &[&Tree]) -> BTreeSet<String> {
     let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
     let inner = blocks.clone().filter(|block| block.kind.name == "environment");
     let all = blocks.chain(inner.flat_map(|block| &block.body.blocks));
-    let sources = all.filter(|block| block.kind.name == "module").filter_map(|block| {
+    let sources = all.filter(|block| READERS.contains(&block.kind.name.as_str())).filter_map(|block| {
         let source = block.body.attributes.iter().find(|attribute| attribute.name.name == "source")?;
         match &source.expr.kind {
             ExprKind::Text(text) => module_directory(base, text).ok(),
@@ -99,30 +110,72 @@ pub(crate) struct Opener<'o, 't> {
     pub(crate) evaluator: &'o mut Evaluator<'t>,
     /// What each module's directory declares.
     pub(crate) indexes: &'t BTreeMap<String, Index<'t>>,
-    pending: Vec<(usize, Rc<Declared<'t>>, &'static str)>,
+    modules: VecDeque<Waiting<'t>>,
+    others: VecDeque<Waiting<'t>>,
+}
+
+/// A block that is still to be expanded.
+struct Waiting<'t> {
+    room: usize,
+    declared: Rc<Declared<'t>>,
+    /// `for_each` or `count`.
+    attribute: &'static str,
 }
 
 impl<'o, 't> Opener<'o, 't> {
     pub(crate) fn new(evaluator: &'o mut Evaluator<'t>, indexes: &'t BTreeMap<String, Index<'t>>) -> Self {
-        Self { evaluator, indexes, pending: Vec::new() }
+        Self { evaluator, indexes, modules: VecDeque::new(), others: VecDeque::new() }
     }
 
-    /// Places everything, the modules first: others may be made for each of what these give.
-    pub(crate) fn run(mut self, declared: Merged<'t>) {
+    /// Places everything, the modules first: others may be made for each of what these give. Gives where the values of the
+    /// modules' variables come from.
+    pub(crate) fn run(mut self, declared: Merged<'t>) -> Vec<VariableStory> {
         self.place(0, declared);
-        while !self.pending.is_empty() {
-            let module = self.pending.iter().position(|(_, declared, _)| declared.kind.name == "module");
-            let (room, declared, attribute) = self.pending.remove(module.unwrap_or(0));
-            self.repeat(room, &declared, attribute);
+        while !self.evaluator.overflown
+            && let Some(one) = self.next()
+        {
+            self.repeat(one.room, &one.declared, one.attribute);
+            self.evaluator.pending.remove(&one.declared.address);
+        }
+        let mut stories = Vec::new();
+        if self.evaluator.overflown {
+            return stories;
         }
         for room in 1..self.evaluator.rooms.len() {
             let names: Vec<Rc<Declared<'t>>> =
                 self.evaluator.rooms[room].variables.values().cloned().collect();
             for variable in names {
                 // What is wrong is reported where the value is written.
-                let _ = self.evaluator.variable(room, &variable.address.name, None);
+                let found = self.evaluator.variable(room, &variable.address.name, None).ok().flatten();
+                if let Some(call) = &self.evaluator.rooms[room].call {
+                    let offers = offered(call, &variable.address.name);
+                    stories.push(story(self.evaluator, &variable, &offers, found.as_ref()));
+                }
                 validate(self.evaluator, room, &variable);
             }
+        }
+        stories
+    }
+
+    /// What is expanded next: a module before others, and nothing before what its instances follow from. Where all wait for each
+    /// other, the first says so.
+    fn next(&mut self) -> Option<Waiting<'t>> {
+        let ready = |one: &Waiting<'t>| self.ready(one);
+        let module = self.modules.iter().position(ready);
+        if let Some(at) = module {
+            return self.modules.remove(at);
+        }
+        let at = self.others.iter().position(ready);
+        if at.is_none() && !self.modules.is_empty() {
+            return self.modules.pop_front();
+        }
+        self.others.remove(at.unwrap_or(0))
+    }
+
+    fn ready(&self, one: &Waiting<'t>) -> bool {
+        match one.declared.parts.get(one.attribute).map(|entry| &entry.source) {
+            Some(Source::Expr(expr, _)) => !waits(self.evaluator, one.room, expr, &one.declared.address),
+            _ => true,
         }
     }
 
@@ -142,37 +195,48 @@ impl<'o, 't> Opener<'o, 't> {
                 None => self.instance(room, declared.address.clone(), declared, Repeat::None),
                 Some(attribute) => {
                     self.evaluator.repeated.insert(declared.address.clone());
-                    self.pending.push((room, declared, attribute));
+                    self.evaluator.pending.insert(declared.address.clone());
+                    if attribute == "count" {
+                        self.evaluator.counted.insert(declared.address.clone());
+                    }
+                    let queue =
+                        if declared.kind.name == "module" { &mut self.modules } else { &mut self.others };
+                    queue.push_back(Waiting { room, declared, attribute });
                 }
             }
         }
     }
 
     fn repeat(&mut self, room: usize, declared: &Rc<Declared<'t>>, attribute: &'static str) {
-        let Some(entry) = declared.parts.get(attribute) else { return };
-        let scope = NameScope::room(self.evaluator, room);
-        let outcome = match &entry.source {
-            Source::Expr(expr, _) => self.evaluator.expression(expr, &scope),
-            _ => plain_parts(self.evaluator, entry, declared, &scope),
-        };
-        let Some(outcome) = outcome else { return };
-        let mut diagnostics = Diagnostics::new();
-        let instances = match outcome.sensitive {
-            true => sensitive(declared, attribute, &mut diagnostics),
-            false => expand(declared, attribute, &outcome.value, &mut diagnostics),
-        };
-        for (address, repeat) in instances {
-            self.instance(room, address, declared.clone(), repeat);
+        match instances(self.evaluator, room, declared, attribute) {
+            Instances::Known(all) => {
+                for (address, repeat) in all {
+                    self.instance(room, address, declared.clone(), repeat);
+                }
+            }
+            Instances::After(after) => {
+                let deferred = Deferred {
+                    address: declared.address.clone(),
+                    attribute: attribute.to_owned(),
+                    header: declared.header,
+                    after,
+                };
+                self.evaluator.deferred.insert(declared.address.clone(), deferred);
+            }
+            Instances::Refused(problem) => self.evaluator.report(*problem),
+            Instances::Failed => {}
         }
-        diagnostics.into_iter().for_each(|diagnostic| self.evaluator.report(diagnostic));
     }
 
     fn instance(&mut self, room: usize, address: Address, declared: Rc<Declared<'t>>, repeat: Repeat) {
         let instance = Instance { address, declared, repeat, room };
         self.evaluator.instances.insert(instance.address.clone(), instance.clone());
-        if instance.declared.kind.name == "module"
-            && let Err(problem) = self.open(room, instance)
-        {
+        let opened = match instance.declared.kind.name {
+            "module" => self.open(room, instance),
+            "standard" => self.open_pack(room, instance),
+            _ => Ok(()),
+        };
+        if let Err(problem) = opened {
             self.evaluator.report(*problem);
         }
     }
@@ -191,11 +255,7 @@ impl<'o, 't> Opener<'o, 't> {
         }
         let directory = self.directory(caller, &declared)?;
         let Some(index) = self.indexes.get(&directory) else {
-            return Err(boxed(
-                Diagnostic::error(codes::MODULE, format!("there are no *.mlp files in `{directory}`"))
-                    .at(source_span(&declared), "named here")
-                    .help("name a directory beside this file, such as \"./modules/features\""),
-            ));
+            return Err(nothing_there(&directory, source_span(&declared)));
         };
         let known: Vec<&str> = index
             .declared
@@ -205,14 +265,30 @@ impl<'o, 't> Opener<'o, 't> {
             .collect();
         for (name, entry) in inputs(&declared.parts) {
             if !known.contains(&name) {
+                let help = match name {
+                    "providers" => "everything in it is made with the provider that the call names: `provider = provider.<kind>.<name>`".to_owned(),
+                    _ => one_of(name, known.iter().copied()),
+                };
                 self.evaluator.report(
                     Diagnostic::error(codes::MODULE, format!("the module has no variable `{name}`"))
                         .at(entry.name, "given here")
-                        .help(one_of(name, known.iter().copied())),
+                        .help(help),
                 );
             }
         }
         let room = self.evaluator.rooms.len();
+        if self.evaluator.overflown {
+            return Ok(());
+        }
+        if room > MOST_ROOMS {
+            self.evaluator.overflown = true;
+            let headline = format!("modules are called more than {MOST_ROOMS} times");
+            return Err(boxed(
+                Diagnostic::error(codes::MODULE, headline)
+                    .at(source_span(&declared), "the last call that was read")
+                    .help("call modules for fewer things; modules that call others twice over and over grow like powers of two"),
+            ));
+        }
         let module = call.address.inside();
         self.evaluator.rooms.push(Room {
             module,
@@ -232,6 +308,54 @@ impl<'o, 't> Opener<'o, 't> {
         for inner in index.environments.values() {
             self.evaluator.report(root_only("environment", inner.declared.header));
         }
+        self.place(room, all);
+        Ok(())
+    }
+
+    /// Opens the room of a standard.
+    fn open_pack(&mut self, caller: usize, pack: Instance<'t>) -> Result<(), Box<Diagnostic>> {
+        let (text, span) = standards::source(&pack.declared)?;
+        let base = &self.evaluator.rooms[caller].directory;
+        let directory = module_directory(base, &text).map_err(|why| {
+            boxed(
+                Diagnostic::error(
+                    codes::MODULE,
+                    format!("{why}: this program reads standards from directories only"),
+                )
+                .at(span, "named here")
+                .help("keep a copy beside the project and name it: \"./vendor/name\""),
+            )
+        })?;
+        let Some(index) = self.indexes.get(&directory) else {
+            if self.evaluator.may_be_there(&directory) {
+                return Ok(());
+            }
+            return Err(nothing_there(&directory, span));
+        };
+        let module = pack.address.inside();
+        let same = Address { key: None, ..Address::new("module", &pack.address.name) };
+        if self.evaluator.instances.contains_key(&same) || self.evaluator.repeated.contains(&same) {
+            let headline = format!("`{}` and `{same}` have one name", pack.address);
+            return Err(boxed(
+                Diagnostic::error(codes::DUPLICATE, headline)
+                    .at(pack.declared.header, "what is in both would have the same addresses")
+                    .help("give one of the two another name"),
+            ));
+        }
+        for problem in standards::held(&pack.declared, index) {
+            self.evaluator.report(problem);
+        }
+        let room = self.evaluator.rooms.len();
+        self.evaluator.packs.insert(pack.address.clone());
+        self.evaluator.rooms.push(Room {
+            module,
+            directory,
+            locals: &index.locals,
+            variables: BTreeMap::new(),
+            call: Some(pack),
+        });
+        let mut all = index.declared.clone();
+        all.retain(|_, inner| inner.kind.name != "package" && !ROOT_ONLY.contains(&inner.kind.name));
         self.place(room, all);
         Ok(())
     }
@@ -287,6 +411,14 @@ fn boxed(diagnostic: Diagnostic) -> Box<Diagnostic> {
     Box::new(diagnostic)
 }
 
+fn nothing_there(directory: &str, span: Span) -> Box<Diagnostic> {
+    boxed(
+        Diagnostic::error(codes::MODULE, format!("there are no *.mlp files in `{directory}`"))
+            .at(span, "named here")
+            .help("name a directory beside this file, such as \"./modules/features\""),
+    )
+}
+
 fn source_span(declared: &Declared<'_>) -> Span {
     declared.parts.get("source").map_or(declared.header, |entry| entry.source.span())
 }
@@ -298,7 +430,7 @@ fn root_only(kind: &str, at: Span) -> Diagnostic {
 }
 
 /// The inputs of a call: beside its own attributes, or in `inputs`.
-fn inputs<'p, 't>(parts: &'p Parts<'t>) -> impl Iterator<Item = (&'p str, &'p Entry<'t>)> {
+pub(crate) fn inputs<'p, 't>(parts: &'p Parts<'t>) -> impl Iterator<Item = (&'p str, &'p Entry<'t>)> {
     const OWN: &[&str] = &["source", "version", "inputs"];
     let own = |name: &str| OWN.contains(&name) || COMMON.iter().any(|attribute| attribute.name == name);
     let inner = match parts.get("inputs").map(|entry| &entry.source) {
@@ -309,32 +441,24 @@ fn inputs<'p, 't>(parts: &'p Parts<'t>) -> impl Iterator<Item = (&'p str, &'p En
     beside.chain(inner.into_iter().flatten()).map(|(name, entry)| (name.as_str(), entry))
 }
 
+/// What a call gives to a variable of the module.
+fn offered<'c, 't>(call: &'c Instance<'t>, name: &str) -> Vec<Offer<'c, 't>> {
+    let given = inputs(&call.declared.parts).filter(|(input, _)| *input == name);
+    given.map(|(_, entry)| Offer { from: call.address.to_string(), told: Told::Call(entry, call) }).collect()
+}
+
 impl<'t> Evaluator<'t> {
     /// The value of a variable of a room: what the call gives it, else its default.
     pub(crate) fn module_variable(&self, room: usize, name: &str) -> Option<Outcome> {
-        let room_data = self.rooms.get(room)?;
-        let variable = room_data.variables.get(name)?.clone();
-        let call = room_data.call.as_ref()?;
-        let given = inputs(&call.declared.parts).find(|(input, _)| *input == name).map(|(_, entry)| entry);
-        let (entry, scope) = match (given, variable.parts.get("default")) {
-            (Some(entry), _) => (entry, NameScope::of(self, call, Path::of(&[name]))),
-            (None, Some(entry)) => (entry, NameScope::room(self, room)),
-            (None, None) => {
-                self.report(
-                    Diagnostic::error(codes::MODULE, format!("`{}` is not given `{name}`", call.address))
-                        .at(call.declared.header, "called here")
-                        .see(variable.header, "declared without a default")
-                        .help(format!("add `{name} = …` to the call")),
-                );
-                return None;
-            }
-        };
-        let outcome = match &entry.source {
-            Source::Expr(expr, _) => self.expression(expr, &scope)?,
-            _ => plain_parts(self, entry, &variable, &scope)?,
-        };
-        let from = if given.is_some() { "the call" } else { "its default" };
-        converted(self, &variable, outcome, entry.source.span(), from)
+        let room = self.rooms.get(room)?;
+        let variable = room.variables.get(name)?.clone();
+        let call = room.call.as_ref()?;
+        decide(self, &variable, &offered(call, name), || {
+            Diagnostic::error(codes::MODULE, format!("`{}` is not given `{name}`", call.address))
+                .at(call.declared.header, "called here")
+                .see(variable.header, "declared without a default")
+                .help(format!("add `{name} = …` to the call"))
+        })
     }
 
     /// What a call gives under a name; `None` while what it gives is wrong, which was reported.

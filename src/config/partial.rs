@@ -10,6 +10,7 @@ use mlp_syntax::{Block, Expr, ExprKind};
 use mlp_value::Address;
 
 use crate::codes;
+use crate::dynamic::Repeated;
 use crate::index::{Declared, EnvironmentBlock, Index, read_block, twice};
 use crate::meaning::encloses;
 use crate::source::{Entry, Parts, Source, alternatives};
@@ -290,6 +291,20 @@ fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, shape: &Shape, diagnostic
             ) if fields && !changes_discriminant(old, &new) => {
                 merge(old, new, &inner, diagnostics);
             }
+            (Some(Entry { source: Source::Repeated(old), .. }), Entry { source, .. }) if fields => {
+                merge_made(old, source, &inner, diagnostics);
+            }
+            (
+                Some(old @ Entry { source: Source::Parts(..), .. }),
+                Entry { source: Source::Repeated(mut new), .. },
+            ) if fields => {
+                let mut both = Repeated { fixed: Some(old.source.clone()), made: Vec::new(), span: new.span };
+                if let Some(fixed) = new.fixed.take() {
+                    merge_made(&mut both, fixed, &inner, diagnostics);
+                }
+                both.made = new.made;
+                old.source = Source::Repeated(Box::new(both));
+            }
             // Only what is written as an object has fields to merge by: the two would replace each other unseen.
             (Some(old), new) if fields && is_computed(&old.source) != is_computed(&new.source) => {
                 diagnostics.push(
@@ -308,6 +323,28 @@ fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, shape: &Shape, diagnostic
             }
         }
     }
+}
+
+/// Merges what an environment writes into blocks of which some are made: by label, into the written ones. What is made under a
+/// label that an environment writes is merged with it when it is made.
+fn merge_made<'t>(old: &mut Repeated<'t>, new: Source<'t>, shape: &Shape, diagnostics: &mut Diagnostics) {
+    match (new, &mut old.fixed) {
+        (Source::Parts(new, ..), Some(Source::Parts(fixed, ..))) => {
+            merge(fixed, new, shape, diagnostics);
+        }
+        (Source::Repeated(new), _) => {
+            if let Some(fixed) = new.fixed {
+                merge_made(old, fixed, shape, diagnostics);
+            }
+            old.made.extend(new.made);
+        }
+        (new, fixed) => *fixed = Some(new),
+    }
+}
+
+/// Merges parts of which nothing is known but that they have names.
+pub(crate) fn merge_fields<'t>(base: &mut Parts<'t>, partial: Parts<'t>) {
+    merge(base, partial, &Shape::Unknown, &mut Diagnostics::new());
 }
 
 /// Whether an object is computed: a reference, a call, a choice.

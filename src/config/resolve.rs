@@ -22,8 +22,8 @@ use crate::partial::merged;
 use crate::source::{Entry, Source};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
-use crate::variables::Assignment;
-use crate::{circles, meaning, select};
+use crate::variables::{Assignment, VariableStory};
+use crate::{accelerators, circles, meaning, select, standards};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +53,8 @@ pub struct Resolution {
     pub unchecked: Diagnostics,
     /// Open questions; with any open, the result is not final.
     pub needs: Needs,
+    /// Where the values of variables come from.
+    pub variables: Vec<VariableStory>,
 }
 
 /// Resolves the specification for one environment.
@@ -93,9 +95,12 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     evaluator.given_variables = environment.declared.parts.get("variables").cloned();
     let all = indexes.values().chain([&index]);
     evaluator.nameless = all.flat_map(|index| index.nameless.iter().cloned()).collect();
-    variables(&mut evaluator, &declared, environment, inputs.assignments);
-    Opener::new(&mut evaluator, &indexes).run(declared);
-    let platform = build(&mut evaluator, environment, inputs.environment);
+    let mut stories = variables(&mut evaluator, &declared, environment, inputs.assignments);
+    stories.extend(Opener::new(&mut evaluator, &indexes).run(declared));
+    let platform = match evaluator.overflown {
+        true => None,
+        false => build(&mut evaluator, environment, inputs.environment),
+    };
     broken::unused(&evaluator);
     let mut diagnostics = evaluator.diagnostics.into_inner();
     broken::drop_consequences(inputs, &mut diagnostics);
@@ -104,7 +109,8 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);
     }
     let unchecked = evaluator.unchecked.into_inner();
-    Resolution { platform, diagnostics, unchecked, needs: evaluator.needs.into_inner() }
+    let needs = evaluator.needs.into_inner();
+    Resolution { platform, diagnostics, unchecked, needs, variables: stories }
 }
 
 fn unknown_environment(name: &str, index: &Index<'_>) -> Diagnostic {
@@ -134,7 +140,9 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
     let mut origins = BTreeMap::from([(Path::default(), Origin::Written { span: instance.declared.header })]);
     let mut edges = Vec::new();
     let mut because = BTreeMap::new();
-    for schema in kind.all_attributes().filter(|schema| !CONSUMED.contains(&schema.name)) {
+    // The default of a variable was computed where its value was decided.
+    let used_up = |name: &str| CONSUMED.contains(&name) || (kind.name == "variable" && name == "default");
+    for schema in kind.all_attributes().filter(|schema| !used_up(schema.name)) {
         let given = instance.declared.parts.contains_key(schema.name);
         if schema.required && !given {
             // Most likely it is the one whose name is misspelt, and that was said.
@@ -240,11 +248,12 @@ fn build<'t>(
     for declaration in declarations.values_mut().filter(|one| one.kind == "variable") {
         let known = evaluator.variables.get(&*declaration.address.name).cloned().flatten();
         if let (Some(outcome), Value::Object(items)) =
-            (known.filter(|it| !it.sensitive), &mut declaration.body)
+            (known.filter(|it| !it.sensitive && !it.ephemeral), &mut declaration.body)
         {
             std::sync::Arc::make_mut(items).insert("value".into(), outcome.value);
         }
     }
+    accelerators::check(evaluator, &declarations);
     // The environment is one of them while they are looked at together.
     let here = environment.address.clone();
     evaluator.instances.insert(here.clone(), own);
@@ -272,6 +281,7 @@ fn build<'t>(
     let selected = select::select(&environment, &mut declarations, &places);
     selected.problems.into_iter().for_each(|problem| evaluator.report(problem));
     spread(&mut declarations);
+    standards::prune(&evaluator.packs, &mut declarations);
     inherit(&mut declarations, &project, &environment);
     let provider = environment.body.field("provider").and_then(reference_of)?;
     let provider_body =
@@ -295,6 +305,7 @@ fn build<'t>(
             notes: selected.notes,
         },
         declarations,
+        deferred: evaluator.deferred.values().cloned().collect(),
     })
 }
 

@@ -1,10 +1,10 @@
 //! What names mean while a specification is evaluated.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{
-    Expr, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown, reference_of,
+    Expr, Marks, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown, reference_of,
 };
 use mlp_platform::kinds;
 use mlp_platform::schema::{Kind, Ty};
@@ -14,6 +14,7 @@ use mlp_value::{Address, Key, Path, Type};
 
 use crate::check::AFTER;
 use crate::codes;
+use crate::dynamic::Binding;
 use crate::evaluator::{Evaluator, Instance};
 use crate::expression::BROKEN;
 use crate::instances::Repeat;
@@ -28,11 +29,23 @@ pub(crate) struct NameScope<'a, 't> {
     room: usize,
     owner: Option<&'a Instance<'t>>,
     at: Path,
+    /// Items of collections that blocks are made of, the innermost last.
+    bindings: Vec<Binding>,
     /// Value edges met on the way.
     pub(crate) edges: RefCell<Vec<Edge>>,
+    /// The marks of all values met on the way.
+    pub(crate) met: Cell<Marks>,
 }
 
 type Found = Result<Resolved, Diagnostic>;
+
+/// What the beginning of a traversal names.
+enum Named {
+    /// A declaration, and how many steps its name takes.
+    One(Address, usize),
+    /// All instances of a block.
+    All(Resolved),
+}
 
 impl<'a, 't> NameScope<'a, 't> {
     /// Outside any declaration: locals, variables.
@@ -42,7 +55,12 @@ impl<'a, 't> NameScope<'a, 't> {
 
     /// Inside a module, outside any declaration.
     pub(crate) fn room(evaluator: &'a Evaluator<'t>, room: usize) -> Self {
-        Self { evaluator, room, owner: None, at: Path::default(), edges: RefCell::default() }
+        let (at, bindings, edges, met) = (Path::default(), Vec::new(), RefCell::default(), Cell::default());
+        Self { evaluator, room, owner: None, at, bindings, edges, met }
+    }
+
+    pub(crate) fn evaluator(&self) -> &'a Evaluator<'t> {
+        self.evaluator
     }
 
     fn module(&self) -> &[std::sync::Arc<str>] {
@@ -55,17 +73,43 @@ impl<'a, 't> NameScope<'a, 't> {
 
     /// Inside a declaration, at an attribute.
     pub(crate) fn of(evaluator: &'a Evaluator<'t>, owner: &'a Instance<'t>, at: Path) -> Self {
-        Self { evaluator, room: owner.room, owner: Some(owner), at, edges: RefCell::default() }
+        let (bindings, edges, met) = (Vec::new(), RefCell::default(), Cell::default());
+        Self { evaluator, room: owner.room, owner: Some(owner), at, bindings, edges, met }
+    }
+
+    /// The same, where these items have names too.
+    pub(crate) fn within(mut self, bindings: &[Binding]) -> Self {
+        self.bindings = bindings.to_vec();
+        self
+    }
+
+    /// `item.key`, `item.value` of a `dynamic` block; other words behind its name mean what they mean outside.
+    fn bound(&self, traversal: &Traversal) -> Option<Resolved> {
+        let binding = self.bindings.iter().rfind(|binding| *binding.name == *traversal.root)?;
+        let value = match traversal.steps.first().and_then(word)? {
+            "key" => binding.key.clone(),
+            "value" => binding.value.clone(),
+            _ => return None,
+        };
+        Some(Resolved::plain(value, 1, false))
     }
 
     fn declared(&self, root: &str, traversal: &Traversal, span: Option<Span>) -> Found {
         let native = || kinds::kind("resource").filter(|_| self.evaluator.natives.contains(root));
         let Some(kind) = kinds::kind(root).or_else(native) else { return Err(self.unknown_root(root, span)) };
-        let (address, used) = self.address(kind, traversal, span)?;
+        let (address, used) = match self.address(kind, traversal, span)? {
+            Named::One(address, used) => (address, used),
+            Named::All(found) => return Ok(found),
+        };
         if kind.name == "environment" {
             return self.environment(address, used, traversal, span);
         }
         let rest = &traversal.steps[used..];
+        if kind.name == "standard"
+            && let Some(found) = self.of_standard(&address, rest, span)?
+        {
+            return Ok(Resolved { consumed: used + found.consumed, ..found });
+        }
         match (kind.name, rest.first().map(|step| word(step))) {
             ("module", Some(Some(name))) => self.given_by(&address, name, &rest[1..], span),
             _ => self.part_of(&address, kind, rest, span),
@@ -96,7 +140,13 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     /// What a module gives, and what stands behind that where it is a reference; `rest` stands behind the name.
-    fn given_by(&self, call: &Address, name: &str, rest: &[TraversalStep], span: Option<Span>) -> Found {
+    pub(crate) fn given_by(
+        &self,
+        call: &Address,
+        name: &str,
+        rest: &[TraversalStep],
+        span: Option<Span>,
+    ) -> Found {
         if !self.evaluator.instances.contains_key(call) {
             let Some(kind) = kinds::kind("module") else { return Err(self.unknown_root("module", span)) };
             return Err(self.undeclared(kind, call, span));
@@ -121,7 +171,7 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     /// What the words behind an address name, and how many of them.
-    fn part_of(
+    pub(crate) fn part_of(
         &self,
         address: &Address,
         kind: &'static Kind,
@@ -192,13 +242,13 @@ impl<'a, 't> NameScope<'a, 't> {
             .help(one_of(word, names.iter().copied())))
     }
 
-    /// The address a traversal starts with, and how many steps it takes.
+    /// What a traversal starts with.
     fn address(
         &self,
         kind: &'static Kind,
         traversal: &Traversal,
         span: Option<Span>,
-    ) -> Result<(Address, usize), Diagnostic> {
+    ) -> Result<Named, Diagnostic> {
         let native = kind.name == "resource" && &*traversal.root != "resource";
         let labels = if native { 1 } else { kind.labels.len().min(2) };
         let names: Vec<&str> = traversal.steps.iter().take(labels).filter_map(word).collect();
@@ -220,27 +270,86 @@ impl<'a, 't> NameScope<'a, 't> {
         };
         let base = Address { module: module.to_vec(), ..plain };
         if !self.evaluator.repeated.contains(&base) {
-            return Ok((base, labels));
+            return Ok(Named::One(base, labels));
         }
         let key = match traversal.steps.get(labels) {
-            Some(TraversalStep::Key(key)) => Key::Text(key.clone()),
-            Some(TraversalStep::Index(index)) => Key::Index(*index),
-            _ => {
+            Some(TraversalStep::Key(key)) => Some(Key::Text(key.clone())),
+            Some(TraversalStep::Index(index)) => Some(Key::Index(*index)),
+            Some(TraversalStep::Attr(word)) => {
                 let keys: Vec<String> = self.keys(&base);
                 return Err(Diagnostic::error(
                     codes::UNKNOWN_NAME,
                     format!("`{base}` has several instances"),
                 )
                 .at_opt(span, "which one is meant?")
-                .help(format!("write one of {}", keys.join(", "))));
+                .help(format!("write one of {}, or `{base}[*].{word}` for all", keys.join(", "))));
             }
+            None => None,
         };
-        Ok((base.with_key(key), labels + 1))
+        if self.evaluator.pending.contains(&base) {
+            return Err(Diagnostic::error(
+                codes::CYCLE,
+                format!("the instances of `{base}` follow from themselves"),
+            )
+            .at_opt(span, format!("which instances there are must be known before `{base}` is expanded"))
+            .help("make it for each of something else"));
+        }
+        if let Some(deferred) = self.evaluator.deferred.get(&base) {
+            let value = unknown_instances(&base, &deferred.after);
+            return Ok(Named::All(Resolved::plain(value, labels, false)));
+        }
+        Ok(match key {
+            Some(key) => Named::One(base.with_key(key), labels + 1),
+            None => Named::All(Resolved::plain(self.all(&base), labels, false)),
+        })
+    }
+
+    /// References to all instances: by key, or as a list where they are counted.
+    fn all(&self, base: &Address) -> PlanValue {
+        let all = self.evaluator.instances_of(base);
+        let counted = all.iter().all(|instance| matches!(instance.repeat, Repeat::Count(_)));
+        let refer = |address: &Address| Reference { address: address.clone(), path: Vec::new() }.to_value();
+        if counted && self.evaluator.counted.contains(base) {
+            return PlanValue::list(all.iter().map(|instance| refer(&instance.address)));
+        }
+        let by_key = all.iter().filter_map(|instance| match &instance.repeat {
+            Repeat::Each(key, _) => Some((key.clone(), refer(&instance.address))),
+            _ => None,
+        });
+        PlanValue::object(by_key)
     }
 
     fn keys(&self, base: &Address) -> Vec<String> {
-        let all = self.evaluator.instances.keys().filter(|address| address.without_key() == *base);
-        all.take(12).map(|address| format!("`{address}`")).collect()
+        let all = self.evaluator.instances_of(base);
+        all.iter().take(12).map(|instance| format!("`{}`", instance.address)).collect()
+    }
+
+    /// What is said where all instances are named and one is wanted.
+    pub(crate) fn which_one(&self, traversal: &Traversal, span: Option<Span>) -> Option<Diagnostic> {
+        let native = || kinds::kind("resource").filter(|_| self.evaluator.natives.contains(&*traversal.root));
+        let kind = kinds::kind(&traversal.root).or_else(native)?;
+        let Ok(Named::All(found)) = self.address(kind, traversal, span) else { return None };
+        if found.consumed != traversal.steps.len() || found.value.has_holes() {
+            return None;
+        }
+        let items: Vec<PlanValue> = match &found.value {
+            mlp_value::Value::List(items) => items.to_vec(),
+            mlp_value::Value::Object(items) => items.values().cloned().collect(),
+            _ => return None,
+        };
+        let names: Vec<String> =
+            items.iter().take(12).filter_map(|item| Some(format!("`{}`", reference_of(item)?))).collect();
+        let help = match names.is_empty() {
+            true => format!(
+                "it has no instances: its `for_each` or `count` came to nothing; all of them are `values({traversal})`"
+            ),
+            false => format!("write one of {}; all of them are `values({traversal})`", names.join(", ")),
+        };
+        Some(
+            Diagnostic::error(codes::UNKNOWN_NAME, format!("`{traversal}` has several instances"))
+                .at_opt(span, "which one is meant?")
+                .help(help),
+        )
     }
 
     fn undeclared(&self, kind: &Kind, address: &Address, span: Option<Span>) -> Diagnostic {
@@ -390,11 +499,10 @@ impl<'a, 't> NameScope<'a, 't> {
     fn each(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         match (self.owner.map(|owner| &owner.repeat), traversal.root.as_ref()) {
             (Some(Repeat::Each(key, value)), "each") => {
-                let value = match self.named("each", traversal, &["key", "value"], span)? {
-                    "key" => PlanValue::text(key),
-                    _ => value.clone(),
-                };
-                Ok(Resolved::plain(value, 1, false))
+                Ok(match self.named("each", traversal, &["key", "value"], span)? {
+                    "key" => Resolved::plain(PlanValue::text(key), 1, false),
+                    _ => Resolved::of(value.clone(), 1),
+                })
             }
             (Some(Repeat::Count(index)), "count") => {
                 self.named("count", traversal, &["index"], span)?;
@@ -440,10 +548,12 @@ impl NameScope<'_, '_> {
             Some(_) => Err(format!("there is no {what} `{path}`")),
         }
     }
-}
 
-impl Scope for NameScope<'_, '_> {
-    fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+    /// What a traversal names.
+    fn find(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        if let Some(found) = self.bound(traversal) {
+            return Ok(found);
+        }
         match traversal.root.as_ref() {
             "var" => self.variable(traversal, span),
             "local" => self.local(traversal, span),
@@ -466,6 +576,37 @@ impl Scope for NameScope<'_, '_> {
             }
             root => self.declared(root, traversal, span),
         }
+    }
+}
+
+impl Scope for NameScope<'_, '_> {
+    fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Found {
+        let found = self.find(traversal, span)?;
+        let marks = Marks { sensitive: found.sensitive, ephemeral: found.ephemeral };
+        self.met.set(self.met.get() | marks);
+        Ok(found)
+    }
+
+    fn behind(
+        &self,
+        reference: &Reference,
+        steps: &[TraversalStep],
+        span: Option<Span>,
+    ) -> Result<Option<Resolved>, Diagnostic> {
+        let native =
+            || kinds::kind("resource").filter(|_| self.evaluator.natives.contains(&*reference.address.kind));
+        let Some(kind) = kinds::kind(&reference.address.kind).or_else(native) else { return Ok(None) };
+        let words = reference.path.iter().map(|word| TraversalStep::Attr(word.as_str().into()));
+        let all: Vec<TraversalStep> = words.chain(steps.iter().cloned()).collect();
+        let found = match (kind.name, steps.first().and_then(word)) {
+            ("module", Some(name)) => self.given_by(&reference.address, name, &steps[1..], span)?,
+            ("environment", _) => return Ok(None),
+            _ => {
+                let found = self.part_of(&reference.address, kind, &all, span)?;
+                Resolved { consumed: found.consumed.saturating_sub(reference.path.len()), ..found }
+            }
+        };
+        Ok(Some(found))
     }
 
     fn is_mistake(&self, problem: &Diagnostic) -> bool {
@@ -531,6 +672,17 @@ fn text(step: &TraversalStep) -> String {
 fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
     let value = Reference { address, path: words.to_vec() }.to_value();
     Resolved::plain(value, consumed, false)
+}
+
+/// What stands for the instances of a block while nobody knows which there are.
+fn unknown_instances(base: &Address, after: &[String]) -> PlanValue {
+    PlanValue::Hole(Unknown {
+        ty: Type::Any,
+        not_null: true,
+        prefix: None,
+        residual: Box::new(Expr::new(Node::Traverse { traversal: Traversal::of(base) }, None)),
+        after: after.to_vec(),
+    })
 }
 
 fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {

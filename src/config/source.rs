@@ -7,6 +7,7 @@ use mlp_platform::schema::{Attribute, Kind, Ty};
 use mlp_syntax::{Block, Body, Expr, ExprKind, Ident};
 
 use crate::codes;
+use crate::dynamic::{DYNAMIC, Repeated};
 use crate::slips::{UNUSABLE, meant_attribute};
 
 /// What stands for an attribute.
@@ -18,6 +19,8 @@ pub(crate) enum Source<'t> {
     Parts(BTreeMap<String, Entry<'t>>, Tag<'t>, Span),
     /// Unlabelled blocks that may stand several times.
     List(Vec<Source<'t>>, Span),
+    /// Blocks of which some are made by `dynamic`.
+    Repeated(Box<Repeated<'t>>),
 }
 
 /// Which environment wrote it; none for the declaration itself.
@@ -41,6 +44,7 @@ impl<'t> Source<'t> {
         match self {
             Self::Expr(expr, _) => expr.span,
             Self::Parts(_, _, span) | Self::List(_, span) => *span,
+            Self::Repeated(there) => there.span,
         }
     }
 
@@ -49,6 +53,7 @@ impl<'t> Source<'t> {
         match self {
             Self::Expr(_, tag) | Self::Parts(_, tag, _) => *tag,
             Self::List(items, _) => items.first().and_then(Source::tag),
+            Self::Repeated(there) => there.made.first().and_then(|made| made.tag),
         }
     }
 }
@@ -78,7 +83,7 @@ impl Expected {
         Self { what: format!("`{}`", kind.name), attributes: kind.attributes, more }
     }
 
-    fn nested(&self, name: &str, attributes: &'static [Attribute]) -> Self {
+    pub(crate) fn nested(&self, name: &str, attributes: &'static [Attribute]) -> Self {
         Self { what: format!("`{name}` of {}", self.what), attributes, more: &[] }
     }
 
@@ -103,9 +108,10 @@ impl<'t> BodyReader<'t, '_> {
     /// The parts of a body; unknown names are reported and left out.
     pub(crate) fn body(&mut self, body: &'t Body, expected: &Expected) -> Parts<'t> {
         let mut parts = self.attributes(&body.attributes, expected);
-        for block in &body.blocks {
-            self.nested_block(&mut parts, block, expected);
-        }
+        let (made, written): (Vec<&Block>, Vec<&Block>) =
+            body.blocks.iter().partition(|block| block.kind.name == DYNAMIC);
+        written.into_iter().for_each(|block| self.nested_block(&mut parts, block, expected));
+        made.into_iter().for_each(|block| self.dynamic(&mut parts, block, expected));
         parts
     }
 
@@ -122,6 +128,14 @@ impl<'t> BodyReader<'t, '_> {
         for block in &body.blocks {
             match expected.find(&block.kind.name) {
                 Some(schema) => self.block(&mut parts, block, schema, expected),
+                None if block.kind.name == DYNAMIC => {
+                    let known =
+                        block.labels.first().is_some_and(|label| expected.find(&label.name).is_some());
+                    match known {
+                        true => self.dynamic(&mut parts, block, expected),
+                        false => self.no_dynamic(block, expected),
+                    }
+                }
                 None => {
                     let inner = self.open_body(&block.body, &expected.nested(&block.kind.name, &[]));
                     self.put(&mut parts, &block.kind, Source::Parts(inner, self.tag, block.header));
@@ -175,7 +189,19 @@ impl<'t> BodyReader<'t, '_> {
         near.is_some_and(|near| !there.iter().any(|ident| ident.name == near))
     }
 
-    fn unknown(&mut self, name: &Ident, expected: &Expected) {
+    /// Where any attribute may stand nobody knows of which blocks there may be several.
+    fn no_dynamic(&mut self, block: &Block, expected: &Expected) {
+        self.diagnostics.push(
+            Diagnostic::error(
+                codes::REPEAT,
+                format!("{} takes no `dynamic` blocks of its own", expected.what),
+            )
+            .at(block.header, "")
+            .help("give the attribute a value: `name = [for item in … : { … }]`"),
+        );
+    }
+
+    pub(crate) fn unknown(&mut self, name: &Ident, expected: &Expected) {
         let names = expected.names();
         self.diagnostics.push(
             Diagnostic::error(

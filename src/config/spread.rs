@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mlp_eval::PlanValue;
 use mlp_platform::{Declaration, Edge, EdgeKind};
-use mlp_value::{Address, Value};
+use mlp_value::{Address, Path, Value};
 
 use crate::evaluator::{Evaluator, Instance};
 use crate::modules::rebased;
@@ -35,6 +35,32 @@ pub(crate) fn rebase_paths(evaluator: &Evaluator<'_>, instance: &Instance<'_>, b
 /// Words of the language that give others their values, and are nothing themselves once these are known.
 const INNER: &[&str] = &["output", "variable", "locals"];
 
+/// What lies in a module is made with the provider that its call names, unless it names one itself; the innermost call wins.
+fn providers(declarations: &mut BTreeMap<Address, Declaration>, inner: &BTreeMap<Address, Vec<Address>>) {
+    let path = Path::of(&["provider"]);
+    let named = |call: &Declaration| {
+        let value = call.body.field("provider").filter(|value| !value.is_null())?.clone();
+        Some((call.address.clone(), value, call.origins.of(&path).cloned()))
+    };
+    let mut calls: Vec<_> =
+        declarations.values().filter(|one| one.kind == "module").filter_map(named).collect();
+    calls.sort_by_key(|(call, ..)| std::cmp::Reverse(call.module.len()));
+    for (call, value, origin) in calls {
+        for address in inner.get(&call).into_iter().flatten() {
+            let Some(found) = declarations.get_mut(address) else { continue };
+            let common = mlp_platform::kinds::kind(found.kind).is_some_and(|kind| kind.common);
+            let Value::Object(body) = &mut found.body else { continue };
+            if !common || body.get("provider").is_some_and(|value| !value.is_null()) {
+                continue;
+            }
+            std::sync::Arc::make_mut(body).insert("provider".into(), value.clone());
+            if let Some(origin) = &origin {
+                found.origins.0.insert(path.clone(), origin.clone());
+            }
+        }
+    }
+}
+
 /// What holds of a module's call holds of everything in it; then the calls themselves are taken out.
 pub(crate) fn spread(declarations: &mut BTreeMap<Address, Declaration>) {
     let mut inner: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
@@ -57,6 +83,7 @@ pub(crate) fn spread(declarations: &mut BTreeMap<Address, Declaration>) {
         let edges = declaration.edges.iter().filter(|edge| edge.kind == EdgeKind::Ordering);
         edges.cloned().collect::<Vec<Edge>>()
     };
+    providers(declarations, &inner);
     let calls: Vec<(Vec<Address>, Vec<Edge>)> = declarations
         .values()
         .filter(|declaration| declaration.kind == "module")

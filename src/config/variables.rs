@@ -1,7 +1,9 @@
-//! Values of variables, in a documented order: the default, the environment's `variables`, `MLP_VAR_<name>`,
-//! `*.auto.mlpvars` in the order of their names, `-var-file`, `-var`; the later wins.
+//! Values given to variables from outside, and what a person is told of where a value comes from.
+//!
+//! The order, the later wins: the default, the environment's `variables`, `MLP_VAR_<name>`, `mlp.mlpvars`, `*.auto.mlpvars` in the
+//! order of their names, then `-var-file` and `-var` in the order of the command line.
 
-use mlp_diag::{Diagnostic, Diagnostics};
+use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_syntax::{Expr, Tree};
 
 use crate::codes;
@@ -12,13 +14,67 @@ pub struct Assignment {
     /// The variable.
     pub name: String,
     /// The value.
-    pub expr: Expr,
+    pub given: Given,
+    /// Where the value is written.
+    pub span: Span,
+    /// Where the name is written, or the value where that has no place of its own.
+    pub name_span: Span,
     /// From where, for messages: `-var`, `MLP_VAR_x`, a file's name.
     pub from: String,
-    /// A string that may be meant as another type, as from `MLP_VAR_x` and `-var`.
-    pub literal: bool,
-    /// A variable nobody declares is an error (`-var`) or passed over (a file shared between projects).
-    pub must_exist: bool,
+    /// What a variable nobody declares means.
+    pub undeclared: Undeclared,
+}
+
+/// How a value is given.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// As an expression, in a file.
+    Expr(Expr),
+    /// As text, from `MLP_VAR_x` and `-var`: the variable's type says how it is read.
+    Text(String),
+}
+
+/// What a value means for which no variable is declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undeclared {
+    /// A mistake: it was given for this command (`-var`).
+    Error,
+    /// Worth a word: a file may be shared between projects.
+    Warning,
+    /// Nothing: environment variables are shared between everything.
+    Nothing,
+}
+
+/// Where the value of one variable comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VariableStory {
+    /// `var.size`, `module.shop.var.region`.
+    pub name: String,
+    /// Where it is declared.
+    pub declared: Span,
+    /// What it is for, where that is said.
+    pub description: Option<String>,
+    /// Its type.
+    pub ty: String,
+    /// Words that hold of it: `sensitive`, `ephemeral`, `not nullable`.
+    pub words: Vec<&'static str>,
+    /// The value it has; `None` when it has none or a wrong one.
+    pub value: Option<String>,
+    /// Every value it was given, the weakest first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A value that a variable was given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// By what: `its default`, `environment.staging`, `-var`.
+    pub from: String,
+    /// Where it is written.
+    pub place: Span,
+    /// The value, masked where it is secret.
+    pub shown: String,
+    /// Whether it is the one that holds.
+    pub wins: bool,
 }
 
 /// The assignments of an `.mlpvars` file.
@@ -27,15 +83,29 @@ pub fn assignments(tree: &Tree, from: &str, diagnostics: &mut Diagnostics) -> Ve
         diagnostics.push(
             Diagnostic::error(codes::VARIABLE, "a variables file holds attributes only")
                 .at(block.header, "a block")
-                .help("write `name = value`, one a line"),
+                .help("write `name = value`, one a line; variables are declared in *.mlp files"),
         );
     }
-    let assign = |attribute: &mlp_syntax::Attribute| Assignment {
-        name: attribute.name.name.clone(),
-        expr: attribute.expr.clone(),
-        from: from.to_owned(),
-        literal: false,
-        must_exist: true,
-    };
-    tree.body.attributes.iter().map(assign).collect()
+    let mut found: Vec<Assignment> = Vec::new();
+    for attribute in &tree.body.attributes {
+        let name = &attribute.name;
+        if let Some(first) = found.iter().find(|one| one.name == name.name) {
+            diagnostics.push(
+                Diagnostic::error(codes::DUPLICATE, format!("`{}` is set twice", name.name))
+                    .at(name.span, "again here")
+                    .see(first.span, "first here")
+                    .help("keep one of the two"),
+            );
+            continue;
+        }
+        found.push(Assignment {
+            name: name.name.clone(),
+            given: Given::Expr(attribute.expr.clone()),
+            span: attribute.expr.span,
+            name_span: name.span,
+            from: from.to_owned(),
+            undeclared: Undeclared::Warning,
+        });
+    }
+    found
 }

@@ -169,6 +169,17 @@ pub fn look(surroundings: &Surroundings<'_>, kind: &str, query: &str) -> Fact {
     }
 }
 
+/// What the last apply of an environment told of a declaration; nothing when it was never applied.
+pub fn remembered(platform: &Platform, directory: &FsPath, address: &str) -> Fact {
+    let Ok(address) = address.parse::<Address>() else { return Fact::Missing };
+    let loaded = super::depot(platform, directory).and_then(|store| store.read());
+    match loaded.map(|loaded| loaded.state.outputs(&address)) {
+        Err(diagnostic) => Fact::Failed(diagnostic.headline),
+        Ok(None) => Fact::Missing,
+        Ok(Some(outputs)) => Fact::Text(serde_json::to_string(&outputs).unwrap_or_default()),
+    }
+}
+
 /// A file or directory of the project: its digest and size.
 fn look_at_file(directory: &FsPath, fields: &serde_json::Value) -> Fact {
     let Some(path) = fields["path"].as_str().filter(|_| fields.as_object().is_some_and(|all| all.len() == 1))

@@ -14,11 +14,13 @@ use mlp_value::{KnownValue, ResourceId, Value};
 
 use super::conditions::{Postcondition, postconditions, preconditions};
 use super::depot::{depot, share_key};
+use super::generate::{Generated, generate};
 use super::kept::Made;
 use super::lowering::{lower, origin, place};
 use super::refactor::{Refactored, imports, refactor, with_imports};
 use super::renames::Names;
 use super::sealing::Sealing;
+use super::undecided::{undecided, waiting_blocks};
 use super::vault::Vault;
 
 /// What a plan is asked for.
@@ -129,6 +131,19 @@ pub(super) fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -
     }
 }
 
+/// The blocks of what is imported and nothing declares.
+///
+/// # Errors
+/// The target cannot be reached, or nothing can be written for one of the objects.
+pub async fn generated(
+    platform: &Platform,
+    provider: &dyn Provider,
+    directory: &FsPath,
+) -> Result<Generated, Diagnostics> {
+    let (session, ..) = session_for(platform, provider, directory).await?;
+    generate(platform, provider, &*session).await
+}
+
 /// Makes a plan.
 ///
 /// # Errors
@@ -194,7 +209,7 @@ pub async fn make_plan(
         desired: &desired,
         kinds: &kinds,
         provider,
-        state: &state,
+        state: &undecided(platform, &state),
         observed: &observed,
         origins: &origins,
         still_deferred: &waiting,
@@ -206,6 +221,10 @@ pub async fn make_plan(
     told.for_each(|diagnostic| vault.scrub(diagnostic));
     placed(diagnostics, platform, sources)?;
     plan.warnings.splice(0..0, platform.environment.notes.iter().cloned().chain(warnings));
+    if request.mode != Mode::Destroy {
+        let blocks = waiting_blocks(platform, &plan);
+        plan.deferred.extend(blocks);
+    }
     fill_removals(&*session, provider, &mut plan).await?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);
@@ -244,7 +263,7 @@ fn spec_digest(platform: &Platform, sources: &SourceMap) -> String {
         hasher.update(part.as_bytes());
     };
     // Where a value was given does not matter, but what it is.
-    let given = |name: &str| name.starts_with('<') || name.ends_with(".mlpvars");
+    let given = |name: &str| name.starts_with('<') || name.ends_with(".mlpvars") || name == "mlp.lock";
     for (_, name, text) in sources.files().filter(|(_, name, _)| !given(name)) {
         add(name);
         add(text);

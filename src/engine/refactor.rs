@@ -247,7 +247,8 @@ async fn import(
             let names: Vec<String> = desired.iter().map(|one| one.id.address.to_string()).collect();
             (
                 format!("{to} is not declared in this environment"),
-                one_of(&to.to_string(), names.iter().map(String::as_str)),
+                one_of(&to.to_string(), names.iter().map(String::as_str))
+                    + "; or have its block written: `mlp plan --generate-config-out imported.mlp`",
             )
         };
         return Err(wrong(declaration, "to", headline, &help));

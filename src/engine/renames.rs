@@ -52,6 +52,7 @@ impl Names {
             project: platform.project.clone(),
             environment: platform.environment.clone(),
             declarations: BTreeMap::new(),
+            deferred: platform.deferred.clone(),
         };
         for (address, declaration) in &platform.declarations {
             let mut moved = declaration.clone();

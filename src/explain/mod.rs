@@ -6,6 +6,7 @@ mod block;
 mod code;
 mod function;
 mod pages;
+mod variable;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
 
@@ -15,7 +16,8 @@ use crate::cli::Globals;
 use crate::cli::project::VariableArgs;
 
 /// The list of finders; the first that knows the topic answers.
-const FINDERS: &[Finder] = &[code::FINDER, block::FINDER, function::FINDER, address::FINDER];
+const FINDERS: &[Finder] =
+    &[code::FINDER, block::FINDER, function::FINDER, variable::FINDER, address::FINDER];
 
 /// What is asked, and about which project.
 pub struct Question<'a> {

@@ -45,6 +45,9 @@ pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
         Need::Outputs { project, environment } => {
             crate::engine::outside::outputs(directory, project, environment)
         }
+        Need::Remembered(address) => Fact::Failed(format!(
+            "what was told of `{address}` is asked while the specification is resolved, and not later"
+        )),
         Need::Look { kind, .. } => Fact::Failed(format!(
             "a `{kind}` is looked up while the specification is resolved, and not later"
         )),

@@ -10,6 +10,9 @@ use mlp_syntax::Tree;
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
+/// How deep directories of modules may lie in each other; deeper are those that links lead round in.
+const DEEPEST: usize = 64;
+
 /// The parsed files of a project.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -131,8 +134,13 @@ fn read_modules(directory: &Path, sources: &mut Sources) {
         if module == "." || sources.modules.contains_key(&module) {
             continue;
         }
-        // A directory that is not there is spoken of where it is named.
-        let files = with_ending(&directory.join(&module), ".mlp").unwrap_or_default();
+        // A directory that is not there is spoken of where it is named. So is one that
+        // lies deeper than any that was meant.
+        let place = directory.join(&module);
+        if module.split('/').count() > DEEPEST {
+            continue;
+        }
+        let files = with_ending(&place, ".mlp").unwrap_or_default();
         let mut of_it = Sources { map: std::mem::take(&mut sources.map), ..Sources::default() };
         for path in files {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -2,5 +2,6 @@
 
 pub mod facts;
 pub mod files;
+pub mod lock;
 pub mod terminal;
 pub mod who;

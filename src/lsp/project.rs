@@ -164,9 +164,11 @@ impl Project {
 
     /// The values that files give to variables without being named on a command line.
     pub(crate) fn assignments(&self, diagnostics: &mut Diagnostics) -> Vec<Assignment> {
-        let given =
-            self.files.iter().filter(|file| file.room == ROOT && file.path.ends_with(".auto.mlpvars"));
-        given
+        let of_root = |file: &&File| file.room == ROOT;
+        let own = self.files.iter().filter(of_root).filter(|file| file.path == "mlp.mlpvars");
+        let given = self.files.iter().filter(of_root).filter(|file| file.path.ends_with(".auto.mlpvars"));
+        // The later wins.
+        own.chain(given)
             .flat_map(|file| {
                 let mut whole = Tree::default();
                 for tree in file.trees() {

@@ -169,4 +169,27 @@ pub struct Platform {
     pub environment: Environment,
     /// Declarations in the order of their addresses.
     pub declarations: BTreeMap<Address, Declaration>,
+    /// Blocks of which is not known yet how many instances there are.
+    pub deferred: Vec<Deferred>,
+}
+
+/// A block whose instances are known only after something else was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deferred {
+    /// Its address, without a key.
+    pub address: Address,
+    /// `for_each` or `count`.
+    pub attribute: String,
+    /// Where it is declared.
+    pub header: Span,
+    /// The addresses it waits for.
+    pub after: Vec<String>,
+}
+
+impl Deferred {
+    /// Whether an address is one of its instances, or lies in one.
+    pub fn covers(&self, address: &Address) -> bool {
+        let of_it = |one: &Address| *one == self.address || one.without_key() == self.address;
+        of_it(address) || address.enclosing().iter().any(of_it)
+    }
 }

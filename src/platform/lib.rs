@@ -17,7 +17,7 @@ mod show;
 
 pub use codes::CODES;
 pub use declaration::{
-    Because, Declaration, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project,
+    Because, Declaration, Deferred, Edge, EdgeKind, Environment, Mode, Origin, Origins, Platform, Project,
 };
 pub use json_schema::json_schema;
 pub use reference_pages::{ReferencePage, reference_pages, type_name};

@@ -38,6 +38,8 @@ pub enum Need {
         /// What identifies it, a JSON object.
         query: String,
     },
+    /// What the last apply told of a declaration of this environment, by its address, as the text of a JSON object.
+    Remembered(String),
     /// The outputs of another project's environment as they were last applied, as the text of a JSON object.
     Outputs {
         /// The project's directory.
