@@ -51,6 +51,18 @@ fn engine() -> Option<PathBuf> {
     (has_node && modules.join("vscode-textmate").is_dir()).then_some(modules)
 }
 
+#[test]
+fn the_extension_starts_the_server_and_ends_it() {
+    let node = Command::new("node").arg("--version").stdout(Stdio::null()).status();
+    if !node.is_ok_and(|status| status.success()) {
+        return support::skip("node is not here");
+    }
+    let mut command = Command::new("node");
+    let said = support::run(command.arg(support::folder("editors/vscode").join("test/load.js"))).ended(0);
+    let wanted = ["command mlp.restart", "server /some/mlp lsp", "started", "stopped", "done"];
+    assert_eq!(said.stdout.lines().collect::<Vec<_>>(), wanted, "{said}");
+}
+
 /// The tokens of a text: line, text, scopes.
 fn tokens(modules: &PathBuf, text: &str) -> Vec<(usize, String, String)> {
     let scratch = tempfile::tempdir().unwrap();

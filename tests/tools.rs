@@ -69,8 +69,8 @@ fn what_is_wrong_in_the_console_has_its_place() {
     let scratch = project(&format!("{HEAD}{BODY}"));
     console(scratch.path(), &["-e", "local"], "1\nvar.siz\n2\n")
         .ended(1)
-        .says("<console>:1:1")
-        .says("`size`")
+        .says("<console>:1:")
+        .says("`var.size`")
         .says("1\n");
     console(scratch.path(), &["-e", "local"], "1 +\n").ended(1).says("MLP01");
     console(scratch.path(), &["-e", "local"], "upper(\n").ended(1).says("MLP01");
@@ -79,6 +79,15 @@ fn what_is_wrong_in_the_console_has_its_place() {
     let broken = project(&format!("{HEAD}{BODY}storage \"t\" {{\n  patern = 1\n}}\n"));
     let said = console(broken.path(), &["-e", "local"], "var.size\n").ended(0).says("patern");
     assert_eq!(said.stdout, "2\n");
+}
+
+#[test]
+fn a_terminal_has_completion_history_and_several_lines() {
+    let scratch = project(&format!("{HEAD}{BODY}"));
+    let talk = support::folder("tests/console").join("terminal.py");
+    let mut command = std::process::Command::new("python3");
+    command.arg(talk).arg(env!("CARGO_BIN_EXE_mlp")).arg(scratch.path());
+    support::run(&mut command).ended(0).says("all ok");
 }
 
 /// The numbers in an attribute of every tag of a kind.
@@ -193,5 +202,28 @@ fn everything_with_a_name_has_a_page() {
     assert_eq!(
         json["detail"]["environments"]["other"][0]["origin"], "environment.other, main.mlp:9",
         "{json}"
+    );
+}
+
+#[test]
+fn a_shell_completes_names_of_the_project() {
+    let scratch = project(&format!("{HEAD}{BODY}"));
+    let script = r#"
+        eval "$("$0" completions bash)"
+        asked() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _mlp_with_names "$1" "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"; }
+        asked "$0" plan -e ""
+        asked "$0" plan --env oth
+        asked "$0" explain ""
+        asked "$0" conso
+    "#;
+    let mut command = support::program(scratch.path());
+    let program = command.get_program().to_owned();
+    command = std::process::Command::new("bash");
+    command.args(["-c", script]).arg(program).current_dir(scratch.path());
+    let said = support::run(&mut command).ended(0);
+    assert_eq!(
+        said.stdout.lines().collect::<Vec<_>>(),
+        ["local other", "other", "storage.s", "console"],
+        "{said}"
     );
 }

@@ -47,7 +47,7 @@ fn files() -> Vec<PathBuf> {
             let kind = entry.file_type().unwrap();
             if kind.is_dir() && !["target", ".git", ".mlp", "__pycache__"].iter().any(|skip| name == *skip) {
                 open.push(entry.path());
-            } else if kind.is_file() {
+            } else if kind.is_file() && name != ".git" {
                 found.push(entry.path());
             }
         }

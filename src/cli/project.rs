@@ -213,6 +213,23 @@ impl Project {
         attributes.map(|attribute| attribute.name.name.clone()).collect()
     }
 
+    /// The addresses it declares at its top level.
+    pub fn addresses(&self) -> Vec<String> {
+        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
+        let shared = blocks
+            .filter(|block| mlp_platform::kinds::kind(&block.kind.name).is_some_and(|kind| kind.common));
+        let mut found: Vec<String> = shared
+            .map(|block| {
+                let words = block.labels.iter().map(|label| label.name.as_str());
+                // A native resource is named by its type.
+                let kind = Some(block.kind.name.as_str()).filter(|kind| *kind != "resource");
+                kind.into_iter().chain(words).collect::<Vec<_>>().join(".")
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
     /// Computes an expression as if it stood in an output of the project.
     ///
     /// # Errors

@@ -40,9 +40,10 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     }
     // Without an environment there is nothing to resolve against, but the index is still checked.
     let checked = if environments.is_empty() { vec![String::new()] } else { environments.clone() };
+    let mut known: std::collections::HashSet<Diagnostic> = all.iter().cloned().collect();
     for environment in &checked {
         for diagnostic in project.resolve(environment).1 {
-            if !all.contains(&diagnostic) {
+            if known.insert(diagnostic.clone()) {
                 all.push(diagnostic);
             }
         }

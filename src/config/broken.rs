@@ -1,6 +1,8 @@
 //! What only follows from text that could not be read: its mistake was told, and one mistake is told once.
 
-use mlp_diag::{Diagnostic, Diagnostics, Severity, Span};
+use std::collections::{BTreeMap, HashSet};
+
+use mlp_diag::{Diagnostic, Diagnostics, FileId, Severity, Span};
 use mlp_syntax::Tree;
 
 use crate::codes;
@@ -17,14 +19,21 @@ pub(crate) fn drop_consequences(inputs: &Inputs<'_>, diagnostics: &mut Diagnosti
     let modules = inputs.modules.iter().flat_map(|module| module.trees.iter());
     let trees: Vec<&Tree> = inputs.trees.iter().chain(modules).copied().collect();
     let lost = trees.iter().any(|tree| tree.lost);
-    let broken: Vec<Span> = trees.iter().flat_map(|tree| &tree.broken).copied().collect();
-    let incomplete: Vec<Span> = trees.iter().flat_map(|tree| &tree.incomplete).copied().collect();
+    // Broken pieces do not overlap: the last that begins before a place is the only one that may hold it.
+    let pieces = trees.iter().flat_map(|tree| &tree.broken);
+    let broken: BTreeMap<(FileId, u32), u32> =
+        pieces.map(|span| ((span.file, span.start), span.end)).collect();
+    let covered = |place: Span| {
+        let before = broken.range(..=(place.file, place.start)).next_back();
+        before.is_some_and(|((file, _), end)| *file == place.file && place.end <= *end)
+    };
+    let incomplete: HashSet<Span> = trees.iter().flat_map(|tree| &tree.incomplete).copied().collect();
     let follows = |diagnostic: &Diagnostic| {
         let Some(place) = diagnostic.place() else {
             return lost && OF_LOST_NAMES.contains(&diagnostic.code.as_str());
         };
         place.file == NOWHERE
-            || broken.iter().any(|span| covers(*span, place))
+            || covered(place)
             || (diagnostic.code == codes::MISSING_ATTRIBUTE && incomplete.contains(&place))
             || (lost && OF_LOST_NAMES.contains(&diagnostic.code.as_str()))
     };
@@ -47,8 +56,4 @@ pub(crate) fn unused(evaluator: &Evaluator<'_>) {
     let mut all = evaluator.diagnostics.borrow_mut();
     let found = all.split_off(before);
     all.extend(found.into_iter().filter(|problem| problem.code != codes::ELSEWHERE));
-}
-
-fn covers(outer: Span, inner: Span) -> bool {
-    outer.file == inner.file && outer.start <= inner.start && inner.end <= outer.end
 }

@@ -1,7 +1,7 @@
 //! Evaluation on demand: the unit is one attribute of one declaration, computed once, when something first asks for it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use mlp_diag::{Diagnostic, Diagnostics, Span};
@@ -92,6 +92,8 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) text_of: &'t dyn Fn(Span) -> String,
     pub(crate) needs: RefCell<Needs>,
     pub(crate) diagnostics: RefCell<Diagnostics>,
+    /// What was reported already.
+    reported: RefCell<HashSet<Diagnostic>>,
     attributes: RefCell<BTreeMap<(Address, String), Memo<Known>>>,
     local_values: Values,
     inputs: Values,
@@ -132,6 +134,7 @@ impl<'t> Evaluator<'t> {
             text_of,
             needs: RefCell::default(),
             diagnostics: RefCell::default(),
+            reported: RefCell::default(),
             attributes: RefCell::default(),
             local_values: RefCell::default(),
             inputs: RefCell::default(),
@@ -140,9 +143,8 @@ impl<'t> Evaluator<'t> {
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
-        let mut all = self.diagnostics.borrow_mut();
-        if !all.contains(&diagnostic) {
-            all.push(diagnostic);
+        if self.reported.borrow_mut().insert(diagnostic.clone()) {
+            self.diagnostics.borrow_mut().push(diagnostic);
         }
     }
 

@@ -31,7 +31,7 @@ pub enum Blame {
 }
 
 /// A span with what is to be said of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Label {
     /// Where.
     pub span: Span,
@@ -51,7 +51,7 @@ pub struct Subject {
 }
 
 /// A problem with its place, reason and way out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// Stable code, `MLP0412`.
     pub code: String,

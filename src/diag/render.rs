@@ -26,10 +26,16 @@ pub fn render_text(diagnostic: &Diagnostic, sources: &SourceMap, style: Style) -
     let title = level.primary_title(headline).id(&diagnostic.code);
     let mut group = Group::with_title(title);
     for span_file in files_of(diagnostic) {
-        let mut snippet = Snippet::source(sources.text(span_file.file)).path(sources.name(span_file.file));
-        for label in diagnostic.labels.iter().filter(|label| label.span.file == span_file.file) {
+        let labels: Vec<_> =
+            diagnostic.labels.iter().filter(|label| label.span.file == span_file.file).collect();
+        let ranges: Vec<_> = labels.iter().map(|label| range_in(sources, label.span)).collect();
+        // Only the lines that are shown: drawing costs time for each line it is given, and a file may have a million.
+        let (from, excerpt) = excerpt(sources.text(span_file.file), &ranges);
+        let first_line = sources.line_col(span_file.file, u32::try_from(from).unwrap_or(u32::MAX)).line;
+        let mut snippet = Snippet::source(excerpt).line_start(first_line).path(sources.name(span_file.file));
+        for (label, range) in labels.iter().zip(ranges) {
             let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-            let annotation = kind.span(range_in(sources, label.span));
+            let annotation = kind.span(range.start - from..range.end - from);
             snippet = snippet.annotation(if label.text.is_empty() {
                 annotation
             } else {
@@ -69,6 +75,15 @@ fn files_of(diagnostic: &Diagnostic) -> Vec<Span> {
         }
     }
     spans
+}
+
+/// The lines that hold these ranges: where the first begins, and their text.
+fn excerpt<'t>(text: &'t str, ranges: &[std::ops::Range<usize>]) -> (usize, &'t str) {
+    let start = ranges.iter().map(|range| range.start).min().unwrap_or(0);
+    let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+    let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let to = text[end..].find('\n').map_or(text.len(), |at| end + at + 1);
+    (from, &text[from..to])
 }
 
 /// A byte range that lies inside the text and on character boundaries.

@@ -101,7 +101,7 @@ fn message(diagnostic: &Diagnostic) -> String {
         text.push_str(&label.text);
     }
     for note in &diagnostic.notes {
-        text.push_str("\n");
+        text.push('\n');
         text.push_str(note);
     }
     if let Some(help) = &diagnostic.help {

@@ -4,7 +4,7 @@ use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_value::{Type, Value};
 
 use crate::convert::convert_typed;
-use crate::interpret::{Eval, Interpreter, outcome};
+use crate::interpret::{Eval, Interpreter, outcome, too_large};
 use crate::navigate::wrong;
 use crate::typed::{Typed, has_any, unify};
 use crate::{Expr, Marks, Node, Outcome, Unknown, codes};
@@ -24,6 +24,9 @@ impl Interpreter<'_> {
                 let found = self.eval(taken)?;
                 let marks = marks | found.marks();
                 let other = self.type_beside(other);
+                if other.is_some() {
+                    self.budget.look(&found.value).map_err(|why| too_large(why, span))?;
+                }
                 let typed = alike(found.into(), other, [then, otherwise], span)?;
                 Ok(outcome(typed, marks))
             }

@@ -9,6 +9,8 @@ use crate::PlanValue;
 const MAX_TEXT: u64 = 64 << 20;
 const MAX_ITEMS: u64 = 1 << 20;
 const MAX_STEPS: u64 = 50_000_000;
+/// Steps that it takes to do something with one part of a value.
+const PART: usize = 10;
 
 /// What is left.
 #[derive(Debug)]
@@ -46,8 +48,30 @@ impl Budget {
 
     /// Takes one step of computation.
     pub(crate) fn step(&self) -> Result<(), Exhausted> {
-        take(&self.steps, 1)
+        self.steps(1)
+    }
+
+    /// Takes as many steps as a value has parts; call it before all of them are looked at.
+    pub(crate) fn look<H>(&self, value: &Value<H>) -> Result<(), Exhausted> {
+        match value {
+            Value::List(_) | Value::Object(_) => self.steps(size(value).saturating_mul(PART)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes steps of computation.
+    pub(crate) fn steps(&self, count: usize) -> Result<(), Exhausted> {
+        take(&self.steps, count)
             .ok_or_else(|| Exhausted(format!("more than {MAX_STEPS} steps of computation would be taken")))
+    }
+}
+
+/// The number of parts of a value.
+fn size<H>(value: &Value<H>) -> usize {
+    match value {
+        Value::List(items) => items.iter().map(size).sum::<usize>() + 1,
+        Value::Object(items) => items.values().map(size).sum::<usize>() + 1,
+        _ => 1,
     }
 }
 
@@ -73,5 +97,20 @@ pub(crate) fn check_size(value: &PlanValue) -> Result<(), Exhausted> {
     match value {
         Value::List(_) | Value::Object(_) => go(value, &mut (MAX_ITEMS * 2)).ok_or_else(too_many_items),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A long list in a loop: each look at it counts.
+    #[test]
+    fn looking_at_a_long_list_again_and_again_comes_to_an_end() {
+        let budget = Budget::new();
+        let long: PlanValue = Value::list((0..100_000).map(Value::int));
+        let looks = (0..1_000).take_while(|_| budget.look(&long).is_ok()).count();
+        assert!((10..100).contains(&looks), "{looks}");
+        assert!(budget.look::<crate::Unknown>(&Value::int(1)).is_ok(), "one value costs nothing");
     }
 }

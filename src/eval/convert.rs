@@ -173,7 +173,10 @@ pub(crate) fn describe(value: &PlanValue) -> String {
         Value::List(items) => format!("a list of {}", count(items.len(), "item")),
         Value::Object(items) => match reference_of(value) {
             Some(reference) => format!("a reference to `{reference}`"),
-            None => format!("an object of {}", count(items.len(), "attribute")),
+            None => match items.get("$call").and_then(Value::as_text) {
+                Some(function) => format!("a call of `{function}`, which is answered later"),
+                None => format!("an object of {}", count(items.len(), "attribute")),
+            },
         },
         Value::Hole(hole) => format!("a value not known yet ({})", hole.ty),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_value::{Type, Value};
 
+use crate::behind::{resolved, step_of};
 use crate::budget::{Budget, check_size};
 use crate::convert::{describe_marked, to_bool, to_text};
 use crate::functions::call;
@@ -80,7 +81,10 @@ impl<'s> Interpreter<'s> {
         let span = expr.span;
         match &expr.node {
             Node::Literal { value: Value::Text(text) } => Ok(Outcome::plain(Value::Text(normalized(text)))),
-            Node::Literal { value } => Ok(Outcome::plain(value.lift())),
+            Node::Literal { value } => {
+                self.budget.look(value).map_err(|why| too_large(why, span))?;
+                Ok(Outcome::plain(value.lift()))
+            }
             Node::Traverse { traversal } => self.traverse(traversal, span),
             Node::Template { parts } => self.template(parts, span),
             Node::List { items } => {
@@ -103,6 +107,10 @@ impl<'s> Interpreter<'s> {
             Node::Index { target, key } => {
                 let (found, at) = (self.eval(target)?, self.eval(key)?);
                 let marks = found.marks() | at.marks();
+                if let Some(behind) = self.behind(&found.value, &[step_of(&at.value)], span)? {
+                    let (typed, more) = resolved(behind);
+                    return Ok(outcome(typed, marks | more));
+                }
                 let way = describe_marked(&found.value, found.marks());
                 let typed = index(&found.into(), &at.value, &way, key.span.or(span));
                 Ok(outcome(typed.map_err(|problems| hidden(problems, marks))?, marks))
@@ -160,17 +168,25 @@ impl<'s> Interpreter<'s> {
             Some(outcome) => (outcome.clone(), 0),
             None => {
                 let found = self.scope.resolve(traversal, span).map_err(|problem| vec![problem])?;
-                let marks = Marks { sensitive: found.sensitive, ephemeral: found.ephemeral };
-                (outcome(Typed { value: found.value, ty: found.ty }, marks), found.consumed)
+                let consumed = found.consumed;
+                let (typed, marks) = resolved(found);
+                (outcome(typed, marks), consumed)
             }
         };
-        let marks = found.marks();
+        let (mut marks, mut at) = (found.marks(), consumed);
         let mut typed = Typed::from(found);
-        for at in consumed..traversal.steps.len() {
+        while at < traversal.steps.len() {
+            if let Some(behind) = self.behind(&typed.value, &traversal.steps[at..], span)? {
+                at += behind.consumed;
+                let (found, more) = resolved(behind);
+                (typed, marks) = (found, marks | more);
+                continue;
+            }
             let way = Traversal { root: traversal.root.clone(), steps: traversal.steps[..at].to_vec() };
             let name = if &*way.root == SPLAT { "the item".to_owned() } else { format!("`{way}`") };
             typed = step(&typed, &traversal.steps[at], &name, span)
                 .map_err(|problems| hidden(problems, marks))?;
+            at += 1;
         }
         Ok(outcome(typed, marks))
     }
@@ -241,6 +257,7 @@ impl<'s> Interpreter<'s> {
             }
             let found = self.eval(right)?;
             let marks = left.marks() | found.marks();
+            self.budget.look(&left.value).map_err(|why| too_large(why, span))?;
             let first = Operand { value: &left.value, marks: left.marks(), span: left_span };
             let second = Operand { value: &found.value, marks: found.marks(), span: right.span };
             left = Outcome::marked(operators::binary(operator, first, second, span)?, marks);
@@ -272,7 +289,8 @@ impl<'s> Interpreter<'s> {
             matches!(ty, Type::String | Type::Number | Type::Bool | Type::Object(_) | Type::Map(_))
         };
         let items: Vec<Typed> = match &found.value {
-            Value::Hole(hole) if one(&hole.ty) => vec![found.clone().into()],
+            // What may turn out to be null is spread to nothing then.
+            Value::Hole(hole) if one(&hole.ty) && hole.not_null => vec![found.clone().into()],
             Value::Hole(hole) => {
                 let ty = self.splat_type(&hole.ty, each, marks)?;
                 let mut closing = self.closing();

@@ -4,6 +4,7 @@
 //! a [`Scope`] resolves references.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod behind;
 mod branch;
 mod budget;
 mod close;

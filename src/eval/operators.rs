@@ -104,7 +104,16 @@ fn both<T>(
     let sign = operator.sign();
     match (operand(left, sign, "left ", ty, convert), operand(right, sign, "right ", ty, convert)) {
         (Ok(left), Ok(right)) => Ok((left, right)),
-        (left, right) => Err([left.err(), right.err()].into_iter().flatten().flatten().collect()),
+        // An operator of the wrong kind is one mistake, not one for each side.
+        (Err(left), Err(right)) => {
+            let other = right.first().and_then(Diagnostic::place);
+            let both = |problem: Diagnostic| match other {
+                Some(span) => problem.see(span, "and so must this"),
+                None => problem,
+            };
+            Err(left.into_iter().map(both).collect())
+        }
+        (Err(one), _) | (_, Err(one)) => Err(one),
     }
 }
 

@@ -7,7 +7,7 @@ use mlp_value::{Type, Value};
 
 use crate::convert::convert_typed;
 use crate::typed::{Typed, natural};
-use crate::{PlanValue, Traversal};
+use crate::{PlanValue, Reference, Traversal, TraversalStep};
 
 /// Gives names their meaning. The interpreter knows only the names that the expression itself binds.
 pub trait Scope {
@@ -16,6 +16,21 @@ pub trait Scope {
     /// # Errors
     /// The name means nothing here, or what it means cannot be computed.
     fn resolve(&self, traversal: &Traversal, span: Option<Span>) -> Result<Resolved, Diagnostic>;
+
+    /// What lies behind a reference: the value after as many of the steps as the scope understands; `None` where it knows no
+    /// declarations, and the reference is a value like any other.
+    ///
+    /// # Errors
+    /// The steps name nothing of the declaration.
+    fn behind(
+        &self,
+        reference: &Reference,
+        steps: &[TraversalStep],
+        span: Option<Span>,
+    ) -> Result<Option<Resolved>, Diagnostic> {
+        let _ = (reference, steps, span);
+        Ok(None)
+    }
 
     /// The text of a file of the project; `None` when it is not known yet and evaluation will be repeated once it is.
     ///

@@ -8,6 +8,9 @@ use mlp_value::{Type, Value};
 use crate::BinaryOp::{Add, And, Divide, Equal, Less, Multiply, Or};
 use crate::*;
 
+#[path = "bounds.rs"]
+mod bounds;
+
 /// `model` and `secret` are known, `later` is not, everything else means nothing; `a.txt` is a file.
 struct World {
     later: Option<PlanValue>,
@@ -348,60 +351,6 @@ fn errors_say_what_is_wrong_and_the_way_out() {
 }
 
 #[test]
-fn a_few_words_cannot_fill_the_memory() {
-    let big = || lit(int(1_000_000_000_000));
-    let doubled = |inner: Expr| {
-        each(
-            e(Node::List { items: vec![inner] }),
-            None,
-            e(Node::List { items: vec![name("v", &[]), name("v", &[])] }),
-            None,
-        )
-    };
-    let bomb = (0..60).fold(lit(int(1)), |inner, _| doubled(inner));
-    let square = (0..60).fold(lit(int(7)), |inner, _| {
-        e(Node::Index {
-            target: Box::new(each(
-                e(Node::List { items: vec![inner] }),
-                None,
-                op(Multiply, name("v", &[]), name("v", &[])),
-                None,
-            )),
-            key: Box::new(lit(int(0))),
-        })
-    });
-    for expr in [
-        fun("range", vec![big()]),
-        fun("format", vec![lit(text("%1000000000d")), lit(int(1))]),
-        fun("indent", vec![big(), lit(text("a\nb"))]),
-        fun("pow", vec![lit(int(10)), big()]),
-        fun(
-            "replace",
-            vec![
-                f("replace", &[text(&"a".repeat(9000)), text("a"), text(&"b".repeat(5000))]),
-                lit(text("b")),
-                lit(text(&"c".repeat(5000))),
-            ],
-        ),
-        fun("setproduct", vec![fun("range", vec![lit(int(2000))]), fun("range", vec![lit(int(2000))])]),
-        bomb,
-        square,
-    ] {
-        let (code, message) = refused(&expr);
-        assert!(matches!(code.as_str(), "MLP0203" | "MLP0211"), "{code} {message}");
-    }
-    let deep = (0..5_000).fold(lit(int(1)), |inner, _| e(Node::List { items: vec![inner] }));
-    assert_eq!(refused(&deep).0, "MLP0210");
-    std::mem::forget(deep);
-}
-
-#[test]
-fn a_long_chain_of_operators_costs_no_depth() {
-    let chain = (0..2_000).fold(lit(int(0)), |left, _| op(Add, left, lit(int(1))));
-    assert_eq!(value(&chain), int(2_000));
-}
-
-#[test]
 fn secrecy_follows_the_value() {
     let joined = template(vec![word("x"), Part::Expr { expr: name("secret", &[]) }]);
     assert!(run(&joined).unwrap().sensitive);
@@ -506,4 +455,105 @@ fn what_only_apply_knows_stays_unknown() {
     assert_eq!(value(&fun("coalesce", vec![lit(Value::Null), lit(int(1)), name("later", &[])])), int(1));
     assert!(value(&fun("coalesce", vec![name("later", &[]), lit(int(1))])).has_holes());
     assert_eq!(value(&fun("length", vec![e(Node::List { items: vec![name("later", &[])] })])), int(1));
+}
+
+#[test]
+fn what_is_certain_of_an_unknown_is_kept() {
+    let object = Type::Object(
+        [("a".to_owned(), (Type::String, false)), ("b".to_owned(), (Type::Number, false))].into(),
+    );
+    let of = |ty: Type, expr: &Expr| evaluate(expr, &World { later: Some(hole(ty)) }).unwrap().value;
+    let later = || name("later", &[]);
+    let formatted = fun("format", vec![lit(text("s3://%s")), later()]);
+    let started = |with: &str| fun("startswith", vec![formatted.clone(), lit(text(with))]);
+    let either = cond(op(Equal, later(), lit(text("x"))), lit(text("prod-a")), lit(text("prod-b")));
+    let listed = fun("split", vec![lit(text(",")), later()]);
+    for (ty, expr, wanted) in [
+        (Type::String, started("s3"), Value::Bool(true)),
+        (Type::String, started("gs"), Value::Bool(false)),
+        (Type::String, op(Equal, formatted.clone(), lit(Value::Null)), Value::Bool(false)),
+        (Type::String, op(Equal, either.clone(), lit(text("test"))), Value::Bool(false)),
+        (Type::String, op(Equal, either, lit(Value::Null)), Value::Bool(false)),
+        (Type::String, op(Equal, listed.clone(), lit(Value::Null)), Value::Bool(false)),
+        (Type::String, op(Equal, listed, lit(text("x"))), Value::Bool(false)),
+        (object.clone(), fun("keys", vec![later()]), list([text("a"), text("b")])),
+        (object, fun("length", vec![later()]), int(2)),
+        (Type::Tuple(vec![Type::String, Type::Bool]), fun("length", vec![later()]), int(2)),
+        (Type::Bool, op(And, later(), lit(Value::Bool(false))), Value::Bool(false)),
+        (Type::Number, fun("type", vec![later()]), text("number")),
+    ] {
+        assert_eq!(of(ty, &expr), wanted, "{expr:?}");
+    }
+    for (ty, expr) in [
+        (Type::List(Box::new(Type::String)), fun("tobool", vec![later()])),
+        (Type::Number, fun("merge", vec![later(), lit(Value::object::<&str>([]))])),
+        (
+            Type::Set(Box::new(Type::String)),
+            e(Node::Index { target: Box::new(later()), key: Box::new(lit(int(0))) }),
+        ),
+    ] {
+        assert!(
+            evaluate(&expr, &World { later: Some(hole(ty)) }).is_err(),
+            "wrong whatever it will be: {expr:?}"
+        );
+    }
+}
+
+/// A set stays a set where the rest of an expression has to wait.
+#[test]
+fn residuals_know_the_types_of_values() {
+    let set = fun("toset", vec![lit(list([text("b"), text("a")]))]);
+    let expr = each(
+        set,
+        None,
+        template(vec![Part::Expr { expr: name("k", &[]) }, Part::Expr { expr: name("later", &[]) }]),
+        None,
+    );
+    let waiting = each(
+        name("later", &[]),
+        None,
+        each(fun("toset", vec![lit(list([text("a")]))]), None, name("k", &[]), None),
+        None,
+    );
+    for (expr, known) in [(expr, text("!")), (waiting, list([int(1)]))] {
+        let world = World { later: Some(known) };
+        let finished = value(&expr)
+            .fill(&mut |hole: &Unknown| evaluate(&hole.residual, &world).map(|found| found.value));
+        assert_eq!(finished.unwrap(), evaluate(&expr, &world).unwrap().value, "{expr:?}");
+    }
+}
+
+#[test]
+fn secrets_are_in_no_message() {
+    for expr in [
+        op(Add, name("secret", &[]), lit(int(1))),
+        fun("tonumber", vec![name("secret", &[])]),
+        fun("parseint", vec![name("secret", &[]), lit(int(10))]),
+        fun("timeadd", vec![name("secret", &[]), lit(text("1h"))]),
+        fun("lookup", vec![lit(Value::object([("a", int(1))])), name("secret", &[])]),
+        e(Node::Index { target: Box::new(name("model", &[])), key: Box::new(name("secret", &[])) }),
+        cond(name("secret", &[]), lit(int(1)), lit(int(2))),
+        each(lit(list([int(1), int(2)])), Some(name("secret", &[])), lit(int(1)), None),
+    ] {
+        let problem = run(&expr).unwrap_err().swap_remove(0);
+        let all = format!("{} {:?} {:?}", problem.headline, problem.help, problem.notes);
+        assert!(!all.contains("s3"), "{all}");
+    }
+}
+
+/// What must not be kept is joined like what must not be shown.
+#[test]
+fn ephemeral_follows_the_value() {
+    struct Passing;
+    impl Scope for Passing {
+        fn resolve(&self, _: &Traversal, _: Option<Span>) -> Result<Resolved, Diagnostic> {
+            Ok(Resolved { ephemeral: true, ..Resolved::plain(Value::text("token"), 0, false) })
+        }
+    }
+    let run = |expr: &Expr| evaluate(expr, &Passing).unwrap();
+    let joined = template(vec![word("x"), Part::Expr { expr: name("token", &[]) }]);
+    assert!(run(&joined).ephemeral && !run(&joined).sensitive);
+    assert!(run(&fun("upper", vec![joined.clone()])).ephemeral);
+    let kept = run(&fun("ephemeralasnull", vec![joined]));
+    assert_eq!((kept.value, kept.ephemeral), (Value::Null, false));
 }

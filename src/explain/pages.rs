@@ -192,6 +192,8 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0930", include_str!("../../docs/errors/MLP0930.md")),
     ("MLP0931", include_str!("../../docs/errors/MLP0931.md")),
     ("MLP0932", include_str!("../../docs/errors/MLP0932.md")),
+    ("MLP0940", include_str!("../../docs/errors/MLP0940.md")),
+    ("MLP0941", include_str!("../../docs/errors/MLP0941.md")),
     ("MLP0950", include_str!("../../docs/errors/MLP0950.md")),
     ("MLP0951", include_str!("../../docs/errors/MLP0951.md")),
     ("MLP0952", include_str!("../../docs/errors/MLP0952.md")),

@@ -14,15 +14,11 @@ use mlp_platform::type_name;
 use crate::catalog;
 use crate::context::{Context, Frame, Place, context};
 use crate::names::{REMOVE, Symbol, inner};
+use crate::navigate::Marks;
 use crate::project::{File, ROOT};
 
-/// What is declared, for completion.
-pub(crate) struct Declared<'d> {
-    pub(crate) symbols: &'d BTreeSet<Symbol>,
-}
-
 /// The proposals at a byte of a file.
-pub(crate) fn complete(file: &File, offset: usize, declared: &Declared<'_>) -> Vec<CompletionItem> {
+pub(crate) fn complete(file: &File, offset: usize, declared: &Marks) -> Vec<CompletionItem> {
     let chunk = file.chunk_at(offset);
     let context = context(&file.text.text[chunk.start.min(offset)..offset]);
     let range = file.text.range(offset - context.typed.min(offset)..offset);
@@ -38,7 +34,7 @@ pub(crate) fn complete(file: &File, offset: usize, declared: &Declared<'_>) -> V
 struct Completer<'c> {
     room: &'c str,
     values: bool,
-    declared: &'c Declared<'c>,
+    declared: &'c Marks,
     context: &'c Context,
 }
 
@@ -54,7 +50,11 @@ struct Around {
     environment: bool,
 }
 
-impl Completer<'_> {
+impl<'c> Completer<'c> {
+    fn symbols(&self) -> impl Iterator<Item = &'c Symbol> + use<'c> {
+        self.declared.values().flat_map(|file| &file.declared)
+    }
+
     fn items(&self) -> Vec<CompletionItem> {
         let around = self.around();
         match &self.context.place {
@@ -130,11 +130,8 @@ impl Completer<'_> {
             around.owner.as_ref().filter(|_| around.kind.is_some_and(|kind| kind.name == "module"))
         {
             // The source is a literal of the block, which may stand behind the cursor: every module's variables are proposed.
-            let inputs = self
-                .declared
-                .symbols
-                .iter()
-                .filter(|symbol| symbol.room != owner.room && symbol.words[0] == "variable");
+            let inputs =
+                self.symbols().filter(|symbol| symbol.room != owner.room && symbol.words[0] == "variable");
             items.extend(inputs.map(|symbol| assignment(symbol.name().to_owned())));
         }
         items
@@ -232,8 +229,7 @@ impl Completer<'_> {
         items.iter_mut().for_each(|item| item.sort_text = Some(format!("0{}", item.label)));
         let roots = ["var", "local", "each", "count", "path", "target", "self"];
         let kinds = KINDS.iter().filter(|kind| !kind.labels.is_empty()).map(|kind| kind.name);
-        let used: BTreeSet<&str> =
-            self.declared.symbols.iter().map(|symbol| symbol.words[0].as_str()).collect();
+        let used: BTreeSet<&str> = self.symbols().map(|symbol| symbol.words[0].as_str()).collect();
         let mut words: Vec<&str> = roots.to_vec();
         words.extend(
             kinds.filter(|kind| used.contains(kind) && !["variable", "output", "resource"].contains(kind)),
@@ -277,7 +273,7 @@ impl Completer<'_> {
                 if matches!(symbol.words[0].as_str(), "environment" | "provider") { ROOT } else { self.room };
             symbol.room == room && wanted.iter().any(|wanted| is_a(symbol, wanted))
         };
-        let found = self.declared.symbols.iter().filter(fits);
+        let found = self.symbols().filter(fits);
         found.map(|symbol| plain(symbol.written(), CompletionItemKind::REFERENCE)).collect()
     }
 
@@ -314,11 +310,7 @@ impl Completer<'_> {
     }
 
     fn module_outputs(&self, _call: &str) -> Vec<CompletionItem> {
-        let outputs = self
-            .declared
-            .symbols
-            .iter()
-            .filter(|symbol| symbol.room != self.room && symbol.words[0] == "output");
+        let outputs = self.symbols().filter(|symbol| symbol.room != self.room && symbol.words[0] == "output");
         let names: BTreeSet<&str> = outputs.map(Symbol::name).collect();
         names.into_iter().map(|name| plain(name.to_owned(), CompletionItemKind::PROPERTY)).collect()
     }
@@ -368,11 +360,7 @@ impl Completer<'_> {
 
     /// The words that follow these in what is declared.
     fn names_of(&self, room: &str, words: &[&str]) -> Vec<String> {
-        let longer = self
-            .declared
-            .symbols
-            .iter()
-            .filter(|symbol| symbol.room == room && symbol.words.len() > words.len());
+        let longer = self.symbols().filter(|symbol| symbol.room == room && symbol.words.len() > words.len());
         let found: BTreeSet<&str> = longer
             .filter(|symbol| symbol.words.iter().zip(words).all(|(have, want)| have == want))
             .map(|symbol| symbol.words[words.len()].as_str())

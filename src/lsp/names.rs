@@ -125,23 +125,39 @@ const WORDS: &[&str] = &[
     "metrics",
 ];
 
-/// Everything that is named in a file, in the order of the places.
-pub(crate) fn marks(file: &File) -> Vec<Mark> {
-    let mut walker = Walker::new(file);
-    file.trees().for_each(|tree| walker.file(&tree.body));
-    walker.found.sort_by_key(|mark| (mark.span.start, mark.span.end));
-    walker.found
+/// The names of a file.
+#[derive(Debug, Default)]
+pub(crate) struct FileNames {
+    /// Everything that is named, in the order of the places.
+    pub(crate) marks: Vec<Mark>,
+    /// What it declares, and what chunks declared before they could no longer be read.
+    pub(crate) declared: Vec<Symbol>,
 }
 
-/// The names that chunks declared before they could no longer be read.
-pub(crate) fn ghosts(file: &File) -> Vec<Symbol> {
-    let mut walker = Walker::new(file);
+/// The names of a file; `natives` are the native kinds that are declared beside it.
+pub(crate) fn names(file: &File, natives: &BTreeSet<String>) -> FileNames {
+    let mut walker = Walker::new(file, natives);
     file.ghosts().for_each(|tree| walker.file(&tree.body));
-    let declared = walker.found.into_iter().filter_map(|mark| match mark.what {
-        What::Symbol(symbol, Role::Definition) => Some(symbol),
+    let mut declared: Vec<Symbol> = walker.found.drain(..).filter_map(|mark| definition(&mark)).collect();
+    file.trees().for_each(|tree| walker.file(&tree.body));
+    let mut marks = walker.found;
+    marks.sort_by_key(|mark| (mark.span.start, mark.span.end));
+    declared.extend(marks.iter().filter_map(definition));
+    FileNames { marks, declared }
+}
+
+fn definition(mark: &Mark) -> Option<Symbol> {
+    match &mark.what {
+        What::Symbol(symbol, Role::Definition | Role::Partial) => Some(symbol.clone()),
         _ => None,
-    });
-    declared.collect()
+    }
+}
+
+/// The native kinds that a file declares.
+pub(crate) fn natives(file: &File) -> impl Iterator<Item = String> + '_ {
+    let blocks =
+        file.trees().flat_map(|tree| &tree.body.blocks).filter(|block| block.kind.name == "resource");
+    blocks.filter_map(|block| block.labels.first().map(|label| label.name.clone()))
 }
 
 /// Where in a declaration the walk is.
@@ -161,24 +177,14 @@ struct Owner {
 struct Walker<'f> {
     room: &'f str,
     values: bool,
-    natives: BTreeSet<String>,
+    natives: &'f BTreeSet<String>,
     bound: Vec<String>,
     found: Vec<Mark>,
 }
 
 impl<'f> Walker<'f> {
-    fn new(file: &'f File) -> Self {
-        let blocks = file.trees().flat_map(|tree| &tree.body.blocks);
-        let natives = blocks
-            .filter(|block| block.kind.name == "resource")
-            .filter_map(|block| block.labels.first().map(|label| label.name.clone()));
-        Self {
-            room: &file.room,
-            values: file.is_values(),
-            natives: natives.collect(),
-            bound: Vec::new(),
-            found: Vec::new(),
-        }
+    fn new(file: &'f File, natives: &'f BTreeSet<String>) -> Self {
+        Self { room: &file.room, values: file.is_values(), natives, bound: Vec::new(), found: Vec::new() }
     }
 
     fn mark(&mut self, span: Span, what: What) {

@@ -1,21 +1,22 @@
 //! From a name to what it means, to all that name it, and to another name for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mlp_platform::kinds;
 
-use crate::names::{Mark, Role, Symbol, What};
+use crate::names::{FileNames, Mark, Role, Symbol, What};
 use crate::project::Project;
 
 /// A place: the file's path and the bytes.
 pub(crate) type Place = (String, std::ops::Range<usize>);
 
 /// The marks of every file.
-pub(crate) type Marks = BTreeMap<String, Vec<Mark>>;
+pub(crate) type Marks = BTreeMap<String, Arc<FileNames>>;
 
 /// The mark at a byte; at the border of two words the one that can be gone to.
 pub(crate) fn mark_at<'m>(marks: &'m Marks, path: &str, offset: usize) -> Option<&'m Mark> {
-    let all = marks.get(path)?;
+    let all = &marks.get(path)?.marks;
     let touching =
         all.iter().filter(|mark| (mark.span.start as usize..=mark.span.end as usize).contains(&offset));
     touching.min_by_key(|mark| {
@@ -29,7 +30,7 @@ pub(crate) fn mark_at<'m>(marks: &'m Marks, path: &str, offset: usize) -> Option
 pub(crate) fn places(marks: &Marks, symbol: &Symbol) -> Vec<(Place, Role)> {
     let mut found = Vec::new();
     for (path, all) in marks {
-        for mark in all {
+        for mark in &all.marks {
             match &mark.what {
                 What::Symbol(other, role) if other == symbol => {
                     found.push(((path.clone(), mark.span.start as usize..mark.span.end as usize), *role));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::analysis::place;
-use crate::complete::{Declared, complete};
+use crate::complete::complete;
 use crate::hover::{Values, hover};
 use crate::names::{Role, Symbol, What};
 use crate::navigate::{Place, can_rename, definitions, mark_at, places, rename};
@@ -27,7 +27,7 @@ impl Server {
         let (state, relative) = self.state(&at.text_document.uri)?;
         let offset = state.project.file(&relative).map_or(0, |file| file.text.offset(position));
         let names = state.names();
-        let symbol = mark_at(&names.marks, &relative, offset).and_then(|mark| match &mark.what {
+        let symbol = mark_at(&names, &relative, offset).and_then(|mark| match &mark.what {
             What::Symbol(symbol, _) => Some(symbol.clone()),
             _ => None,
         });
@@ -39,15 +39,14 @@ impl Server {
         let (state, relative) = self.state(&at.text_document.uri)?;
         let names = state.names();
         let Some(file) = state.project.file(&relative) else { return Ok(Value::Null) };
-        let declared = Declared { symbols: &names.declared };
-        to_value(complete(file, file.text.offset(at.position), &declared))
+        to_value(complete(file, file.text.offset(at.position), &names))
     }
 
     pub(crate) fn hover(&mut self, params: lsp::HoverParams) -> Answer {
         let at = params.text_document_position_params;
         let (state, relative, _, offset) = self.symbol(&at)?;
         let names = state.names();
-        let Some(mark) = mark_at(&names.marks, &relative, offset) else { return Ok(Value::Null) };
+        let Some(mark) = mark_at(&names, &relative, offset) else { return Ok(Value::Null) };
         let sources = state.analysis.project.sources();
         let values = Values { platforms: &state.analysis.platforms, sources: &sources };
         let Some(value) = hover(mark, &values) else { return Ok(Value::Null) };
@@ -62,7 +61,7 @@ impl Server {
         let (state, _, symbol, _) = self.symbol(&params.text_document_position_params)?;
         let Some(symbol) = symbol else { return Ok(Value::Null) };
         let names = state.names();
-        let found = definitions(&names.marks, &symbol);
+        let found = definitions(&names, &symbol);
         to_value(found.iter().filter_map(|place| location(state, place)).collect::<Vec<_>>())
     }
 
@@ -70,7 +69,7 @@ impl Server {
         let (state, _, symbol, _) = self.symbol(&params.text_document_position)?;
         let Some(symbol) = symbol else { return Ok(Value::Null) };
         let names = state.names();
-        let all = places(&names.marks, &symbol).into_iter();
+        let all = places(&names, &symbol).into_iter();
         let wanted = all.filter(|(_, role)| params.context.include_declaration || *role != Role::Definition);
         to_value(wanted.filter_map(|(place, _)| location(state, &place)).collect::<Vec<_>>())
     }
@@ -79,7 +78,7 @@ impl Server {
         let (state, relative, symbol, _) = self.symbol(&params.text_document_position_params)?;
         let Some(symbol) = symbol else { return Ok(Value::Null) };
         let names = state.names();
-        let here = places(&names.marks, &symbol).into_iter().filter(|((path, _), _)| *path == relative);
+        let here = places(&names, &symbol).into_iter().filter(|((path, _), _)| *path == relative);
         let shown = here.filter_map(|(place, role)| {
             let kind = if role == Role::Reference {
                 lsp::DocumentHighlightKind::READ
@@ -97,8 +96,8 @@ impl Server {
             return Err((ErrorCode::RequestFailed, "there is no name here".to_owned()));
         };
         let names = state.names();
-        can_rename(&names.marks, &symbol).map_err(|why| (ErrorCode::RequestFailed, why))?;
-        let mark = mark_at(&names.marks, &relative, offset);
+        can_rename(&names, &symbol).map_err(|why| (ErrorCode::RequestFailed, why))?;
+        let mark = mark_at(&names, &relative, offset);
         let file = state.project.file(&relative);
         let range = mark
             .zip(file)
@@ -113,7 +112,7 @@ impl Server {
         };
         let names = state.names();
         let applied = state.host.was_applied();
-        let renaming = rename(&state.project, &names.marks, &symbol, &params.new_name, applied)
+        let renaming = rename(&state.project, &names, &symbol, &params.new_name, applied)
             .map_err(|why| (ErrorCode::RequestFailed, why))?;
         #[expect(clippy::mutable_key_type, reason = "the protocol's type; the part that changes is a cache")]
         let mut changes: HashMap<Uri, Vec<TextEdit>> = HashMap::new();
@@ -148,7 +147,7 @@ impl Server {
     pub(crate) fn tokens(&mut self, params: lsp::SemanticTokensParams) -> Answer {
         let (state, relative) = self.state(&params.text_document.uri)?;
         let names = state.names();
-        let marks = names.marks.get(&relative).map(Vec::as_slice).unwrap_or_default();
+        let marks = names.get(&relative).map(|found| found.marks.as_slice()).unwrap_or_default();
         let data =
             state.project.file(&relative).map(|file| outline::semantic(file, marks)).unwrap_or_default();
         to_value(lsp::SemanticTokens { result_id: None, data })

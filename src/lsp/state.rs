@@ -7,21 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use lsp_types::{DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString, Uri};
-use mlp_diag::{Diagnostic, Severity, Span};
+use mlp_diag::{Diagnostic, FileId, Severity, Span};
 
 use crate::Host;
 use crate::analysis::{Analysis, Answers, place};
-use crate::names::{Role, Symbol, What, ghosts, marks};
+use crate::names::{self, FileNames};
 use crate::navigate::Marks;
 use crate::project::Project;
 use crate::text::Text;
 use crate::uri::{normal, uri};
 
-/// What names there are, of one state of the text.
-#[derive(Default)]
-pub(crate) struct Names {
-    pub(crate) marks: Marks,
-    pub(crate) declared: BTreeSet<Symbol>,
+/// The names of a file, and what they were found for.
+struct Found {
+    text: Arc<Text>,
+    number: FileId,
+    natives: BTreeSet<String>,
+    names: Arc<FileNames>,
 }
 
 /// A project, what is open of it, and what was found out.
@@ -36,7 +37,9 @@ pub(crate) struct State {
     pub(crate) analysis: Arc<Analysis>,
     /// When it is to be analysed next.
     pub(crate) due: Option<Instant>,
-    names: Option<Arc<Names>>,
+    names: Option<Arc<Marks>>,
+    /// The names of files as they were found, with the text and the native kinds they were found for.
+    found: BTreeMap<String, Found>,
     published: BTreeMap<String, Vec<lsp_types::Diagnostic>>,
 }
 
@@ -52,6 +55,7 @@ impl State {
             analysis: Arc::default(),
             due: None,
             names: None,
+            found: BTreeMap::new(),
             published: BTreeMap::new(),
         };
         state.reread();
@@ -95,23 +99,32 @@ impl State {
         uri(&normal(&self.directory.join(path)))
     }
 
-    /// The names in the text as it is now.
-    pub(crate) fn names(&mut self) -> Arc<Names> {
+    /// The names in the text as it is now; what did not change is not looked through again.
+    pub(crate) fn names(&mut self) -> Arc<Marks> {
         if let Some(names) = &self.names {
             return names.clone();
         }
-        let mut names = Names::default();
+        let mut natives: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for file in &self.project.files {
-            let found = marks(file);
-            let declared = found.iter().filter_map(|mark| match &mark.what {
-                What::Symbol(symbol, Role::Definition | Role::Partial) => Some(symbol.clone()),
-                _ => None,
-            });
-            names.declared.extend(declared);
-            names.declared.extend(ghosts(file));
-            names.marks.insert(file.path.clone(), found);
+            natives.entry(&file.room).or_default().extend(names::natives(file));
         }
-        let names = Arc::new(names);
+        let mut before = std::mem::take(&mut self.found);
+        let none = BTreeSet::new();
+        for file in &self.project.files {
+            let natives = natives.get(file.room.as_str()).unwrap_or(&none);
+            let same = |found: &Found| {
+                Arc::ptr_eq(&found.text, &file.text) && found.number == file.id() && found.natives == *natives
+            };
+            let found = before.remove(&file.path).filter(same).unwrap_or_else(|| Found {
+                text: file.text.clone(),
+                number: file.id(),
+                natives: natives.clone(),
+                names: Arc::new(names::names(file, natives)),
+            });
+            self.found.insert(file.path.clone(), found);
+        }
+        let all = self.found.iter().map(|(path, found)| (path.clone(), found.names.clone())).collect();
+        let names: Arc<Marks> = Arc::new(all);
         self.names = Some(names.clone());
         names
     }
@@ -125,7 +138,7 @@ impl State {
             analysis.project.files.iter().map(|file| (file.path.clone(), Vec::new())).collect();
         for one in &analysis.diagnostics {
             let (number, _) = place(one);
-            let Some(file) = analysis.project.by_id(mlp_diag::FileId(number)) else { continue };
+            let Some(file) = analysis.project.by_id(FileId(number)) else { continue };
             by_file.entry(file.path.clone()).or_default().extend(self.shown(&analysis.project, one));
         }
         // What a file that is gone was said of is taken back.
@@ -149,7 +162,7 @@ impl State {
     /// A diagnostic as the protocol has it.
     pub(crate) fn shown(&self, project: &Project, one: &Diagnostic) -> Option<lsp_types::Diagnostic> {
         let (number, bytes) = place(one);
-        let file = project.by_id(mlp_diag::FileId(number))?;
+        let file = project.by_id(FileId(number))?;
         let mut message = one.headline.clone();
         let primary = one.labels.iter().find(|label| label.primary);
         if let Some(label) = primary.filter(|label| !label.text.is_empty()) {

@@ -337,7 +337,7 @@ fn every_piece_of_a_reference_specification_has_a_meaning() {
         let text = std::fs::read_to_string(path).unwrap();
         let mut client = started(&text);
         let names = client.server.projects.values_mut().next().unwrap().names();
-        let marks = &names.marks["main.mlp"];
+        let marks = &names["main.mlp"].marks;
         let symbols = marks.iter().filter_map(|mark| match &mark.what {
             What::Symbol(symbol, role) => Some((symbol, role, mark)),
             _ => None,
@@ -346,7 +346,7 @@ fn every_piece_of_a_reference_specification_has_a_meaning() {
             let line = text[..mark.span.start as usize].lines().count();
             assert!(
                 *role != Role::Reference
-                    || !definitions(&names.marks, symbol).is_empty()
+                    || !definitions(&names, symbol).is_empty()
                     || symbol.words.iter().any(|word| word == "standard" || word == "latest"),
                 "{name}:{line}: {symbol:?}"
             );

@@ -14,6 +14,9 @@ use crate::{Expr, Tree};
 /// The largest file that is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
+/// So many mistakes are told of one file; who makes more has something else in mind than a specification.
+const MAX_PROBLEMS: usize = 1000;
+
 /// Parses a file: the tree of everything that could be read, and what is wrong with the rest.
 pub fn parse(file: FileId, text: &str) -> (Tree, Diagnostics) {
     if let Some(problem) = too_large(file, text) {
@@ -21,6 +24,20 @@ pub fn parse(file: FileId, text: &str) -> (Tree, Diagnostics) {
     }
     let mut reader = Reader { file, text, tree: Tree::default(), problems: Diagnostics::new() };
     for item in split(file, text) {
+        if reader.problems.len() >= MAX_PROBLEMS {
+            reader.tree.lost = true;
+            let (start, end) = item.range();
+            let headline = format!("more than {MAX_PROBLEMS} mistakes in one file");
+            reader.problems.push(
+                Diagnostic::error(codes::SYNTAX, headline)
+                    .at(
+                        Span::new(file, start, end.min(crate::lex::line_end(text, start))),
+                        "from here on it is not read",
+                    )
+                    .help("mend the first ones: the others may follow from them"),
+            );
+            break;
+        }
         let body = reader.piece(&item.tokens, item.problems, 0);
         reader.tree.body.attributes.extend(body.attributes);
         reader.tree.body.blocks.extend(body.blocks);
@@ -305,8 +322,16 @@ mod tests {
         assert!(
             !parse(FILE, &format!("x = {}1{}", "[".repeat(60), "]".repeat(60))).0.body.attributes.is_empty()
         );
+        let long = format!("a = [{}1]\nb = 1\n", "1,".repeat(600_000));
+        assert_eq!(problem(&long).code, "MLP0102");
         let large = " ".repeat(MAX_BYTES + 1);
         assert_eq!(problem(&large).code, "MLP0102");
+    }
+
+    #[test]
+    fn mistakes_without_end_are_cut() {
+        let (tree, problems) = parse(FILE, &"a {\n".repeat(5000));
+        assert_eq!((problems.len(), tree.lost), (MAX_PROBLEMS + 1, true));
     }
 
     #[test]

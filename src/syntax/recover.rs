@@ -71,10 +71,14 @@ impl Reader<'_> {
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return body };
         let span = Span::new(self.file, first.start, last.end);
         // A heredoc or comment without an end has swallowed what follows it, with all the names in there.
+        self.tree.lost |= found.iter().any(|problem| problem.code == codes::TOO_LARGE);
         self.tree.lost |= tokens
             .iter()
             .any(|token| !token.closed && matches!(token.kind, Kind::Heredoc | Kind::BlockComment));
-        let readable = depth < MAX_DEPTH && found.iter().all(|problem| problem.code != codes::TOO_DEEP);
+        let readable = depth < MAX_DEPTH
+            && found
+                .iter()
+                .all(|problem| !matches!(problem.code.as_str(), codes::TOO_DEEP | codes::TOO_LARGE));
         match self.shape(tokens).filter(|_| readable) {
             Some(shape) => {
                 let block = self.block(tokens, &shape, found, depth);

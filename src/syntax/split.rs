@@ -8,6 +8,9 @@ use crate::lex::{Kind, Lexer, Token};
 /// How deep brackets may nest; the parser proper has the same limit.
 pub(crate) const MAX_DEPTH: usize = 64;
 
+/// How many words and signs one top-level block may have: a tree of more takes more memory than anybody expects.
+pub(crate) const MAX_TOKENS: usize = 1_000_000;
+
 /// One block or attribute of the top level.
 pub(crate) struct Item {
     /// Its tokens; the line ending is not among them.
@@ -38,6 +41,10 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
             tokens = gather(text, start, wary).0;
         }
         pos = tokens.last().map_or(text.len(), |token| token.end);
+        if tokens.len() >= MAX_TOKENS {
+            items.push(Item { problems: vec![large(file, text, &tokens)], tokens: tokens[..1].to_vec() });
+            return items;
+        }
         let bare = items.last().is_some_and(|item| is_bare_header(text, &item.tokens));
         // What was to stand in a block without a brace: that is told at its header.
         if bare && (indent_of(text, start) > 0 || text[start..].starts_with('}')) {
@@ -169,7 +176,7 @@ impl Nesting {
 fn gather(text: &str, start: usize, wary: bool) -> (Vec<Token>, bool) {
     let mut tokens: Vec<Token> = Vec::new();
     let mut nesting = Nesting::default();
-    for token in Lexer::new(text, start) {
+    for token in Lexer::new(text, start).take(MAX_TOKENS) {
         let ends = nesting.is_even() || (wary && is_header(text, token.end));
         if token.kind == Kind::Newline && ends {
             return (tokens, false);
@@ -290,6 +297,16 @@ pub(crate) fn deep(span: Span) -> Diagnostic {
     Diagnostic::error(codes::TOO_DEEP, format!("nested more than {MAX_DEPTH} levels deep"))
         .at(span, "this level is one too many")
         .help("give an inner part a name of its own in `locals` and refer to it")
+}
+
+fn large(file: FileId, text: &str, tokens: &[Token]) -> Diagnostic {
+    let start = tokens.first().map_or(0, |token| token.start);
+    Diagnostic::error(codes::TOO_LARGE, format!("this block has more than {MAX_TOKENS} words and signs"))
+        .at(
+            Span::new(file, start, crate::lex::line_end(text, start).min(start + 80)),
+            "begins here; what follows is not read",
+        )
+        .help("keep data in a file of its own and name it, or make the block several")
 }
 
 fn mismatch(file: FileId, text: &str, opener: &Token, closer: &Token) -> Diagnostic {

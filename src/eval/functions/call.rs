@@ -9,6 +9,7 @@ use super::arguments::{Arguments, Fault};
 use super::define::{Body, FunctionInfo, Holes, Parameter, Want};
 use super::left_out::LEFT_OUT;
 use super::special::special;
+use super::verbs;
 use super::{function, functions};
 use crate::convert::{CONVERT, convert_typed, describe_marked};
 use crate::interpret::{Eval, Interpreter, outcome, too_large};
@@ -44,7 +45,10 @@ pub(crate) fn call(
             counted(function, arguments.len(), span)?;
             special(interpreter, function, form, arguments, span)
         }
-        Body::Kept => Err(vec![kept(function, span)]),
+        Body::Kept => {
+            Err(vec![kept(function, "it is answered by what serves the attribute it stands in", span)])
+        }
+        Body::Waits(what) => Err(vec![kept(function, what, span)]),
         Body::Values(body) => {
             let found = interpreter.each(arguments)?;
             let arguments = found.into_iter().zip(arguments).map(|(outcome, expr)| Argument {
@@ -58,6 +62,11 @@ pub(crate) fn call(
                 return Ok(later(function, &arguments, true, marks, span));
             }
             counted(function, arguments.len(), span)?;
+            if !function.picks {
+                let looked =
+                    arguments.iter().try_for_each(|argument| interpreter.budget.look(&argument.typed.value));
+                looked.map_err(|why| too_large(why, span))?;
+            }
             converted(function, &mut arguments)?;
             let pending = |value: &PlanValue| match function.holes {
                 Holes::Anywhere => value.has_holes(),
@@ -91,11 +100,13 @@ fn unknown_function(name: &str, span: Option<Span>) -> Diagnostic {
 }
 
 /// A function that something else answers, where it cannot be asked.
-fn kept(function: &FunctionInfo, span: Option<Span>) -> Diagnostic {
-    let headline = format!("`{}` cannot be computed here", function.name);
-    Diagnostic::error(codes::FUNCTION_FAILED, headline)
-        .at_opt(span, "its answer is known only to what serves the attribute it stands in")
-        .help(format!("{} — {}", function.signature(), function.doc))
+fn kept(function: &FunctionInfo, why: &str, span: Option<Span>) -> Diagnostic {
+    let headline = format!("`{}` cannot be computed here: {why}", function.name);
+    Diagnostic::error(codes::FUNCTION_FAILED, headline).at_opt(span, "").help(format!(
+        "{} — {}",
+        function.signature(),
+        function.doc
+    ))
 }
 
 /// Puts the items of the last argument in its place; `false` while they are not known.
@@ -245,6 +256,9 @@ pub(super) fn pending(
     let mut hole = Waits::of(values.iter().map(|typed| &typed.value)).hole(function.returns.ty(), node, span);
     // A function that says what it gives gives a value; conversions make their holes themselves.
     hole.not_null = function.returns != Want::Any;
+    if function.name == "format" && !marks.sensitive {
+        hole.prefix = values.first().and_then(|format| verbs::certain_start(&format.value));
+    }
     Outcome::marked(Value::Hole(hole), marks)
 }
 

@@ -26,12 +26,12 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "chunklist",
         "The list in lists of at most so many items.",
         &[p("list", List), p("size", Number)],
-        Any,
+        List,
         chunklist,
     )
     .structural()
     .examples(&[("chunklist([\"a\", \"b\", \"c\"], 2)", "[[\"a\", \"b\"], [\"c\"]]")]),
-    new("compact", "The texts that are neither null nor empty.", &[p("list", Texts)], List, |call| {
+    new("compact", "The texts that are neither null nor empty.", &[p("list", Texts)], Texts, |call| {
         let items = call.list(0)?.iter().filter(|item| !item.is_null() && item.as_text() != Some(""));
         Ok(Some(texts(items.cloned())))
     })
@@ -45,7 +45,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     )
     .structural()
     .examples(&[("contains([\"a\", \"b\"], \"a\")", "true"), ("contains([1], \"1\")", "false")]),
-    new("distinct", "The list without later duplicates.", &[p("list", List)], Texts, distinct)
+    new("distinct", "The list without later duplicates.", &[p("list", List)], List, distinct)
         .examples(&[("distinct([\"b\", \"a\", \"b\"])", "[\"b\", \"a\"]")]),
     new(
         "element",
@@ -55,12 +55,13 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         element,
     )
     .structural()
+    .picking()
     .examples(&[("element([\"a\", \"b\", \"c\"], 4)", "\"b\"")]),
     new(
         "flatten",
         "The list with the items of inner lists in their place.",
         &[p("list", Items)],
-        List,
+        Any,
         flatten,
     )
     .structural()
@@ -86,15 +87,21 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         &[p("map", Fields)],
         Any,
         |call| {
+            if let Value::Hole(hole) = call.value(0) {
+                // Of an object the names are known before the values are.
+                let Type::Object(names) = &hole.ty else { return Ok(None) };
+                return Ok(Some(Value::list(names.keys().map(Value::text)).into()));
+            }
             let keys = texts(call.object(0)?.keys().map(|key| Value::Text(key.clone())));
             let of_map = matches!(call.type_of(0), Type::Map(_));
             Ok(Some(if of_map { keys } else { keys.value.into() }))
         },
     )
-    .structural()
+    .deciding()
     .examples(&[("keys({ b = 1, a = 2 })", "[\"a\", \"b\"]")]),
     new("length", "The number of items, attributes or characters.", &[p("value", Any)], Number, length)
         .deciding()
+        .picking()
         .examples(&[("length([\"a\", \"b\"])", "2"), ("length({ a = 1 })", "1"), ("length(\"hello\")", "5")]),
     new(
         "lookup",
@@ -105,6 +112,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     )
     .optional(1)
     .structural()
+    .picking()
     .examples(&[
         ("lookup({ a = \"ay\", b = \"bee\" }, \"a\", \"what?\")", "\"ay\""),
         ("lookup({ a = \"ay\" }, \"c\", \"what?\")", "\"what?\""),
@@ -113,7 +121,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "matchkeys",
         "The values whose key at the same place is among those wanted.",
         &[p("values", List), p("keys", List), p("wanted", List)],
-        Any,
+        List,
         matchkeys,
     )
     .examples(&[(
@@ -124,7 +132,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "one",
         "The only item of a list or set, or null of an empty one.",
         &[p("list", Items)],
-        List,
+        Any,
         |call| match call.parts(0)?.as_slice() {
             [] => give(Value::Null),
             [only] => Ok(Some(only.clone())),
@@ -319,9 +327,9 @@ fn length(call: &Arguments<'_>) -> Given {
 fn lookup(call: &Arguments<'_>) -> Given {
     let (items, key) = (call.object(0)?, call.text(1)?);
     let default = call.typed(2);
-    let ty = call.type_of(0);
-    let item = match &ty {
-        Type::Map(item) => Some(item),
+    let ty = call.typed(0).ty;
+    let item = match ty.as_deref() {
+        Some(Type::Map(item)) => Some(item),
         _ => None,
     };
     // The default is of the type of the map's values, found or not.

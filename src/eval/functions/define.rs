@@ -26,6 +26,8 @@ pub struct FunctionInfo {
     pub terraform: Terraform,
     pub(crate) holes: Holes,
     pub(crate) body: Body,
+    /// It takes one part of its argument out, however many there are.
+    pub(crate) picks: bool,
 }
 
 /// What a function takes at a place.
@@ -95,6 +97,8 @@ pub(crate) enum Body {
     Form(Form),
     /// By what knows the object it asks about: the call stays as it is.
     Kept,
+    /// Not yet; what it waits for.
+    Waits(&'static str),
 }
 
 /// Functions that look at how their arguments come about.
@@ -137,6 +141,7 @@ pub(super) const fn new(
         terraform: Terraform::Same,
         holes: Holes::Anywhere,
         body: Body::Values(body),
+        picks: false,
     }
 }
 
@@ -158,6 +163,11 @@ impl FunctionInfo {
 
     pub(super) const fn differs(mut self, how: &'static str) -> Self {
         self.terraform = Terraform::Differs(how);
+        self
+    }
+
+    pub(super) const fn picking(mut self) -> Self {
+        self.picks = true;
         self
     }
 
@@ -187,6 +197,20 @@ impl FunctionInfo {
         self.body = Body::Kept;
         self.terraform = Terraform::Own;
         self
+    }
+
+    pub(super) const fn waits(mut self, what: &'static str) -> Self {
+        self.body = Body::Waits(what);
+        self.terraform = Terraform::Own;
+        self
+    }
+
+    /// Why no call of it can be computed yet, where that is so.
+    pub fn waits_for(&self) -> Option<&'static str> {
+        match self.body {
+            Body::Waits(what) => Some(what),
+            _ => None,
+        }
     }
 
     /// Whether a call of it stays as it is, because the object it asks about is known only to its provider.

@@ -14,7 +14,7 @@ use crate::typed::Typed;
 
 /// What a rendered template may come to, and how many instructions it may take.
 const MAX_RENDERED: usize = 16 << 20;
-const MAX_INSTRUCTIONS: u64 = 20_000_000;
+const MAX_INSTRUCTIONS: u64 = 5_000_000;
 
 const OF_PROJECT: &str = "files of the project alone, which are facts of the plan";
 const MINIJINJA: &str =
@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     .examples(&[("dirname(\"foo/bar/baz.txt\")", "\"foo/bar\"")]),
     new("file", "The text of a file of the project.", &[p("path", Text)], Text, |call| {
         match call.scope.read_file(&call.text(0)?) {
-            Ok(body) => body.map_or(Ok(None), |body| text(body)),
+            Ok(body) => body.map_or(Ok(None), text),
             Err(why) => blame(0, why),
         }
     })

@@ -8,7 +8,7 @@ use regex::{Captures, Regex, RegexBuilder};
 
 use super::Given;
 use super::arguments::{Arguments, Fault, blame, text};
-use super::define::Want::{Any, Text};
+use super::define::Want::{Any, List, Text};
 use super::define::{FunctionInfo, new, p};
 use super::string::{TEXT, row};
 use crate::typed::{Typed, object};
@@ -38,7 +38,7 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         "regexall",
         "All matches, each as `regex` gives it.",
         &[p("pattern", Text), p("text", Text)],
-        Any,
+        List,
         |call| {
             let (pattern, body) = (pattern(0, &call.text(0)?)?, call.text(1)?);
             let mut all = Vec::new();

@@ -22,7 +22,7 @@ pub(super) fn special(
     match form {
         Form::Try => attempt(interpreter, function, arguments, span),
         Form::Can => match interpreter.all(arguments) {
-            Ok((values, marks)) if values.iter().any(|typed| may_fail(typed)) => {
+            Ok((values, marks)) if values.iter().any(may_fail) => {
                 Ok(pending(function, values.iter().collect(), false, marks, span))
             }
             Ok((_, marks)) => Ok(Outcome::marked(Value::Bool(true), marks)),

@@ -53,6 +53,12 @@ pub(super) fn format(format: &str, values: &[&PlanValue], budget: &Budget) -> Re
     Ok(done)
 }
 
+/// What a format certainly makes at its start: its text before the first verb.
+pub(super) fn certain_start(format: &PlanValue) -> Option<String> {
+    let text = format.as_text()?.split('%').next().unwrap_or_default();
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
 fn parse(rest: &mut &str, next: &mut usize, numbered: &mut bool) -> Result<(Verb, char), String> {
     let mut verb = Verb::default();
     loop {
