@@ -143,7 +143,7 @@ fn lineage(owned: &[Owned], remains: &Remains<'_>) -> Result<String, Box<Diagnos
         }
         let known: Vec<&str> = counts.keys().copied().collect();
         let error = Diagnostic::error("MLP0954", format!("nothing here is of the lineage `{wanted}`"));
-        return Err(Box::new(error.help(mlp_diag::one_of(wanted, known.into_iter()))));
+        return Err(Box::new(error.help(mlp_diag::one_of(wanted, known))));
     }
     match counts.len() {
         0 => Ok(remains.before.map(|before| before.lineage.clone()).unwrap_or_default()),

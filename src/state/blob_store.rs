@@ -2,7 +2,7 @@
 //! created only if it is absent, and the lease one that is swapped only if it is still what was read.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlp_diag::{Blame, Diagnostic};
@@ -12,7 +12,7 @@ use crate::blobs::{Blobs, Fault, Tag, When};
 use crate::crypt::{Crypt, hex, unhex};
 use crate::dir_store::{belongs, new_lineage, parse_lease};
 use crate::journal::Replay;
-use crate::keyring::{Encryption, Keys, Opened};
+use crate::keyring::{Cache, Encryption, Keys, Opened};
 use crate::lease::{LEASE_LENGTH, Lease};
 use crate::snapshot::{self, Content};
 use crate::{Closed, Depot, Holder, Loaded, State, Store, Writer, codes, history, segment};
@@ -31,7 +31,7 @@ pub struct BlobStore {
     environment: String,
     lease_length: Duration,
     encryption: Arc<Encryption>,
-    opened: Arc<Mutex<Option<(Option<Vec<u8>>, Opened)>>>,
+    opened: Cache,
 }
 
 /// The name of a segment; names sort as numbers do.
@@ -57,7 +57,7 @@ impl BlobStore {
             environment: environment.to_owned(),
             lease_length: LEASE_LENGTH,
             encryption: Arc::default(),
-            opened: Arc::default(),
+            opened: Cache::default(),
         }
     }
 
@@ -175,15 +175,7 @@ impl BlobStore {
 
     fn opened(&self) -> Result<Opened, Diagnostic> {
         let (bytes, keys) = self.keys()?;
-        let mut last = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, opened)) = &*last
-            && *of == bytes
-        {
-            return Ok(opened.clone());
-        }
-        let opened = self.encryption.open(&self.place(), keys.as_ref())?;
-        *last = Some((bytes, opened.clone()));
-        Ok(opened)
+        self.opened.opened(bytes, || self.encryption.open(&self.place(), keys.as_ref()))
     }
 
     fn snapshot(&self, crypt: &Crypt) -> Result<Content, Diagnostic> {

@@ -148,7 +148,7 @@ impl Blobs for Deaf {
         let mut turn = self.turn.lock().unwrap();
         *turn += 1;
         // A client that tries a conditional write again after a lost reply is told that it came second: to itself.
-        if *turn % 2 == 0 && *when != When::Always { Err(Fault::Lost) } else { Ok(()) }
+        if turn.is_multiple_of(2) && *when != When::Always { Err(Fault::Lost) } else { Ok(()) }
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, Fault> {

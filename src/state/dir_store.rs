@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlp_diag::{Blame, Diagnostic};
@@ -15,7 +15,7 @@ use crate::files::{
     segment_path, write_json, write_private,
 };
 use crate::journal::Replay;
-use crate::keyring::{Encryption, Keys, Opened};
+use crate::keyring::{Cache, Encryption, Keys, Opened};
 use crate::lease::{LEASE_LENGTH, Lease, Lengths};
 use crate::segment::{self, unwritable};
 use crate::snapshot::{self, Content};
@@ -33,8 +33,7 @@ pub struct DirStore {
     environment: String,
     lease_length: Duration,
     encryption: Arc<Encryption>,
-    /// The list of keys as it was last read, and what it opened: a passphrase is slow on purpose.
-    opened: Arc<Mutex<Option<(Option<Vec<u8>>, Opened)>>>,
+    opened: Cache,
 }
 
 impl DirStore {
@@ -46,7 +45,7 @@ impl DirStore {
             environment: environment.to_owned(),
             lease_length: LEASE_LENGTH,
             encryption: Arc::default(),
-            opened: Arc::default(),
+            opened: Cache::default(),
         }
     }
 
@@ -78,15 +77,7 @@ impl DirStore {
 
     fn opened(&self) -> Result<Opened, Diagnostic> {
         let (bytes, keys) = self.keys()?;
-        let mut last = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, opened)) = &*last
-            && *of == bytes
-        {
-            return Ok(opened.clone());
-        }
-        let opened = self.encryption.open(&self.place(), keys.as_ref())?;
-        *last = Some((bytes, opened.clone()));
-        Ok(opened)
+        self.opened.opened(bytes, || self.encryption.open(&self.place(), keys.as_ref()))
     }
 
     fn read_lease(&self) -> Result<Lease, Diagnostic> {

@@ -1,6 +1,7 @@
 //! The data keys of a store: which there are, and who opens them.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mlp_diag::{Blame, Diagnostic};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,36 @@ pub(crate) struct Opened {
     pub(crate) crypt: Crypt,
     /// Who may open is no longer what was asked for: everything is to be written anew with another key.
     pub(crate) stale: bool,
+}
+
+/// The list of keys as it was last read, and what it opened: a passphrase is slow on purpose.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cache(Arc<Mutex<Option<Last>>>);
+
+#[derive(Debug)]
+struct Last {
+    /// The bytes of the list; nothing where there was none.
+    of: Option<Vec<u8>>,
+    opened: Opened,
+}
+
+impl Cache {
+    /// What that list opens: what it opened last, or what `open` finds out.
+    pub(crate) fn opened(
+        &self,
+        list: Option<Vec<u8>>,
+        open: impl FnOnce() -> Result<Opened, Diagnostic>,
+    ) -> Result<Opened, Diagnostic> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = &*last
+            && last.of == list
+        {
+            return Ok(last.opened.clone());
+        }
+        let opened = open()?;
+        *last = Some(Last { of: list, opened: opened.clone() });
+        Ok(opened)
+    }
 }
 
 impl Keys {

@@ -36,7 +36,9 @@ struct Document {
 }
 
 /// Brings a document of version `n` to `n + 1`; the first is that of version 1.
-const UPGRADES: &[fn(Json) -> Result<Json, String>] = &[from_1];
+const UPGRADES: &[Upgrade] = &[from_1];
+
+type Upgrade = fn(Json) -> Result<Json, String>;
 
 fn hash(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
