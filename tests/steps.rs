@@ -457,7 +457,8 @@ fn a_command_may_be_a_program_and_its_arguments() {
     assert_eq!(written(&scratch, "holes", "words"), "a $HOME; b|run a $HOME; b|3||");
     for wrong in ["run = 3", "run = []", "run = [[\"cp\"]]", "run = { a = 1 }", "run = \"\""] {
         scratch.specify(&WORDS.replace("run     = concat(local.program, [\"kept copy.txt\"])", wrong));
-        scratch.refused("MLP0806", wrong, "give a line for the shell");
+        let code = if wrong == "run = \"\"" { "MLP0806" } else { "MLP0306" };
+        scratch.refused(code, wrong, "a command, or a program and its arguments");
     }
 }
 

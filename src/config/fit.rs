@@ -191,7 +191,17 @@ pub(crate) fn kind_of_reference(value: &PlanValue) -> Option<String> {
 /// A value that stands where an expression may be kept for later, and names nothing of its scope.
 fn fit_plain(value: &PlanValue, scope: Scope, ty: &'static Ty) -> Result<PlanValue, Misfit> {
     let fits = match scope {
-        Scope::Command => matches!(value, Value::Text(_)),
+        // A line for the shell, or a program with its arguments.
+        Scope::Command => match value {
+            Value::Text(_) => true,
+            Value::List(words) => {
+                !words.is_empty()
+                    && words
+                        .iter()
+                        .all(|word| !matches!(word, Value::List(_) | Value::Object(_) | Value::Null))
+            }
+            _ => false,
+        },
         Scope::Binding => false,
         Scope::Step => reference_of(value).is_none() && call_of(value).is_none(),
         _ => matches!(value, Value::Bool(_)),

@@ -306,7 +306,11 @@ fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, shape: &Shape, diagnostic
                 old.source = Source::Repeated(Box::new(both));
             }
             // Only what is written as an object has fields to merge by: the two would replace each other unseen.
-            (Some(old), new) if fields && is_computed(&old.source) != is_computed(&new.source) => {
+            (Some(old), new)
+                if fields
+                    && !matches!(shape, Shape::Unknown)
+                    && is_computed(&old.source) != is_computed(&new.source) =>
+            {
                 diagnostics.push(
                     Diagnostic::error(codes::PARTIAL, format!("`{name}` cannot be merged by its fields"))
                         .at(new.source.span(), "set for this environment")

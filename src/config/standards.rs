@@ -13,7 +13,7 @@ use crate::codes;
 use crate::evaluator::Evaluator;
 use crate::index::{Declared, Index};
 use crate::resolve::literal_text;
-use crate::scope::NameScope;
+use crate::scope::{NameScope, followup};
 use crate::source::{Entry, Source};
 use crate::versions;
 
@@ -35,7 +35,18 @@ pub(crate) fn source<'t>(declared: &Declared<'t>) -> Result<(String, Span), Box<
     let Some(Entry { source: Source::Expr(Expr { kind: ExprKind::Text(text), span }, _), .. }) =
         declared.parts.get("source")
     else {
-        let at = declared.parts.get("source").map_or(declared.header, |entry| entry.source.span());
+        let entry = declared.parts.get("source").map(|entry| &entry.source);
+        let at = entry.map_or(declared.header, Source::span);
+        let literal = |expr: &Expr| {
+            matches!(
+                expr.kind,
+                ExprKind::Number(_) | ExprKind::Bool(_) | ExprKind::List(_) | ExprKind::Object(_)
+            )
+        };
+        // What is no text at all is told where its type is checked.
+        if entry.is_some_and(|source| !matches!(source, Source::Expr(expr, _) if !literal(expr))) {
+            return Err(Box::new(followup(format!("`{}` names no source", declared.address), Some(at))));
+        }
         return Err(Box::new(
             Diagnostic::error(codes::MODULE, format!("`{}` names no source", declared.address))
                 .at(at, "plain text is needed here: it is read before anything is computed")
@@ -83,7 +94,8 @@ fn version(declared: &Declared<'_>, index: &Index<'_>) -> Option<Diagnostic> {
                 .see(header, "this version")
                 .help(format!("ask for what is there: `version = \"{found}\"`; or put the other version into the directory")),
         ),
-        Err(why) => Some(wrong(why).help("write a version such as \"4.2.0\", or a demand such as \"~> 4.2\"")),
+        // That it is no demand is told where its form is checked.
+        Err(_) => None,
     }
 }
 

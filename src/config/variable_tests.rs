@@ -410,11 +410,11 @@ fn dynamic_blocks_lie_in_each_other_and_are_merged_by_environments() {
     let (resolution, _) = resolve_with(&format!("{HEAD}{nested}"), &[], &Facts::default());
     assert_eq!(resolution.diagnostics, []);
     assert_eq!(value(&resolution, "dataset.d", "quality.expect.b.columns"), "[\"y\",\"c1\"]");
-    let text = "project \"p\" {}\nprovider \"local\" \"here\" {}\nenvironment \"local\" {\n  provider = provider.local.here\n  endpoint \"e\" {\n    variant \"b\" {\n      traffic = 5\n    }\n  }\n}\nmodel \"m\" {\n  aliases = [\"champion\"]\n}\nendpoint \"e\" {\n  dynamic \"variant\" {\n    for_each = { a = 10, b = 90 }\n    content {\n      model = model.m.alias.champion\n      traffic = variant.value\n    }\n  }\n}\n";
+    let text = "project \"p\" {}\nprovider \"local\" \"here\" {}\nenvironment \"local\" {\n  provider = provider.local.here\n  endpoint \"e\" {\n    variant \"b\" {\n      traffic = 85\n    }\n  }\n}\nmodel \"m\" {\n  aliases = [\"champion\"]\n}\nendpoint \"e\" {\n  dynamic \"variant\" {\n    for_each = { a = 15, b = 90 }\n    content {\n      model = model.m.alias.champion\n      traffic = variant.value\n    }\n  }\n}\n";
     let (resolution, _) = resolve_with(text, &[], &Facts::default());
     assert_eq!(resolution.diagnostics, []);
-    assert_eq!(value(&resolution, "endpoint.e", "variant.b.traffic"), "5");
-    assert_eq!(value(&resolution, "endpoint.e", "variant.a.traffic"), "10");
+    assert_eq!(value(&resolution, "endpoint.e", "variant.b.traffic"), "85");
+    assert_eq!(value(&resolution, "endpoint.e", "variant.a.traffic"), "15");
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(crate) fn describe(ty: &Ty) -> String {
         Ty::Any => "any value".into(),
         Ty::Text => "a string".into(),
         Ty::Form(form) => format!("{} such as \"{}\"", form.what, form.example),
-        Ty::Quoted(Scope::Command) => "a command".into(),
+        Ty::Quoted(Scope::Command) => "a command, or a program and its arguments".into(),
         Ty::Quoted(Scope::Binding) => "the name of an artifact".into(),
         Ty::Quoted(Scope::Step) => "a value".into(),
         Ty::Enum([word]) => format!("\"{word}\""),

@@ -320,7 +320,7 @@ fn check_words(builder: &mut Builder<'_>, run: &PlanValue, path: &str) {
             codes::STEP,
             path,
             "this is no command".to_owned(),
-            "give a line for the shell, `\"python3 fit.py\"`, or a program and its arguments, `[\"python3\", \"fit.py\"]`",
+            "write a command, or a program and its arguments: `\"python3 fit.py\"`, `[\"python3\", \"fit.py\"]`",
         );
     }
 }

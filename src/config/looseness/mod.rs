@@ -9,12 +9,13 @@ mod mutate;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use mlp_diag::{Diagnostic, SourceMap, Span};
 use mlp_syntax::Tree;
 use mlp_value::facts::{Fact, Facts, Need};
 
-use crate::{Inputs, resolve};
+use crate::{Inputs, Module, resolve};
 use exempt::EXEMPT;
 use mutate::{Mutant, mutants};
 
@@ -25,6 +26,8 @@ struct Reference {
     tree: Tree,
     environments: Vec<String>,
     facts: Facts,
+    /// The directories of its standards, with their trees.
+    standards: Vec<(String, Vec<Tree>)>,
     /// A declaration that nothing of the file may refer to but what takes any.
     stranger: &'static str,
 }
@@ -38,7 +41,9 @@ impl Reference {
         let (tree, diagnostics) = mlp_syntax::parse(file, &text);
         assert_eq!(diagnostics, []);
         let environments = crate::environments(&[&tree]);
-        let mut found = Self { name, sources, tree, environments, facts: Facts::default(), stranger };
+        let standards = standards(Path::new(&folder), &mut sources);
+        let facts = Facts::default();
+        let mut found = Self { name, sources, tree, environments, facts, standards, stranger };
         // A question and what follows from its answer: one round more than there are.
         for _ in 0..3 {
             for need in found.needs() {
@@ -47,6 +52,9 @@ impl Reference {
                         Ok(text) => Fact::Text(text),
                         Err(_) => Fact::Missing,
                     },
+                    Need::Digest(path) if Path::new(&folder).join(path).exists() => {
+                        Fact::Digest { digest: "0".repeat(64), size: 1 }
+                    }
                     other => panic!("{other:?}"),
                 };
                 found.facts.insert(need, fact);
@@ -56,13 +64,27 @@ impl Reference {
         found
     }
 
-    fn inputs<'a>(&'a self, trees: &'a [&'a Tree], environment: &'a str) -> Inputs<'a> {
-        Inputs { trees, sources: &self.sources, environment, assignments: &[], root: ".", modules: &[] }
+    fn inputs<'a>(
+        &'a self,
+        trees: &'a [&'a Tree],
+        modules: &'a [Module<'a>],
+        environment: &'a str,
+    ) -> Inputs<'a> {
+        Inputs { trees, sources: &self.sources, environment, assignments: &[], root: ".", modules }
+    }
+
+    fn modules(&self) -> Vec<Module<'_>> {
+        let mut all = Vec::new();
+        for (directory, trees) in &self.standards {
+            all.push(Module { directory: directory.clone(), trees: trees.iter().collect() });
+        }
+        all
     }
 
     fn needs(&self) -> BTreeSet<Need> {
         let trees = [&self.tree];
-        let one = |name: &String| resolve(&self.inputs(&trees, name), &self.facts).needs;
+        let modules = self.modules();
+        let one = |name: &String| resolve(&self.inputs(&trees, &modules, name), &self.facts).needs;
         self.environments.iter().flat_map(one).collect()
     }
 
@@ -73,11 +95,11 @@ impl Reference {
     }
 
     fn said_in(&self, tree: &Tree, environments: Vec<String>) -> Vec<Diagnostic> {
-        let trees = [tree];
+        let (trees, modules) = ([tree], self.modules());
         let each = environments.iter().map(|environment| {
             let mut facts = std::borrow::Cow::Borrowed(&self.facts);
             loop {
-                let found = resolve(&self.inputs(&trees, environment), &facts);
+                let found = resolve(&self.inputs(&trees, &modules, environment), &facts);
                 if found.needs.is_empty() {
                     return found.diagnostics;
                 }
@@ -88,6 +110,22 @@ impl Reference {
         });
         crate::together(&environments, each.collect())
     }
+}
+
+/// The standards that lie beside a reference.
+fn standards(folder: &Path, sources: &mut SourceMap) -> Vec<(String, Vec<Tree>)> {
+    let vendor = folder.join("vendor");
+    let names = std::fs::read_dir(&vendor).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let one = |name: std::ffi::OsString| {
+        let name = name.into_string().unwrap();
+        let path = format!("vendor/{name}/standard.mlp");
+        let text = std::fs::read_to_string(folder.join(&path)).unwrap();
+        let file = sources.add(&path, text.as_str());
+        let (tree, diagnostics) = mlp_syntax::parse(file, &text);
+        assert_eq!(diagnostics, []);
+        (format!("vendor/{name}"), vec![tree])
+    };
+    names.map(one).collect()
 }
 
 /// What is wrong with what is said of a mutant; nothing when it is as it should be.

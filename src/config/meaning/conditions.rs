@@ -24,13 +24,20 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
     }
 }
 
+/// Whether it may be one word of a command.
+fn is_word(expr: &Expr) -> bool {
+    !matches!(expr.node, Node::List { .. } | Node::Object { .. })
+}
+
 /// What the whole of an expression must be.
 fn top(whole: &Whole<'_, '_>, expr: &Expr, scope: Scope) {
     let wrong = |what: &str| Some(what.to_owned());
     let problem = match scope {
         _ if scope.is_condition() => not_truth(expr),
         Scope::Command => match &expr.node {
-            Node::List { .. } | Node::Object { .. } => wrong("a command is text"),
+            Node::List { items } if items.iter().all(is_word) => None,
+            Node::List { .. } => wrong("the arguments of a program are text"),
+            Node::Object { .. } => wrong("a command is text, or a list of words"),
             _ => None,
         },
         Scope::Binding => match &expr.node {
@@ -95,8 +102,12 @@ fn not_truth(expr: &Expr) -> Option<String> {
 /// `model.x.gate.y.passed`: a fact that is true or false.
 fn tells_truth(value: &KnownValue) -> bool {
     let Some(reference) = reference_of(value) else { return false };
-    let [word, _, fact] = reference.path.as_slice() else { return false };
     let members = kinds::kind(&reference.address.kind).map_or(&[][..], |kind| kind.members);
+    let [word, _, fact] = reference.path.as_slice() else {
+        // `check.x.passed`: a fact of the declaration itself.
+        let [fact] = reference.path.as_slice() else { return false };
+        return members.iter().any(|member| member.word == fact && member.is == "fact");
+    };
     // Whether it tells this very fact is a question of its members.
     !fact.is_empty() && members.iter().any(|member| member.word == word && !member.facts.is_empty())
 }

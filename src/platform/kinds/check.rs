@@ -1,7 +1,7 @@
 //! `check`.
 
 use crate::phrases::RUNTIME;
-use crate::schema::{Attribute, Kind, Scope, Ty};
+use crate::schema::{Attribute, Kind, Member, Scope, Ty};
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[
@@ -29,7 +29,7 @@ pub const KIND: Kind = Kind {
     labels: &["name"],
     attributes: ATTRIBUTES,
     open: false,
-    members: &[],
+    members: &[Member { word: "passed", names_from: "", is: "fact", facts: &[] }],
     outputs: &[],
     common: true,
     partial: true,
