@@ -78,10 +78,10 @@ mod tests {
             whole: BTreeMap::new(),
         };
         let ask = |listed: &[Owned], alive| check(listed, &[], &[sample()], alive).len();
-        assert_eq!(ask(&[right.clone()], true), 0);
+        assert_eq!(ask(std::slice::from_ref(&right), true), 0);
         assert_eq!(ask(&[], false), 0);
         assert_eq!(ask(&[], true), 1);
-        assert_eq!(ask(&[right.clone()], false), 1);
+        assert_eq!(ask(std::slice::from_ref(&right), false), 1);
         assert_eq!(ask(&[right.clone(), right.clone()], true), 1);
         let other =
             Owned { resource: "l".into(), id: Some("model.b".parse().unwrap()), untouched: false, ..right };

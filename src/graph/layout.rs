@@ -369,13 +369,8 @@ fn route(path: &[usize], spots: &[Spot], columns: &[(f64, f64)], nodes: &[Box]) 
         let ends = if to_right { [x, x + width] } else { [x + width, x] };
         points.extend(ends.map(|x| (x, y)));
     }
-    if to_right {
-        points.push((end.x, middle(end)));
-    } else if spots[*from].layer == spots[*to].layer {
-        points.push((end.x, middle(end)));
-    } else {
-        points.push((end.x + end.width, middle(end)));
-    }
+    let at_its_left = to_right || spots[*from].layer == spots[*to].layer;
+    points.push((if at_its_left { end.x } else { end.x + end.width }, middle(end)));
     points
 }
 
