@@ -201,7 +201,7 @@ fn a_state_and_a_plan_are_encrypted_and_given_another_key() {
     scratch.write("main.mlp", &with_encryption("    encrypt = { recipients = [\"age1x\"] }"));
     scratch.mlp(&["plan"]).ended(1).says("could not be read again");
     scratch.write("main.mlp", &with_encryption("    bucket = \"b\""));
-    scratch.mlp(&["plan"]).ended(1).says("MLP0904").says("bucket");
+    scratch.mlp(&["plan"]).ended(1).says("MLP0304").says("bucket");
 }
 
 #[test]

@@ -29,14 +29,14 @@ source "rows" {
 }
 dataset "rows" {
   from  = [source.rows]
-  owner = "ann"
+  owner = "user:ann"
 }
 dataset "nobodys" { from = [source.rows] }
 resource "local_value" "size" { input = { size = var.size, text = "one\ntwo\nthree\n" } }
 resource "local_value" "after" { input = local_value.size.id }
 resource "local_value" "hidden" { input = var.token }
 resource "local_value" "many" {
-  for_each = ["a", "b", "c"]
+  for_each = toset(["a", "b", "c"])
   input    = { size = var.size }
 }
 "#;
@@ -203,7 +203,7 @@ fn policies_written_for_terraform_judge_it() {
         judged(&document, "quality.rego", "data.terraform.quality.deny")
     };
     assert_eq!(owners(&project), serde_json::json!([]));
-    project.edit("  owner = \"ann\"\n", "");
+    project.edit("  owner = \"user:ann\"\n", "");
     assert_eq!(owners(&project), serde_json::json!(["dataset.rows has no owner"]));
 }
 
@@ -294,11 +294,11 @@ fn what_was_changed_outside_is_drift_and_may_be_taken_note_of() {
     let said = drift(&["-detailed-exitcode"]).ended(2).says("Changed outside mlp");
     let said =
         said.says("dataset.nobodys was deleted").says("dataset.rows was changed").says("Drift: 2 resources");
-    assert!(said.stdout.contains("\"ann\" -> \"eve\""), "{said}");
+    assert!(said.stdout.contains("\"user:ann\" -> \"user:eve\""), "{said}");
     fits(&drift(&["--json"]).ended(0).json());
     plan(&project, &[])
         .ended(0)
-        .says("owner = \"eve\" -> \"ann\"")
+        .says("owner = \"user:eve\" -> \"user:ann\"")
         .says("changed outside mlp")
         .says("1 to add");
     // Without reading, what is remembered counts.
@@ -308,7 +308,7 @@ fn what_was_changed_outside_is_drift_and_may_be_taken_note_of() {
     plan(&project, &["-refresh-only"]).ended(0).says("to read again");
     project.mlp(&["apply", "-e", "local", "-refresh-only", "-auto-approve"]).ended(0);
     drift(&["-detailed-exitcode"]).ended(0);
-    plan(&project, &[]).ended(0).never_says("Changed outside").says("owner = \"eve\" -> \"ann\"");
+    plan(&project, &[]).ended(0).never_says("Changed outside").says("owner = \"user:eve\" -> \"user:ann\"");
     apply(&project);
     plan(&project, &["-detailed-exitcode"]).ended(0);
 }

@@ -429,7 +429,7 @@ fn a_rollout_that_can_never_be_is_refused_with_its_line() {
     let line = format!("main.mlp:{}", project.line_of("abort_on"));
     let mut before = "[self.error_rate > 0.1, self.p95 > \"250ms\"]".to_owned();
     for (after, code, says) in [
-        ("[self.p98 > \"60ms\"]", "MLP0808", "p95"),
+        ("[self.p98 > \"60ms\"]", "MLP0307", "p95"),
         ("[self.p99 > 60]", "MLP0808", "no unit"),
         ("[self.p99 > \"soon\"]", "MLP0808", "a duration"),
         ("[self.error_rate]", "MLP0808", "cannot be judged"),

@@ -218,15 +218,15 @@ fn a_gpu_belongs_to_one_variant() {
     let project = project();
     project.edit(
         "provider \"local\" \"here\" {}",
-        "provider \"local\" \"here\" {\n  accelerators = [\"H100\", \"L4\"]\n}",
+        "provider \"local\" \"here\" {\n  accelerators = [\"A10G\", \"L4\"]\n}",
     );
-    let two = "  accelerator = { name = \"H100\" }\n  variant \"a\" {\n    model   = model.m.alias.live\n    traffic = 50\n  }\n  variant \"b\" {\n    model   = model.m.alias.live\n    traffic = 50\n  }\n";
+    let two = "  accelerator = { name = \"A10G\" }\n  variant \"a\" {\n    model   = model.m.alias.live\n    traffic = 50\n  }\n  variant \"b\" {\n    model   = model.m.alias.live\n    traffic = 50\n  }\n";
     project.edit("  model = model.m.alias.live\n", two);
     let line = format!("main.mlp:{}", project.line_of("accelerator = "));
     let refused = project.mlp(&["plan", "-e", "local"]).ended(1).says(&line);
     refused.says("given to variant `a` of endpoint.e");
     // With two that fit, each has its own, and a run does not get them.
-    project.edit("name = \"H100\"", "name = [\"H100\", \"L4\"]");
+    project.edit("name = \"A10G\"", "name = [\"A10G\", \"L4\"]");
     up(&project).ended(0);
     let mut seen = std::collections::BTreeMap::new();
     for _ in 0..20 {
@@ -268,7 +268,7 @@ fn what_an_endpoint_cannot_do_is_refused_at_its_line() {
         (with("scaling = { min = 1, target = 3 }"), "follows nothing", "scaling"),
         (with("scaling = { max = 3, metric = \"queue_depth\" }"), "scaling by `queue_depth`", "scaling"),
         (with("serve = \"serve.Model\""), "neither `module:Class` nor a command", "serve = \"serve.Model\""),
-        (with("accelerator = { name = \"H100\" }"), "this machine has no GPU", "accelerator"),
+        (with("accelerator = { name = \"A10G\" }"), "this machine has no GPU", "accelerator"),
         (graph("input = node.a.x", "output = node.a"), "needs its own answer", "input = node.a.x"),
         (graph("", "output = node.b"), "no node `b`", "output = node.b"),
         (model.to_owned() + &graph("", "output = node.a"), "not both", "  model = model.m"),

@@ -185,6 +185,8 @@ fn by_type(path: &str, ty: &'static Ty) -> Vec<String> {
     let texts = |values: &[&str]| values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>();
     let plain = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
     match ty {
+        // Chips that the catalogue knows, each of one reading.
+        Ty::Text if path.ends_with("accelerator.name") => texts(&["L4", "T4"]),
         Ty::Any => plain(&["7", "\"seven\""]),
         Ty::Text => texts(&["one", "two"]),
         Ty::Path => texts(&["one.json", "two.json"]),
