@@ -269,7 +269,7 @@ fn what_an_endpoint_cannot_do_is_refused_at_its_line() {
         (with("scaling = { max = 3, metric = \"queue_depth\" }"), "scaling by `queue_depth`", "scaling"),
         (with("serve = \"serve.Model\""), "neither `module:Class` nor a command", "serve = \"serve.Model\""),
         (with("accelerator = { name = \"A10G\" }"), "this machine has no GPU", "accelerator"),
-        (graph("input = node.a.x", "output = node.a"), "needs its own answer", "input = node.a.x"),
+        (graph("input = node.a.x", "output = node.a"), "waits for itself", "input = node.a.x"),
         (graph("", "output = node.b"), "no node `b`", "output = node.b"),
         (model.to_owned() + &graph("", "output = node.a"), "not both", "  model = model.m"),
     ] {

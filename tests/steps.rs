@@ -336,8 +336,8 @@ fn a_check_with_a_command_is_a_gate() {
     scratch.write("tests/sound.py", "print('always')\n");
     scratch.mlp(&["plan", "-detailed-exitcode"]).ended(2);
 
-    scratch.specify(&CHECKED.replace("${input.model}", "${input.modle}"));
-    scratch.refused("MLP0307", "python3 sound.py", "did you mean `model`");
+    scratch.specify(&CHECKED.replace("sound.py ${input.model}", "sound.py ${input.modle}"));
+    scratch.refused("MLP0806", "python3 sound.py", "did you mean `model`");
     scratch.specify(&CHECKED.replace("code    = \"tests\"", "code    = \"gone\""));
     scratch.refused("MLP0809", "code    = \"gone\"", "there is no code directory `gone`");
 }

@@ -79,8 +79,8 @@ fn what_is_wrong_with_a_step_is_known_before_anything_runs() {
     let scratch = Scratch::new("");
     scratch.write("code/nothing.txt", "");
     for (attributes, code, words) in [
-        ("    run = \"cat ${input.x}\"", "MLP0806", "the command names `input.x`"),
-        ("    run = \"echo ${output.y}\"", "MLP0806", "`output.y`"),
+        ("    run = \"cat ${input.x}\"", "MLP0307", "step `s` has no `inputs`"),
+        ("    run = \"echo ${output.y}\"", "MLP0307", "step `s` has no `outputs`"),
         (
             "    run = \"true\"\n    runtime = { language = \"nosuch\" }",
             "MLP0805",
@@ -126,7 +126,7 @@ fn what_a_step_asks_for_is_reserved_or_refused() {
     let step = |name: &str, attributes: &str| {
         format!("  step \"{name}\" {{\n    code = \"code\"\n    run = \"sh gpu.sh\"\n{attributes}\n  }}\n")
     };
-    let gpu = "    accelerator = { name = \"H100\" }";
+    let gpu = "    accelerator = { name = \"L4\" }";
     let scratch = Scratch::new(&format!("pipeline \"p\" {{\n{}{}}}\n", step("a", gpu), step("b", gpu)));
     // Whoever has the GPU finds nobody else at work, and sees its number.
     let lock = scratch.dir.path().join("lock");
@@ -141,20 +141,20 @@ fn what_a_step_asks_for_is_reserved_or_refused() {
     for (attributes, code, words) in [
         ("    compute = { cpu = 100000 }", "MLP0761", "100000 cores"),
         ("    compute = { memory = \"900PiB\" }", "MLP0761", "900PiB"),
-        ("    compute = compute.big", "MLP0761", "2 × H100"),
+        ("    compute = compute.big", "MLP0761", "2 × L4"),
         ("    nodes = 2", "MLP0802", "2 nodes"),
         ("    compute = { queue = { name = \"q\" } }", "MLP0802", "`queue`"),
         ("    compute = { fabric = \"rdma\" }", "MLP0802", "rdma"),
         ("    accelerator = { name = \"TPU-v6e\" }", "MLP0761", "TPU-v6e"),
     ] {
-        let compute = "compute \"big\" {\n  accelerator = { name = \"H100\", count = 2 }\n}\n";
+        let compute = "compute \"big\" {\n  accelerator = { name = \"L4\", count = 2 }\n}\n";
         let compute = if attributes.contains("compute.big") { compute } else { "" };
         scratch.specify(&format!("{compute}pipeline \"p\" {{\n{}}}\n", step("a", attributes)));
         let at = if compute.is_empty() { attributes.trim_end() } else { "accelerator = {" };
         scratch.refused(code, at, words);
     }
     // What a step says itself stands instead of its compute's.
-    let small = "compute \"c\" {\n  cpu = 1\n  accelerator = { name = \"H100\" }\n}\n";
+    let small = "compute \"c\" {\n  cpu = 1\n  accelerator = { name = \"L4\" }\n}\n";
     let own = "    compute = compute.c\n    nodes = 1";
     scratch.specify(&format!("{small}pipeline \"p\" {{\n{}}}\n", step("a", own)));
     scratch.mlp(&["plan"]).ended(0);

@@ -429,7 +429,11 @@ async fn after_a_crash_the_next_run_looks_and_converges() {
         tokio::select! { _ = run => panic!("it hangs"), () = made => {} }
     }
     // The lease of a process that lives is not taken over: this one is made to look as if its process were gone.
-    let path = bench.dir.path().join("lease.json");
+    let of_lease = |path: &std::path::PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lease-"))
+    };
+    let files = std::fs::read_dir(bench.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let path = files.filter(of_lease).max().unwrap();
     let mut lease: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     lease["holder"]["started"] = 1.into();
     std::fs::write(&path, lease.to_string()).unwrap();

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{rfc3339, unix_now};
 use crate::codes;
+use crate::crypt::hex;
+use crate::random;
 
 /// How long a lease lasts without a heartbeat, unless the specification says otherwise.
 pub const LEASE_LENGTH: Duration = Duration::from_secs(60);
@@ -89,6 +91,9 @@ pub struct Lease {
     pub token: u64,
     /// Who holds it; nobody after a release.
     pub holder: Option<Holder>,
+    /// What tells this taking from any other, also of the same process in the same second.
+    #[serde(default)]
+    pub taking: String,
     /// Seconds since 1970.
     pub expires: u64,
     /// Segments of older tokens with the length that counts; what was written after is ignored.
@@ -109,6 +114,7 @@ impl Lease {
         }
         self.token += 1;
         self.holder = Some(holder.clone());
+        self.taking = hex(&random::bytes::<16>());
         self.expires = unix_now() + length.as_secs();
         Ok(())
     }

@@ -236,8 +236,9 @@ mod tests {
         let heredoc = "<<-E\n    %{ for k, v in x ~}\n      ${k}=${v}\n    %{ endfor ~}\n  E";
         let ExprKind::Template(parts) = value(heredoc) else { panic!("no template") };
         let TemplatePart::For(Some(key), item, _, inner) = &parts[0] else { panic!("no directive") };
-        assert_eq!((key.name.as_str(), item.name.as_str(), inner.len()), ("k", "v", 4));
-        assert_eq!(inner[3], text("\n"));
+        assert_eq!((key.name.as_str(), item.name.as_str(), inner.len()), ("k", "v", 5));
+        // The indentation of a line is a text of its own.
+        assert_eq!(inner[4], text("\n"));
     }
 
     #[test]

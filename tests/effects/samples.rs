@@ -186,7 +186,8 @@ fn by_type(path: &str, ty: &'static Ty) -> Vec<String> {
     let plain = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
     match ty {
         // Chips that the catalogue knows, each of one reading.
-        Ty::Text if path.ends_with("accelerator.name") => texts(&["L4", "T4"]),
+        Ty::Text if path.ends_with("accelerator.name") => texts(&["H200", "L4"]),
+        Ty::Text if path.ends_with("accelerator.slice") => texts(&["1g.18gb", "7g.141gb"]),
         Ty::Any => plain(&["7", "\"seven\""]),
         Ty::Text => texts(&["one", "two"]),
         Ty::Path => texts(&["one.json", "two.json"]),

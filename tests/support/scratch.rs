@@ -8,7 +8,7 @@ use super::{Output, processes, program};
 /// What every specification begins with: a provider that has one GPU.
 const HEAD: &str = r#"project "p" {}
 provider "local" "here" {
-  accelerators = ["NVIDIA H100"]
+  accelerators = ["NVIDIA L4"]
 }
 environment "local" {
   provider = provider.local.here

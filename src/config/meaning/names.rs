@@ -112,6 +112,11 @@ fn imported(whole: &Whole<'_, '_>, declaration: &Declaration) {
         return;
     }
     let known: Vec<String> = whole.all.keys().map(ToString::to_string).collect();
+    // What is like nothing that is declared may be about to be written by `mlp plan --generate-config-out`; a plan without it
+    // refuses.
+    if mlp_diag::did_you_mean(to, known.iter().map(String::as_str)).is_none() {
+        return;
+    }
     let place = whole.place(&declaration.address, &Path::of(&["to"]));
     whole.report(
         Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{to}`"))

@@ -260,6 +260,6 @@ mod tests {
         }
         let problem = Schedule::parse("0 3 * * *", "Europa/Berlin").unwrap_err();
         assert_eq!((problem.code, problem.subject.as_deref()), ("MLP0756", Some("timezone")));
-        assert_eq!(problem.help.as_deref(), Some("did you mean Europe/Berlin?"));
+        assert_eq!(problem.help.as_deref(), Some("did you mean `Europe/Berlin`?"));
     }
 }
