@@ -46,7 +46,7 @@ fn every_example_is_parsed_and_every_whole_one_is_valid() {
             let formatted = mlp_syntax::format(&example).unwrap();
             assert_eq!(formatted, example, "{place} is not formatted");
             parsed += 1;
-            if example.contains("project \"") {
+            if example.contains("project \"") && example.contains("environment \"") {
                 Project::of(&[("main.mlp", &example)]).mlp(&["validate"]).ended(0);
                 whole += 1;
             }

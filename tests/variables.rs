@@ -183,7 +183,7 @@ fn blocks_are_written_for_what_is_imported() {
     project.mlp(&["fmt", "-check", "made.mlp"]).ended(0);
     project.mlp(&["validate"]).ended(0);
     project.mlp(&["plan", "-generate-config-out", "made.mlp"]).ended(1).says("is there already");
-    project.write("imports.mlp", &import("storage.none", "storage/none"));
+    project.write("imports.mlp", &import("storage.elsewhere", "storage/none"));
     project
         .mlp(&["plan", "-generate-config-out", "more.mlp"])
         .ended(1)
