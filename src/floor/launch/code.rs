@@ -52,8 +52,21 @@ pub fn snapshot_code(project_root: &Path, dir: &Path, snapshot_root: &Path) -> R
         }
     }
     write_json(&snapshot_root.join(format!("{}.json", seen.digest)), &seen)?;
-    replace_tree(&temporary, &target).map_err(failed)?;
+    settle(&temporary, &target, &seen.digest).map_err(failed)?;
     Ok(seen)
+}
+
+/// Gives a finished snapshot its name. One that is there and whole stays: whoever made it may be reading it.
+fn settle(finished: &Path, target: &Path, digest: &str) -> std::io::Result<()> {
+    // A directory takes the place of an empty one or of none.
+    if std::fs::rename(finished, target).is_ok() {
+        return Ok(());
+    }
+    if digest_tree(target).is_ok_and(|there| there == digest) {
+        remove_tree(finished);
+        return Ok(());
+    }
+    replace_tree(finished, target)
 }
 
 /// The file list of a kept snapshot.
@@ -203,6 +216,27 @@ pub(crate) fn unique_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_snapshot_is_never_taken_away_while_another_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (code, snapshots) = (dir.path().join("code"), dir.path().join("snapshots"));
+        std::fs::create_dir(&code).unwrap();
+        (0..20).for_each(|n| std::fs::write(code.join(format!("{n}.py")), "x").unwrap());
+        let make = || snapshot_code(dir.path(), &code, &snapshots).unwrap();
+        for _ in 0..20 {
+            let _ = std::fs::remove_dir_all(&snapshots);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        let made = make();
+                        assert!((0..200).all(|_| snapshots.join(&made.digest).is_dir()));
+                    });
+                }
+            });
+            assert_eq!(std::fs::read_dir(&snapshots).unwrap().count(), 2, "nothing half-made stays");
+        }
+    }
 
     fn project() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
