@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{Output, Project, processes, program, run, skip};
+use support::{Output, Project, processes, program, run, skip, vanish};
 
 const SOME: &str = r#"
 project "some" {}
@@ -141,7 +141,7 @@ fn what_vanished_is_made_again() {
     let project = Project::churn();
     project.mlp(&["up", "-e", "local", "-auto-approve"]).ended(0);
     // Also what runs has lost its ground: it is ended, and its ports are free for those who come after.
-    std::fs::remove_dir_all(project.directory().join(".mlp")).unwrap();
+    vanish(&project.directory().join(".mlp"));
     project.mlp(&["up", "-e", "local", "-auto-approve"]).ended(0);
     whole(&project);
     assert_eq!(project.running().len(), 4, "{:?}", project.running());

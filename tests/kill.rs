@@ -263,7 +263,7 @@ fn the_last_write_of_a_journal_may_be_torn_at_every_byte() {
     let mut cuts: Vec<usize> = (line..bytes.len()).step_by(step).collect();
     cuts.push(bytes.len() - 1);
     for cut in &cuts {
-        std::fs::remove_dir_all(project.home("local")).unwrap();
+        support::vanish(&project.home("local"));
         support::copy_all(&kept, &project.home("local"));
         std::fs::write(&segment, &bytes[..*cut]).unwrap();
         let why = format!("torn at byte {cut} of {}", bytes.len());

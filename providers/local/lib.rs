@@ -121,7 +121,7 @@ impl Provider for Local {
     }
 
     fn identity(&self, kind: &str, name: &str) -> Option<String> {
-        let folder = resources::natives().find(|native| native.kind().name == kind)?.folder();
+        let folder = resources::natives().find(|native| native.name() == kind)?.folder();
         Some(format!("{folder}/{name}"))
     }
 

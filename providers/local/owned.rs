@@ -27,7 +27,7 @@ pub(crate) fn owned(ground: &Ground) -> Fallible<Vec<Owned>> {
             records.filter_map(|name| Some(name.strip_suffix(".json")?.into())).collect();
         names.sort();
         for name in names {
-            all.extend(look(ground, &handler.kind().name, format!("{folder}/{name}"))?);
+            all.extend(look(ground, handler.name(), format!("{folder}/{name}"))?);
         }
     }
     Ok(all)

@@ -214,7 +214,7 @@ impl Session for Local {
         before: Option<&KnownValue>,
         key: &str,
     ) -> Result<KnownValue, ProviderError> {
-        let kind = REMEMBERED.iter().find(|kind| kind.kind().name == call.resource);
+        let kind = REMEMBERED.iter().find(|kind| kind.name() == call.resource);
         let kind = kind.ok_or_else(|| unknown_kind(&call.resource))?;
         Ok(KnownValue::object(kind.outputs(&known(call)?, before, key)))
     }

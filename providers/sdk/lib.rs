@@ -85,4 +85,9 @@ pub trait Provider: Send + Sync {
     fn resource(&self, kind: &str) -> Option<&ResourceKind> {
         self.resources().iter().find(|resource| resource.name == kind)
     }
+
+    /// Whether nothing is made outside the state of objects of that kind.
+    fn is_in_state(&self, kind: &str) -> bool {
+        self.resource(kind).is_some_and(|kind| kind.in_state)
+    }
 }

@@ -33,7 +33,7 @@ pub fn print(compiled: &Compiled, globals: &Globals) -> Exit {
                 .state
                 .resources
                 .values()
-                .filter(|record| !compiled.provider.resource(&record.kind).is_some_and(|kind| kind.in_state))
+                .filter(|record| !compiled.provider.is_in_state(&record.kind))
                 .map(|record| (record.id.clone(), record.kind.clone(), record.identity.clone()))
                 .collect();
             let entries = session.status(&resources).await.map_err(|error| vec![*error.diagnostic])?;

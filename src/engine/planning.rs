@@ -298,7 +298,6 @@ async fn observe(
     desired: &[Desired],
     (refactor, options): (&Refactor, &PlanOptions),
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
-    let in_state = |kind: &str| provider.resource(kind).is_some_and(|kind| kind.in_state);
     let identity = |desired: &'_ Desired| match refactor.imports.get(&desired.id) {
         Some(import) => import.identity.clone(),
         None => desired.identity.clone(),
@@ -320,7 +319,7 @@ async fn observe(
     let mut observed = BTreeMap::new();
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {
-        if in_state(kind) {
+        if provider.is_in_state(kind) {
             observed.insert(id.clone(), state.resources.get(id).map_or(Seen::Absent, remembered));
             continue;
         }
@@ -359,9 +358,8 @@ async fn fill_removals(
     provider: &dyn Provider,
     plan: &mut Plan,
 ) -> Result<(), Diagnostics> {
-    let in_state = |kind: &str| provider.resource(kind).is_some_and(|kind| kind.in_state);
     let deletes = plan.steps.iter_mut().filter(|step| step.action == Action::Delete);
-    for step in deletes.filter(|step| !in_state(&step.kind)) {
+    for step in deletes.filter(|step| !provider.is_in_state(&step.kind)) {
         step.removal =
             session.removal(&step.kind, &step.identity).await.map_err(|error| vec![*error.diagnostic])?;
     }

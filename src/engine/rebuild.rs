@@ -255,12 +255,12 @@ fn as_specified(
 impl Rebuilt {
     /// Says what is not there, and takes over what only the old state knows.
     fn account(&mut self, desired: &[Desired], provider: &dyn Provider, before: Option<&State>) {
-        let in_state = |kind: &str| provider.resource(kind).is_some_and(|kind| kind.in_state);
         let kept = before.into_iter().flat_map(|state| state.resources.values());
-        kept.filter(|record| in_state(&record.kind)).for_each(|record| self.state.put(record.clone()));
+        kept.filter(|record| provider.is_in_state(&record.kind))
+            .for_each(|record| self.state.put(record.clone()));
         let here: BTreeSet<ResourceId> = self.state.resources.keys().cloned().collect();
         for one in desired.iter().filter(|one| !here.contains(&one.id)) {
-            if in_state(&one.kind) {
+            if provider.is_in_state(&one.kind) {
                 self.lost.push(one.id.clone());
             } else if one.deferred.is_none() {
                 self.absent.push(one.id.clone());

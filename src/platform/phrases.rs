@@ -70,26 +70,24 @@ pub const SAMPLE: &[Attribute] = &[
     .default("0"),
 ];
 
+const KEY_RECIPIENTS: Attribute =
+    Attribute::new("recipients", Ty::List(&Ty::Text), "Who may read it: public keys of `age`, `age1…`.");
+const KEY_IDENTITY: Attribute = Attribute::new(
+    "identity",
+    Ty::OneOf(&[Ty::Text, Ty::List(&Ty::Text)]),
+    "Where the secret key of a recipient is: `file:PATH` or `env:NAME`.",
+);
+const KEY_PASSPHRASE: Attribute =
+    Attribute::new("passphrase", Ty::Text, "Where the passphrase is: `env:NAME` or `file:PATH`.");
+
 /// What opens and closes an encrypted state.
-pub const STATE_KEY: &[Attribute] = &[
-    Attribute::new("recipients", Ty::List(&Ty::Text), "Who may read it: public keys of `age`, `age1…`."),
-    Attribute::new(
-        "identity",
-        Ty::OneOf(&[Ty::Text, Ty::List(&Ty::Text)]),
-        "Where the secret key of a recipient is: `file:PATH` or `env:NAME`.",
-    ),
-    Attribute::new("passphrase", Ty::Text, "Where the passphrase is: `env:NAME` or `file:PATH`."),
-];
+pub const STATE_KEY: &[Attribute] = &[KEY_RECIPIENTS, KEY_IDENTITY, KEY_PASSPHRASE];
 
 /// How a state is encrypted.
 pub const STATE_ENCRYPT: &[Attribute] = &[
-    Attribute::new("recipients", Ty::List(&Ty::Text), "Who may read it: public keys of `age`, `age1…`."),
-    Attribute::new(
-        "identity",
-        Ty::OneOf(&[Ty::Text, Ty::List(&Ty::Text)]),
-        "Where the secret key of a recipient is: `file:PATH` or `env:NAME`.",
-    ),
-    Attribute::new("passphrase", Ty::Text, "Where the passphrase is: `env:NAME` or `file:PATH`."),
+    KEY_RECIPIENTS,
+    KEY_IDENTITY,
+    KEY_PASSPHRASE,
     Attribute::new(
         "previous",
         Ty::List(&Ty::Object(STATE_KEY)),

@@ -1,9 +1,9 @@
 //! What a store of objects holds against many at once, stopped holders, lost replies and other keys.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::blobs::{Blobs, Fault, Memory, Tag, When};
+use crate::dir_tests::race;
 use crate::journal::tests::{begin, done, open};
 use crate::{BlobStore, Depot, Encryption, Holder, KeySource, Store};
 
@@ -48,36 +48,6 @@ pub(crate) fn suite(make: &(dyn Fn() -> BlobStore + Sync)) {
     assert_eq!(store.kept("x").unwrap().unwrap(), b"one");
     assert_eq!(store.kept("y").unwrap(), None);
     assert_eq!(store.lease().unwrap().holder, None);
-}
-
-/// Sixty-four race; one holds it at a time.
-pub(crate) fn race(make: &(dyn Fn() -> BlobStore + Sync)) {
-    let (holding, won) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for one in 0..64 {
-            let (holding, won) = (&holding, &won);
-            scope.spawn(move || {
-                let store = make();
-                match store.open(&Holder::here()) {
-                    Ok(writer) => {
-                        assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
-                        let id = format!("model.m{one}");
-                        writer.append(&open(&one.to_string())).unwrap();
-                        writer.begin(&begin(1, &id)).unwrap();
-                        writer.append(&done(1, &id)).unwrap();
-                        won.fetch_add(1, Ordering::SeqCst);
-                        holding.fetch_sub(1, Ordering::SeqCst);
-                        writer.close("done", "").unwrap();
-                    }
-                    Err(error) => assert_eq!(error.code, "MLP0610", "{error:?}"),
-                }
-            });
-        }
-    });
-    let won = won.into_inner();
-    assert!(won > 0);
-    assert_eq!(make().read().unwrap().state.resources.len(), won);
-    assert_eq!(make().history().unwrap().len(), won);
 }
 
 fn expire(store: &BlobStore) {

@@ -1,6 +1,6 @@
 //! The open journal of an object store: what was said since the last object becomes the next one.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use mlp_diag::Diagnostic;
@@ -8,6 +8,7 @@ use mlp_diag::Diagnostic;
 use crate::blob_store::{BlobStore, segment_name};
 use crate::crypt::Crypt;
 use crate::journal::Replay;
+use crate::writer::lock;
 use crate::{Entry, Loaded, State, Writer, codes, segment};
 
 pub(crate) struct BlobWriter {
@@ -29,11 +30,6 @@ struct Memory {
 struct Durable {
     entries: u64,
     number: u64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panicking thread left is whole: every change under these locks is one assignment after the writing.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl BlobWriter {

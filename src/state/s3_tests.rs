@@ -112,7 +112,7 @@ fn apart_suite() {
     blob_tests::suite(&|| store(&endpoint, "suite/a"));
     // Names beside it are not of it.
     assert!(store(&endpoint, "suite/ab").read().unwrap().state.resources.is_empty());
-    blob_tests::race(&|| store(&endpoint, "race"));
+    crate::dir_tests::race(&|| store(&endpoint, "race"));
 }
 
 #[test]

@@ -35,7 +35,8 @@ struct Memory {
     written: u64,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What is behind a lock, also after a thread panicked there.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What a panicking thread left is whole: every change under these locks is one assignment after the writing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -186,6 +186,18 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Removes a directory that others still write to: one that a file was put into meanwhile is emptied again.
+pub fn vanish(directory: &Path) {
+    for _ in 0..1000 {
+        match std::fs::remove_dir_all(directory) {
+            Ok(()) => return,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return,
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    }
+    panic!("{} does not go away", directory.display());
+}
+
 /// Copies a folder as it is.
 pub fn copy_all(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();

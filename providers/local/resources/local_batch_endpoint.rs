@@ -13,6 +13,10 @@ use crate::triggers;
 pub(super) struct BatchEndpoint;
 
 impl Native for BatchEndpoint {
+    fn name(&self) -> &'static str {
+        "local_batch_endpoint"
+    }
+
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::required("model", "The model version, or the alias of one."),
@@ -33,11 +37,7 @@ impl Native for BatchEndpoint {
             ),
             Field::computed("scheduled", "`yes`, or `no` while nobody watches its triggers."),
         ]);
-        ResourceKind::new(
-            "local_batch_endpoint",
-            "Predictions for a whole dataset, when they are asked for.",
-            fields,
-        )
+        ResourceKind::new(self.name(), "Predictions for a whole dataset, when they are asked for.", fields)
     }
 
     fn folder(&self) -> &'static str {

@@ -26,6 +26,10 @@ fn address_of(config: &KnownValue) -> &str {
 }
 
 impl Native for Dataset {
+    fn name(&self) -> &'static str {
+        "local_dataset"
+    }
+
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("sources", "The files it is read from.").new_version("it is read from elsewhere"),
@@ -66,7 +70,7 @@ impl Native for Dataset {
             Field::optional("storage", "Where its versions are kept.")
                 .replaces("its versions are kept elsewhere"),
         ]);
-        ResourceKind::new("local_dataset", "Content-addressed snapshots of files.", fields).stateful()
+        ResourceKind::new(self.name(), "Content-addressed snapshots of files.", fields).stateful()
     }
 
     fn folder(&self) -> &'static str {

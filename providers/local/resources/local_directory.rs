@@ -28,6 +28,10 @@ pub(super) fn contents(path: &std::path::Path) -> (usize, u64) {
 }
 
 impl Native for Directory {
+    fn name(&self) -> &'static str {
+        "local_directory"
+    }
+
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("kind", "Objects, or a volume.")
@@ -35,7 +39,7 @@ impl Native for Directory {
                 .replaces("objects and volumes are kept apart"),
             Field::optional("pattern", "How it is used.").ty(Type::String),
         ]);
-        ResourceKind::new("local_directory", "A directory of the environment.", fields).stateful()
+        ResourceKind::new(self.name(), "A directory of the environment.", fields).stateful()
     }
 
     fn folder(&self) -> &'static str {

@@ -36,6 +36,10 @@ pub(super) fn keep_server(ground: &Ground, config: &KnownValue, reporter: &dyn R
 }
 
 impl Native for Endpoint {
+    fn name(&self) -> &'static str {
+        "local_endpoint"
+    }
+
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::required("port", "The port of the router."),
@@ -57,7 +61,7 @@ impl Native for Endpoint {
             Field::optional("rollout", "How a new version takes over; at once where it is absent."),
             Field::computed("running", "`yes` while every variant has its replicas."),
         ]);
-        ResourceKind::new("local_endpoint", "A router in front of supervised replicas.", fields)
+        ResourceKind::new(self.name(), "A router in front of supervised replicas.", fields)
     }
 
     fn folder(&self) -> &'static str {

@@ -20,6 +20,10 @@ pub(crate) fn name_of(config: &KnownValue) -> String {
 }
 
 impl Native for Model {
+    fn name(&self) -> &'static str {
+        "local_model"
+    }
+
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("kind", "What a version is."),
@@ -37,7 +41,7 @@ impl Native for Model {
             Field::optional("license", "The licence it is under."),
             Field::optional("gate", "What a version must meet to go from one alias to another."),
         ]);
-        ResourceKind::new("local_model", "A model in the embedded registry.", fields).stateful()
+        ResourceKind::new(self.name(), "A model in the embedded registry.", fields).stateful()
     }
 
     fn folder(&self) -> &'static str {

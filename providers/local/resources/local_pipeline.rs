@@ -41,6 +41,10 @@ fn commands(config: &KnownValue) -> impl Iterator<Item = (&str, &KnownValue, Pla
 }
 
 impl Native for Pipeline {
+    fn name(&self) -> &'static str {
+        "local_pipeline"
+    }
+
     fn kind(&self) -> ResourceKind {
         let fields = with_common(vec![
             Field::optional("kind", "What it is for."),
@@ -55,7 +59,7 @@ impl Native for Pipeline {
             ),
             Field::computed("scheduled", "`yes`, or `no` while nobody watches its triggers."),
         ]);
-        ResourceKind::new("local_pipeline", "The definition of a pipeline that runs as processes.", fields)
+        ResourceKind::new(self.name(), "The definition of a pipeline that runs as processes.", fields)
     }
 
     fn folder(&self) -> &'static str {

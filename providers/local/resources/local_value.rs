@@ -8,6 +8,10 @@ use crate::mlp_value::KnownValue;
 pub(super) struct LocalValue;
 
 impl Native for LocalValue {
+    fn name(&self) -> &'static str {
+        "local_value"
+    }
+
     fn kind(&self) -> ResourceKind {
         let fields = vec![
             Field::required("address", "The address of its declaration."),
@@ -15,7 +19,7 @@ impl Native for LocalValue {
             Field::optional("triggers_replace", "Anything.")
                 .replaces("a change of `triggers_replace` makes it anew, with another `id`"),
         ];
-        ResourceKind::new("local_value", "A value that is remembered, and nothing else.", fields).in_state()
+        ResourceKind::new(self.name(), "A value that is remembered, and nothing else.", fields).in_state()
     }
 
     fn folder(&self) -> &'static str {
