@@ -33,12 +33,8 @@ struct Shape {
 }
 
 impl Reader<'_> {
-    /// Reads an attribute or a block, and all that it can of a broken one; `known` is what is wrong already.
-    pub(crate) fn piece(&mut self, tokens: &[Token], known: Vec<Diagnostic>, depth: usize) -> Body {
-        let mut found = known;
-        if found.is_empty() {
-            found = check(self.file, self.text, tokens);
-        }
+    /// Reads an attribute or a block, and all that it can of a broken one; `found` is what is wrong already.
+    pub(crate) fn piece(&mut self, tokens: &[Token], mut found: Vec<Diagnostic>, depth: usize) -> Body {
         if found.is_empty() {
             match self.parse(tokens) {
                 Ok(body) => return body,
@@ -132,7 +128,7 @@ impl Reader<'_> {
         let mut complete = true;
         if inside.iter().any(|token| token.kind == Kind::Newline) {
             for piece in self.members(inside, bracketed) {
-                let inner = self.piece(piece, Vec::new(), depth + 1);
+                let inner = self.piece(piece, check(self.file, self.text, piece), depth + 1);
                 let names = inner.attributes.len() + inner.blocks.len();
                 complete &= names > 0 && names >= self.assignments(piece);
                 body.attributes.extend(inner.attributes);

@@ -93,6 +93,11 @@ pub(crate) fn check(
     for one in evaluator.quoted.take() {
         quoted.entry(one.owner.clone()).or_default().push(one);
     }
+    // Who asked first, and whether several did, is no matter.
+    for all in quoted.values_mut() {
+        all.sort_by(|left, right| left.at.cmp(&right.at));
+        all.dedup_by(|left, right| left.at == right.at && left.expr == right.expr);
+    }
     let whole = Whole { evaluator, all: declarations, spoilt, quoted, found: RefCell::default() };
     RULES.iter().for_each(|rule| rule(&whole));
     diagnostics.append(&mut whole.found.into_inner());
