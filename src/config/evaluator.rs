@@ -21,6 +21,7 @@ use crate::instances::Repeat;
 use crate::meaning::any_within;
 use crate::memo::{Frame, Memo, Values};
 use crate::modules::Room;
+use crate::near::Near;
 use crate::scope::NameScope;
 use crate::source::{Entry, Source};
 use crate::values::plain_parts;
@@ -146,6 +147,8 @@ pub(crate) struct Evaluator<'t> {
     pub(crate) quoted: RefCell<Vec<QuotedAt>>,
     /// What was reported already.
     reported: RefCell<HashSet<Diagnostic>>,
+    /// What may be meant by names that nothing has.
+    pub(crate) near: Near,
     /// Texts that must not be shown.
     secrets: OnceCell<BTreeSet<String>>,
     /// Attributes that are set, by the number of their instance.
@@ -240,6 +243,7 @@ impl<'t> Evaluator<'t> {
             unchecked: RefCell::default(),
             quoted: RefCell::default(),
             reported: RefCell::default(),
+            near: Near::default(),
             secrets: OnceCell::new(),
             attributes: RefCell::default(),
             unset: RefCell::default(),

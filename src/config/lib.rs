@@ -23,6 +23,7 @@ mod made;
 mod meaning;
 mod memo;
 mod modules;
+mod near;
 mod ordering;
 mod partial;
 mod remembered;

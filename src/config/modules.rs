@@ -187,7 +187,7 @@ impl<'o, 't> Opener<'o, 't> {
                 self.evaluator.rooms[room].variables.insert(name, declared);
                 continue;
             }
-            if declared.kind.name == "resource" {
+            if declared.kind.name == "resource" && !self.evaluator.natives.contains(&*declared.address.kind) {
                 self.evaluator.natives.insert(declared.address.kind.to_string());
             }
             match ["for_each", "count"].into_iter().find(|name| declared.parts.contains_key(*name)) {

@@ -387,19 +387,15 @@ impl<'a, 't> NameScope<'a, 't> {
                     _ => format!("there is {}", keys.join(", ")),
                 });
         }
-        let of_kind = self
-            .evaluator
-            .instances
-            .keys()
-            .filter(|known| known.kind == address.kind && known.module == address.module);
-        let shown: Vec<(String, String)> =
-            of_kind.map(|known| (known.name.to_string(), format!("{}.{}", known.kind, known.name))).collect();
-        let help = if shown.is_empty() {
+        let near = self.evaluator.near.help(&address.without_key().to_string(), &address.name, || {
+            let of_it = |one: &&Address| one.kind == address.kind && one.module == address.module;
+            let all = self.evaluator.instances.keys().filter(of_it);
+            all.map(|one| (one.name.to_string(), format!("{}.{}", one.kind, one.name))).collect()
+        });
+        let help = near.unwrap_or_else(|| {
             let labels: String = address.name.split('.').map(|label| format!(" \"{label}\"")).collect();
             format!("declare it: `{}{labels} {{ … }}`", kind.name)
-        } else {
-            one_of_shown(&address.name, &shown)
-        };
+        });
         Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
             .at_opt(span, "not declared")
             .help(help)
@@ -411,8 +407,10 @@ impl<'a, 't> NameScope<'a, 't> {
         if root == "self" {
             return problem.help("`self` can be used in a `postcondition` and in conditions over metrics");
         }
-        let here = |known: &&Address| &*known.name == root && known.module == self.module();
-        if let Some(meant) = self.evaluator.instances.keys().find(here) {
+        if let Some(meant) = self.evaluator.near.named(self.module(), root, || {
+            let here = |known: &&Address| &*known.name == root && known.module == self.module();
+            self.evaluator.instances.keys().find(here).cloned()
+        }) {
             return problem.help(format!("write `{meant}`: a declaration is named with its kind"));
         }
         let words = ["var", "local", "each", "count", "path", "target"];
@@ -451,17 +449,18 @@ impl<'a, 't> NameScope<'a, 't> {
         span: Option<Span>,
     ) -> Result<&'n str, Diagnostic> {
         // All of them are looked at only where none is meant: a large project has many, and names them often.
-        let shown = || -> Vec<(String, String)> {
-            names.all().into_iter().map(|name| (name.to_owned(), format!("{what}.{name}"))).collect()
+        let near = |name: &str| {
+            self.evaluator.near.help(&format!("{}:{what}.{name}", self.room), name, || {
+                names.all().into_iter().map(|name| (name.to_owned(), format!("{what}.{name}"))).collect()
+            })
         };
         match traversal.steps.first().and_then(word) {
             Some(name) if names.has(name) => Ok(name),
             Some(name) => {
-                let help = match (shown().as_slice(), what) {
-                    ([], "var") => format!("declare it: `variable \"{name}\" {{ … }}`"),
-                    ([], "local") => format!("declare it: `locals {{ {name} = … }}`"),
-                    (shown, _) => one_of_shown(name, shown),
-                };
+                let help = near(name).unwrap_or_else(|| match what {
+                    "var" => format!("declare it: `variable \"{name}\" {{ … }}`"),
+                    _ => format!("declare it: `locals {{ {name} = … }}`"),
+                });
                 Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
                     .at_opt(self.word_at(span, name), "not declared")
                     .help(help))
@@ -469,7 +468,7 @@ impl<'a, 't> NameScope<'a, 't> {
             None => {
                 Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
                     .at_opt(span, "names nothing")
-                    .help(one_of_shown("", &shown())))
+                    .help(near("").unwrap_or_else(|| one_of("", []))))
             }
         }
     }
@@ -546,16 +545,6 @@ impl<'a, 't> NameScope<'a, 't> {
             }
         };
         Ok(Resolved::plain(value, 1, false))
-    }
-}
-
-/// `one_of` by names, showing what would be written.
-fn one_of_shown(written: &str, names: &[(String, String)]) -> String {
-    let plain = names.iter().map(|(name, _)| name.as_str());
-    match mlp_diag::did_you_mean(written, plain).and_then(|near| names.iter().find(|(name, _)| name == near))
-    {
-        Some((_, shown)) => format!("did you mean `{shown}`?"),
-        None => one_of("", names.iter().map(|(_, shown)| shown.as_str())),
     }
 }
 

@@ -9,6 +9,7 @@ mod format;
 mod in_parallel;
 mod lex;
 mod parse;
+mod plain;
 mod recover;
 mod split;
 mod template;

@@ -67,6 +67,14 @@ fn piece(file: FileId, text: &str, item: &Item) -> (Tree, Diagnostics) {
     (reader.tree, reader.problems)
 }
 
+/// One top-level item as the parser proper alone reads it; `None` where something is wrong with it.
+#[cfg(test)]
+pub(crate) fn slowly(file: FileId, text: &str, item: &Item) -> Option<crate::Body> {
+    let mut reader = Reader { file, text, tree: Tree::default(), problems: Diagnostics::new() };
+    let body = reader.parse(&item.tokens).ok()?;
+    reader.problems.is_empty().then_some(body)
+}
+
 fn too_many(file: FileId, text: &str, item: &Item) -> Diagnostic {
     let (start, end) = item.range();
     Diagnostic::error(codes::SYNTAX, format!("more than {MAX_PROBLEMS} mistakes in one file"))
