@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::plan::{Asked, plan_of, settled, show};
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, plan_file, report};
-use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place, outside};
+use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place};
 use crate::host::{terminal, who};
 use crate::talk::{Answer, Progress, approve};
 
@@ -230,18 +230,16 @@ impl Applying {
 
 /// Tells other projects the outputs as they are now.
 pub fn published(compiled: &Compiled, command: &str, globals: &Globals) -> Exit {
-    if command == "destroy" {
-        outside::withdraw(&compiled.platform, &compiled.directory);
-        return Exit::Success;
-    }
-    match engine::publish(&compiled.platform, &compiled.directory) {
+    let told = match command {
+        "destroy" => engine::withdraw(&compiled.platform, &compiled.directory),
+        _ => engine::publish(&compiled.platform, &compiled.directory),
+    };
+    match told {
         Ok(()) => Exit::Success,
         Err(why) => {
-            let problem = Diagnostic::error(
-                "MLP0925",
-                format!("the outputs cannot be written for other projects: {why}"),
-            )
-            .help("everything was applied; check the permissions of `.mlp` and apply again");
+            let headline = format!("the outputs cannot be written for other projects: {}", why.headline);
+            let problem = Diagnostic::error("MLP0925", headline)
+                .help("everything was applied; check the permissions of `.mlp` and apply again");
             report::diagnostics(&[problem], &compiled.sources, globals)
         }
     }

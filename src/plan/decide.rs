@@ -62,6 +62,7 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
             steps: Vec::new(),
             drift: Vec::new(),
             events: Vec::new(),
+            outputs: Vec::new(),
             deferred: Vec::new(),
             kept: Vec::new(),
             unchanged: Vec::new(),

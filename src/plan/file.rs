@@ -8,7 +8,12 @@ use crate::{Action, Counts, FORMAT_VERSION, Part, Plan};
 impl Plan {
     /// Whether there is nothing to do; what waits counts as nothing.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && !self.changes_outputs()
+    }
+
+    /// Whether an output changes.
+    pub fn changes_outputs(&self) -> bool {
+        self.outputs.iter().any(|output| output.action != Action::NoOp)
     }
 
     /// Hex BLAKE3 of all of it but what the target was asked for the list of removals.

@@ -43,6 +43,7 @@ pub fn render_json(plan: &Plan) -> Json {
         "resource_changes": changes,
         "resource_drift": plan.drift.iter().map(|item| drift(item, &shown)).collect::<Vec<_>>(),
         "events": plan.events.iter().map(event).collect::<Vec<_>>(),
+        "output_changes": output_changes(plan),
         "deferred_changes": plan.deferred.iter().map(deferred).collect::<Vec<_>>(),
         "kept": plan.kept,
         "prior_state": { "format_version": VALUES, "values": { "root_module": { "resources": prior(plan, &shown) } } },
@@ -204,6 +205,31 @@ fn event(item: &EventItem) -> Json {
     let mut map = address(&item.resource, &item.kind);
     map.insert("fields".into(), item.changes.iter().map(field).collect());
     Json::Object(map)
+}
+
+/// In the shape of Terraform's, by name.
+fn output_changes(plan: &Plan) -> Json {
+    let change = |output: &FieldChange| {
+        let plain = |value: &PlanValue| masked(value).to_plain_json_with(&mut |_: &Unknown| Json::Null);
+        let action = match output.action {
+            Action::Create => "create",
+            Action::Delete => "delete",
+            Action::NoOp => "no-op",
+            _ => "update",
+        };
+        let is_there = output.action != Action::Delete;
+        let known = output.after.as_ref().filter(|_| !output.sensitive);
+        let change = json!({
+            "actions": [action],
+            "before": output.before.as_ref().map(|value| plain(&value.lift())),
+            "after": known.map(plain),
+            "after_unknown": known.and_then(unknown_in).unwrap_or(Json::Bool(false)),
+            "before_sensitive": output.sensitive && output.action != Action::Create,
+            "after_sensitive": output.sensitive && is_there,
+        });
+        (output.path.to_string(), change)
+    };
+    Json::Object(plan.outputs.iter().map(change).collect())
 }
 
 fn deferred(item: &DeferredItem) -> Json {
