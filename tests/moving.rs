@@ -192,3 +192,48 @@ fn a_move_that_is_killed_is_finished_by_the_next() {
         scratch.mlp(&["plan"]).ended(1).says("MLP0607");
     }
 }
+
+#[test]
+fn what_is_encrypted_or_elsewhere_is_looked_up_with_its_key_and_refused_without() {
+    let scratch = Scratch::new("");
+    scratch.write("one.key", "correct horse\n");
+    let keys = "    encrypt = { passphrase = \"file:one.key\" }\n";
+    let reader = "environment \"reader\" {\n  provider = provider.local.here\n}\n";
+    specified(&scratch, &in_directory("../shared", keys), reader);
+    scratch.apply().ended(0);
+    let read = |more: &str| {
+        scratch.write("more.mlp", more);
+        let mut command = program(&scratch.dir.path().join("home"));
+        support::run(command.args(["plan", "-e", "reader"]).current_dir(scratch.root()))
+    };
+    let look = "data \"local_directory\" \"there\" {\n  id          = \"storage/lake\"\n  environment = \"local\"\n}\n\
+                output \"there\" {\n  value = data.local_directory.there.path\n}\n";
+    read(look).ended(0).says("there = \"").says("storage/lake");
+    let hidden = scratch.root().join("hidden");
+    fs::rename(scratch.root().join("one.key"), &hidden).unwrap();
+    read(look).ended(1).says("the key of the state is not there").says("one.key");
+    fs::rename(&hidden, scratch.root().join("one.key")).unwrap();
+    fs::remove_file(scratch.root().join("more.mlp")).unwrap();
+
+    // Another project reads the outputs where the state is: a fresh checkout has nothing else.
+    fs::remove_file(scratch.home().join("outputs.json")).unwrap();
+    let user = |more: &str| {
+        scratch.write(
+            "../user/main.mlp",
+            &format!(
+                "project \"user\" {{}}\nprovider \"local\" \"here\" {{}}\nenvironment \"local\" {{\n  provider = \
+                 provider.local.here\n}}\nreference \"up\" {{\n  project = \"../project\"\n}}\noutput \"read\" {{\n  \
+                 value = reference.up.lake\n}}\n{more}"
+            ),
+        );
+        let mut command = program(&scratch.dir.path().join("home"));
+        let user = scratch.dir.path().join("user");
+        support::run(command.args(["plan", "-e", "local"]).current_dir(user))
+    };
+    user("").ended(0).says("read = \"").says("storage/lake");
+    fs::rename(scratch.root().join("one.key"), &hidden).unwrap();
+    user("").ended(1).says("the key of the state is not there");
+    fs::rename(&hidden, scratch.root().join("one.key")).unwrap();
+    scratch.mlp(&["destroy", "-auto-approve"]).ended(0);
+    user("").ended(1).says("was never applied");
+}

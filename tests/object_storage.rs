@@ -165,3 +165,23 @@ fn a_state_is_moved_into_a_bucket_encrypted_there_and_brought_back() {
     mlp(&scratch, &["plan", "-detailed-exitcode"]).ended(0);
     assert_eq!(pulled(&scratch), first);
 }
+
+#[test]
+fn another_project_reads_outputs_from_a_bucket_and_is_told_when_it_may_not() {
+    let Some(server) = Server::start() else { return };
+    let scratch = Scratch::new("");
+    specified(&scratch, &server, "outputs", "");
+    mlp(&scratch, &["apply", "-auto-approve", "-var", "n=7"]).ended(0);
+    fs::remove_file(scratch.home().join("outputs.json")).unwrap();
+    let user = Scratch::new("");
+    let reads = "output \"read\" {\n  value = reference.up.n\n}\n";
+    let project = scratch.root().display().to_string();
+    user.specify(&format!("reference \"up\" {{\n  project = \"{project}\"\n}}\n{reads}"));
+    mlp(&user, &["plan"]).ended(0).says("read = 7");
+    let mut without = program(&user.dir.path().join("home"));
+    without.args(["plan", "-e", "local"]).current_dir(user.root());
+    let said = support::run(without.env("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")).ended(1);
+    assert!(said.all().contains("s3://states/outputs/p/local"), "{said}");
+    mlp(&scratch, &["destroy", "-auto-approve"]).ended(0);
+    mlp(&user, &["plan"]).ended(1).says("was never applied");
+}

@@ -90,10 +90,15 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         }
         show(&planned, globals, false);
     }
-    if planned.plan.is_empty() {
+    let noted = planned.plan.is_empty() && !planned.plan.steps.is_empty();
+    if planned.plan.is_empty() && !noted {
         return published(&compiled, "apply", globals);
     }
-    if !saved && let Some(exit) = refused(&args.how, question(planned.plan.mode), globals) {
+    // What is only taken note of changes nothing that anybody has to approve.
+    if !saved
+        && !noted
+        && let Some(exit) = refused(&args.how, question(planned.plan.mode), globals)
+    {
         return exit;
     }
     let session = match Applying::new(globals) {
@@ -266,7 +271,12 @@ fn said(outcome: &Outcome, planned: &Planned, compiled: &Compiled, globals: &Glo
                 "\nApplied: {} added, {} changed, {} destroyed",
                 counts.add, counts.change, counts.destroy
             );
-            let others = [(counts.moved, "moved"), (counts.import, "imported"), (counts.forget, "forgotten")];
+            let others = [
+                (counts.moved, "moved"),
+                (counts.import, "imported"),
+                (counts.forget, "forgotten"),
+                (counts.read, "read again"),
+            ];
             for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
                 text.push_str(&format!(", {count} {word}"));
             }

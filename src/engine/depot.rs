@@ -1,7 +1,7 @@
 //! Where an environment's state is kept, as its `state` says: the store, its leases, and the keys of its encryption.
 
 use std::collections::BTreeMap;
-use std::path::{Path as FsPath, PathBuf};
+use std::path::{Component, Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,10 +97,7 @@ impl Settings {
 
     fn root(&self, directory: &FsPath) -> PathBuf {
         match self.text("path") {
-            Some(path) => {
-                let path = directory.join(path);
-                std::fs::canonicalize(&path).unwrap_or(path).join(&self.project).join(&self.folder)
-            }
+            Some(path) => plain(&directory.join(path)).join(&self.project).join(&self.folder),
             None => home(directory, &self.folder).join("state"),
         }
     }
@@ -135,6 +132,21 @@ impl Settings {
             Err(self.wrong(headline, "leave it out, or name the backend it belongs to"))
         })
     }
+}
+
+/// A path without `.` and `..`, by its words alone: it is called the same before it is there and after.
+fn plain(path: &FsPath) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// Opens the store of an environment; nothing is read or written of the state yet.

@@ -9,7 +9,7 @@ use mlp_plan::{Action, Cause, FieldChange, Mode, OutputScope, Plan};
 use mlp_platform::Platform;
 use mlp_state::{Depot, State};
 use mlp_value::facts::Fact;
-use mlp_value::{Address, KnownValue, Path, Value, has_sealed};
+use mlp_value::{Address, KnownValue, Path, ResourceId, Value, has_sealed};
 use serde_json::{Value as Json, json};
 
 use super::depot::{Settings, depot};
@@ -20,13 +20,13 @@ use super::vault::fingerprint;
 const FORMAT_VERSION: u32 = 1;
 
 /// The name under which they lie beside a state that is not in the project.
-const BESIDE: &str = "outputs.json";
+pub(super) const BESIDE: &str = "outputs.json";
 
 /// Why a value is not among them.
 const SENSITIVE: &str = "it is sensitive";
 const UNKNOWN: &str = "it is not known yet";
 
-fn file(directory: &FsPath, environment: &str) -> PathBuf {
+pub(super) fn file(directory: &FsPath, environment: &str) -> PathBuf {
     home(directory, environment).join(BESIDE)
 }
 
@@ -124,7 +124,7 @@ pub fn publish(
 pub fn withdraw(platform: &Platform, directory: &FsPath, depot: &dyn Depot) -> Result<(), Diagnostic> {
     // What is gone already need not go.
     let _ = std::fs::remove_file(file(directory, &platform.environment.folder()));
-    if !Settings::of(platform).is_default() && depot.kept(BESIDE)?.is_some() {
+    if depot.kept(BESIDE)?.is_some() {
         depot.keep_anew(BESIDE, b"{}")?;
     }
     Ok(())
@@ -132,10 +132,10 @@ pub fn withdraw(platform: &Platform, directory: &FsPath, depot: &dyn Depot) -> R
 
 /// The document that was written last.
 fn last(platform: &Platform, directory: &FsPath, depot: &dyn Depot) -> Result<Json, Diagnostic> {
-    let bytes = if Settings::of(platform).is_default() {
-        std::fs::read(file(directory, &platform.environment.folder())).ok()
-    } else {
-        depot.kept(BESIDE)?
+    let here = std::fs::read(file(directory, &platform.environment.folder())).ok();
+    let bytes = match here.filter(|_| Settings::of(platform).is_default()) {
+        Some(here) => Some(here),
+        None => depot.kept(BESIDE)?,
     };
     // What cannot be read was written by another version, and is written anew with the next apply.
     let json: Option<Json> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -191,24 +191,39 @@ pub fn changes(
 ) -> Result<Vec<FieldChange>, Diagnostic> {
     let told = last(platform, directory, depot)?;
     let told: BTreeMap<&String, &Json> = told["outputs"].as_object().into_iter().flatten().collect();
-    let stays =
-        |action: Action| matches!(action, Action::NoOp | Action::Move | Action::Forget | Action::Delete);
+    let stays = |action: Action| {
+        matches!(action, Action::NoOp | Action::Move | Action::Forget | Action::Delete | Action::Read)
+    };
     let renewed: BTreeSet<&Address> =
         plan.steps.iter().filter(|step| !stays(step.action)).map(|step| &step.resource.address).collect();
+    let read: BTreeMap<&ResourceId, &KnownValue> = plan
+        .steps
+        .iter()
+        .filter(|step| step.action == Action::Read)
+        .filter_map(|step| Some((&step.resource, step.outputs.as_ref()?)))
+        .collect();
+    // What it tells once the step is done is not known before.
     let known = |address: &Address| {
-        // What it tells once the step is done is not known before.
+        let known = state.outputs_as(address, &|id| read.get(id).copied());
+        known.filter(|_| !renewed.contains(address)).map(|outputs| outputs.lift())
+    };
+    let remembered = |address: &Address| {
         let known = state.outputs(address).filter(|_| !renewed.contains(address));
         known.map(|outputs| outputs.lift())
     };
-    let now = match plan.mode {
-        Mode::Destroy => Vec::new(),
-        Mode::Apply | Mode::RefreshOnly => outputs_of(platform, &known),
+    let (now, still) = match plan.mode {
+        Mode::Destroy => (Vec::new(), Vec::new()),
+        Mode::Apply | Mode::RefreshOnly => (outputs_of(platform, &known), outputs_of(platform, &remembered)),
     };
     let beside = state_directory(platform, directory);
     let mut all = Vec::new();
-    for output in &now {
+    for (output, still) in now.iter().zip(&still) {
         let before = told.get(&output.name).copied();
-        all.push(change(output, before, &output.told(&beside)?));
+        let mut changed = change(output, before, &output.told(&beside)?);
+        if change(still, before, &still.told(&beside)?).action == Action::NoOp {
+            changed.cause = Cause::Event;
+        }
+        all.push(changed);
     }
     let gone = told.iter().filter(|(name, _)| !now.iter().any(|output| output.name == ***name));
     all.extend(gone.map(|(name, before)| FieldChange {

@@ -11,8 +11,8 @@ use mlp_value::KnownValue;
 use serde_json::{Value as Json, json};
 
 use super::depot::{Settings, encryption, key_here, opened, opened_with, share_key};
-use super::home;
 use super::remember::{Act, Remembered, rewrite};
+use super::{home, outputs};
 
 /// Version of the form of the record.
 const FORMAT_VERSION: u32 = 1;
@@ -137,7 +137,7 @@ pub(super) fn same_place(settings: &Settings, directory: &FsPath) -> Result<(), 
     if let Some(last) = left_behind(settings, directory)? {
         return Err(refusal(settings, &last, directory));
     }
-    if !settings.is_default() || record(directory, &settings.folder).exists() {
+    if !settings.is_default() || settings.has_keys() || record(directory, &settings.folder).exists() {
         // Where nothing can be written, nothing is applied either: who only looks need not write.
         let _ = write_record(settings, directory);
     }
@@ -225,8 +225,7 @@ pub fn migrate(platform: &Platform, directory: &FsPath, act: &Act) -> Result<Mig
             }
         };
     };
-    let beside = key_here(platform, directory).filter(|_| from.is_default());
-    let beside: Vec<_> = beside.into_iter().map(|key| ("seal.key".to_owned(), key)).collect();
+    let beside = if from.is_default() { beside(platform, directory) } else { Vec::new() };
     let what = moved(&from, (&settings, &*to), directory, act, &beside).map_err(one)?;
     write_record(&settings, directory).map_err(one)?;
     share_key(&*to, platform, directory).map_err(one)?;
@@ -236,6 +235,13 @@ pub fn migrate(platform: &Platform, directory: &FsPath, act: &Act) -> Result<Mig
         what,
         encrypted: to.is_encrypted(),
     })
+}
+
+/// What lies in the project beside a state that is there.
+fn beside(platform: &Platform, directory: &FsPath) -> Vec<(String, Vec<u8>)> {
+    let outputs = std::fs::read(outputs::file(directory, &platform.environment.folder())).ok();
+    let both = [("seal.key", key_here(platform, directory)), (outputs::BESIDE, outputs)];
+    both.into_iter().filter_map(|(name, bytes)| Some((name.to_owned(), bytes?))).collect()
 }
 
 /// Where the state comes from: where it was last, or where a mark in the place that is named says it is.

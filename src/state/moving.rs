@@ -252,14 +252,14 @@ impl Cargo {
         let (loaded, history) = (depot.read_behind()?, depot.history_behind()?);
         let mut kept = Vec::new();
         for name in depot.all_kept()? {
-            if let Some(bytes) = depot.kept(&name)? {
+            if let Some(bytes) =
+                depot.kept(&name)?.filter(|_| !beside.iter().any(|(other, _)| *other == name))
+            {
                 kept.push((name, bytes));
             }
             beat()?;
         }
-        let is_new = |(name, _): &&(String, Vec<u8>)| !kept.iter().any(|(there, _)| there == name);
-        let beside: Vec<_> = beside.iter().filter(is_new).cloned().collect();
-        kept.extend(beside);
+        kept.extend(beside.iter().cloned());
         Ok(Self { loaded, history, kept })
     }
 

@@ -13,7 +13,7 @@ use self::values::{Shown, masked, unknown_in};
 use super::values::{computed_from, waits_for};
 use super::view::new_first;
 use crate::words::{BY_REQUEST, TAINTED, TRIGGERED};
-use crate::{Action, DeferredItem, DriftItem, EventItem, FieldChange, Part, Plan, PlanStep, Unchanged};
+use crate::{Action, DeferredItem, DriftItem, EventItem, FieldChange, Mode, Part, Plan, PlanStep, Unchanged};
 
 /// Version of the document, which is that of the shape it follows.
 const SHAPE: &str = "1.2";
@@ -24,7 +24,12 @@ const VALUES: &str = "1.0";
 pub fn render_json(plan: &Plan) -> Json {
     let shown = Shown::of(plan);
     let first = new_first(plan);
-    let steps: Vec<&PlanStep> = plan.steps.iter().filter(|step| step.part != Some(Part::Old)).collect();
+    // What is only taken note of stays as it is; what moved stands among the events.
+    let is_noted = |step: &&PlanStep| step.action == Action::Read && plan.mode != Mode::RefreshOnly;
+    let quiet = |step: &PlanStep| PlanStep { action: Action::NoOp, changes: Vec::new(), ..step.clone() };
+    let noted: Vec<PlanStep> = plan.steps.iter().filter(is_noted).map(quiet).collect();
+    let done = plan.steps.iter().filter(|step| step.part != Some(Part::Old) && !is_noted(step));
+    let steps: Vec<&PlanStep> = done.chain(&noted).collect();
     let mut changes: Vec<Json> = steps.iter().map(|step| resource_change(step, &first, &shown)).collect();
     changes.extend(plan.unchanged.iter().map(|one| unchanged(one, &shown)));
     json!({

@@ -115,7 +115,7 @@ fn summary(plan: &Plan) -> String {
     if counts.read > 0 && plan.mode == Mode::RefreshOnly {
         return format!("Plan: {} to read again, nothing to change{extra}.", counts.read);
     }
-    if !plan.steps.is_empty() {
+    if plan.changes_resources() {
         let (add, change, destroy) = (counts.add, counts.change, counts.destroy);
         return format!("Plan: {add} to add, {change} to change, {destroy} to destroy{extra}.");
     }
@@ -165,7 +165,11 @@ fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let (new_first, leads) = (new_first(plan), leads_to(plan));
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| step.part != Some(Part::Old)) {
+    // What the platform moved stands with the events.
+    let is_shown = |step: &&PlanStep| {
+        step.part != Some(Part::Old) && (step.action != Action::Read || plan.mode == Mode::RefreshOnly)
+    };
+    for step in plan.steps.iter().filter(is_shown) {
         let first = new_first.contains(&step.resource);
         let symbol = if first { "+/-" } else { step.action.symbol() };
         let key = key(step, symbol);
