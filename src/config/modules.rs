@@ -333,7 +333,7 @@ impl<'o, 't> Opener<'o, 't> {
             return Err(nothing_there(&directory, span));
         };
         let module = pack.address.inside();
-        let same = Address { key: None, ..Address::new("module", &pack.address.name) };
+        let same = Address::new("module", &pack.address.name);
         if self.evaluator.instances.contains_key(&same) || self.evaluator.repeated.contains(&same) {
             let headline = format!("`{}` and `{same}` have one name", pack.address);
             return Err(boxed(
@@ -470,9 +470,7 @@ impl<'t> Evaluator<'t> {
     ) -> Result<Option<(PlanValue, bool)>, Diagnostic> {
         let module = call.inside();
         let outputs = |address: &&Address| address.module == module && &*address.kind == "output";
-        let Some(instance) =
-            self.instances.get(&Address { module: module.clone(), ..Address::new("output", name) })
-        else {
+        let Some(instance) = self.instances.get(&Address::within(module.clone(), "output", name)) else {
             let names: Vec<&str> = self.instances.keys().filter(outputs).map(|found| &*found.name).collect();
             return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{call}` has no output `{name}`"))
                 .at_opt(span, "")

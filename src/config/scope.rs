@@ -278,7 +278,8 @@ impl<'a, 't> NameScope<'a, 't> {
             ("resource", [name]) => Address::new(&traversal.root, name),
             _ => Address::new(kind.name, &names.join(".")),
         };
-        let base = Address { module: module.to_vec(), ..plain };
+        let mut base = plain;
+        base.module = module.to_vec();
         if !self.evaluator.repeated.contains(&base) {
             return Ok(Named::One(base, labels));
         }

@@ -331,7 +331,10 @@ async fn observe(
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {
         if provider.is_in_state(kind) {
-            observed.insert(id.clone(), state.resources.get(id).map_or(Seen::Absent, remembered));
+            observed.insert(
+                id.clone(),
+                state.resources.get(id).map_or(Seen::Absent, |record| remembered(record)),
+            );
             continue;
         }
         match session.read(kind, &identity).await {

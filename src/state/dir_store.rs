@@ -19,6 +19,7 @@ use crate::keyring::{Cache, Encryption, Keys, Opened};
 use crate::lease::{LEASE_LENGTH, Lease, Lengths};
 use crate::segment::{self, unwritable};
 use crate::snapshot::{self, Content};
+use crate::watch::Watch;
 use crate::writer::DirWriter;
 use crate::{Closed, Depot, Door, Holder, Loaded, State, Store, Writer, codes, history};
 
@@ -202,8 +203,8 @@ impl DirStore {
         // `through` tells the token: before it, or with a segment of it.
         let token = if through.1 == u64::MAX { through.0 + 1 } else { through.0 };
         let path = named(&self.root, "snapshot", token);
-        let content = Content { through, state: replay.state.clone(), unfinished: replay.unfinished() };
-        let text = snapshot::print(&content).map_err(|error| unwritable(&path, &error.into()))?;
+        let text = snapshot::print(through, &replay.state, replay.unfinished());
+        let text = text.map_err(|error| unwritable(&path, &error.into()))?;
         write_private(&path, crypt.close(text).as_bytes())?;
         remove_before(&self.root, "snapshot", token);
         Ok(())
@@ -259,16 +260,8 @@ pub(crate) fn read_lease(root: &Path) -> Result<Lease, Diagnostic> {
 }
 
 fn numbered_lease(root: &Path) -> Result<(u64, Lease), Diagnostic> {
-    let mut last = Ok((0, Lease::default()));
-    for _ in 0..TRIES * 8 {
-        let Some((number, path)) = newest(root, "lease")? else { return Ok((0, Lease::default())) };
-        match present(&path) {
-            Ok(bytes) => return Ok((number, parse_lease(&path.display().to_string(), &bytes)?)),
-            // It was changed between the listing and the reading.
-            Err(error) => last = Err(error),
-        }
-    }
-    last
+    let found = Watch::read(root)?;
+    Ok(found.map_or_else(|| (0, Lease::default()), |(watch, lease)| (watch.number(), lease)))
 }
 
 pub(crate) fn parse_lease(name: &str, bytes: &[u8]) -> Result<Lease, Diagnostic> {

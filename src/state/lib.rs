@@ -34,6 +34,7 @@ mod s3_tests;
 mod segment;
 mod snapshot;
 mod store;
+mod watch;
 mod wrap;
 mod writer;
 
