@@ -180,6 +180,11 @@ pub fn main() -> Exit {
 
 /// `-auto-approve` means `--auto-approve`, as Terraform's users write it.
 fn two_dashes(arguments: Vec<String>) -> Vec<String> {
+    // To know all options takes longer than most commands do: it is asked for only where it tells something.
+    let one_dash = |word: &String| word.len() > 2 && word.starts_with('-') && !word.starts_with("--");
+    if !arguments.iter().any(one_dash) {
+        return arguments;
+    }
     let command = Cli::command();
     let mut known: Vec<String> = Vec::new();
     let below = |command| std::iter::once(command).chain(clap::Command::get_subcommands(command));
