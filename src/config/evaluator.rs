@@ -434,7 +434,9 @@ impl<'t> Evaluator<'t> {
             return Ok(None);
         };
         let frame = || self.in_room(room, format!("local.{name}"), from);
-        self.once(&self.local_values, room, name, frame, || self.expression(expr, &NameScope::room(self, room)))
+        self.once(&self.local_values, room, name, frame, || {
+            self.expression(expr, &NameScope::room(self, room))
+        })
     }
 
     /// The value of a variable; `None` when it is wrong, which was reported.

@@ -25,7 +25,8 @@ pub(crate) fn declarations<'t>(
     declare: fn(&Evaluator<'t>, &Instance<'t>) -> Declaration,
 ) -> Vec<Declaration> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let found = (evaluator.instances.len() >= WORTH && threads > 1).then(|| shared(evaluator, declare, threads));
+    let found =
+        (evaluator.instances.len() >= WORTH && threads > 1).then(|| shared(evaluator, declare, threads));
     found.flatten().unwrap_or_else(|| {
         evaluator.instances.values().map(|instance| declare(evaluator, instance)).collect()
     })

@@ -69,7 +69,8 @@ pub(crate) fn variables<'t>(
         let name = &*variable.address.name;
         let mut offers: Vec<Offer<'_, 't>> = of_environment.remove(name).into_iter().collect();
         let given = given.remove(name).unwrap_or_default();
-        offers.extend(given.into_iter().map(|one| Offer { from: one.from.clone(), told: Told::Outside(one) }));
+        offers
+            .extend(given.into_iter().map(|one| Offer { from: one.from.clone(), told: Told::Outside(one) }));
         let outcome = decide(evaluator, variable, &offers, || no_value(variable));
         stories.push(story(evaluator, variable, &offers, outcome.as_ref()));
         found.insert(name.to_owned(), outcome);

@@ -417,9 +417,27 @@ fn said(client: &Client) -> Vec<String> {
 #[test]
 fn after_any_edit_the_same_is_said_as_of_a_fresh_look() {
     const PIECES: &[&str] = &[
-        "", "\n", "}", "{", "\"", "x", " = ", "var.v", "model.m", "null", "# c\n", "[", "endpoint.e", "local.x", "é",
-        "dataset \"n\" {\n  from = [\"a.csv\"]\n}\n", "locals {\n  x = 1\n}\n", "variable \"v\" {\n}\n", "<<E\n",
-        "environment \"test\" {\n  provider = provider.local.here\n}\n", "storage \"s\" {\n  kind = \"object\"\n}\n",
+        "",
+        "\n",
+        "}",
+        "{",
+        "\"",
+        "x",
+        " = ",
+        "var.v",
+        "model.m",
+        "null",
+        "# c\n",
+        "[",
+        "endpoint.e",
+        "local.x",
+        "é",
+        "dataset \"n\" {\n  from = [\"a.csv\"]\n}\n",
+        "locals {\n  x = 1\n}\n",
+        "variable \"v\" {\n}\n",
+        "<<E\n",
+        "environment \"test\" {\n  provider = provider.local.here\n}\n",
+        "storage \"s\" {\n  kind = \"object\"\n}\n",
     ];
     let mut texts = [HEAD.to_owned(), BODY.to_owned()];
     let names = ["head.mlp", "main.mlp"];

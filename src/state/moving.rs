@@ -128,6 +128,7 @@ fn under_lease(job: &Move<'_>, token: u64) -> Result<Moved, Diagnostic> {
         settings: place.settings.to_owned(),
         who: job.who.to_owned(),
         when: rfc3339(unix_now()),
+        token,
     };
     let writer = job.to.depot.open_as(job.holder, &Door::Arriving(mark(&job.from)))?;
     let there = writer.token();

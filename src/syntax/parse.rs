@@ -6,8 +6,8 @@ use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use crate::codes;
 use crate::convert::Converter;
 use crate::explain::explain;
-use crate::lex::{Kind, Lexer, Token, numbers_inside};
 use crate::in_parallel::in_parallel;
+use crate::lex::{Kind, Lexer, Token, numbers_inside};
 use crate::recover::{Reader, drop_repeated};
 use crate::split::{Item, check, split};
 use crate::{Expr, Tree};
@@ -78,10 +78,7 @@ pub(crate) fn slowly(file: FileId, text: &str, item: &Item) -> Option<crate::Bod
 fn too_many(file: FileId, text: &str, item: &Item) -> Diagnostic {
     let (start, end) = item.range();
     Diagnostic::error(codes::SYNTAX, format!("more than {MAX_PROBLEMS} mistakes in one file"))
-        .at(
-            Span::new(file, start, end.min(crate::lex::line_end(text, start))),
-            "from here on it is not read",
-        )
+        .at(Span::new(file, start, end.min(crate::lex::line_end(text, start))), "from here on it is not read")
         .help("mend the first ones: the others may follow from them")
 }
 

@@ -119,9 +119,11 @@ impl<'a> Plain<'a> {
     /// What stands between quotation marks, without anything that means something else.
     fn quoted(&mut self) -> Option<&'a str> {
         let start = self.at + 1;
-        let length = self.bytes.get(start..)?.iter().position(|byte| {
-            matches!(byte, b'"' | b'\\' | b'$' | b'%' | 0..=0x1f | 0x7f)
-        })?;
+        let length = self
+            .bytes
+            .get(start..)?
+            .iter()
+            .position(|byte| matches!(byte, b'"' | b'\\' | b'$' | b'%' | 0..=0x1f | 0x7f))?;
         if self.bytes.get(start + length) != Some(&b'"') {
             return None;
         }
@@ -367,11 +369,32 @@ mod tests {
             assert_eq!(plain, all, "{text}");
         }
         for text in [
-            "a = 1 + 2\n", "a = b[0]\n", "a = f(1)\n", "a = \"${b}\"\n", "a = -1\n", "a = <<E\nE\n", "a = (1)\n",
-            "a = [for b in c : b]\n", "a = { (b) = 1 }\n", "a = 1e3\n", "a = b.0\n", "a = b.*\n", "a = b\n  c = 1\n",
-            "a = b ? c : d\n", "a { b = 1 }\n", "a = {b = 1, b = 2}\n", "b {\n  a = 1\n  a = 2\n}\n", "a = é\n",
-            "a = \"\\n\"\n", "a = \"%{ if b }%{ endif }\"\n", "a = /* c */ 1\n", "a = 1 /* c */\n", "a = b == c\n",
-            "a {\n  b = 1\r\n}\n", "a = b::c\n", "a = true.b\n",
+            "a = 1 + 2\n",
+            "a = b[0]\n",
+            "a = f(1)\n",
+            "a = \"${b}\"\n",
+            "a = -1\n",
+            "a = <<E\nE\n",
+            "a = (1)\n",
+            "a = [for b in c : b]\n",
+            "a = { (b) = 1 }\n",
+            "a = 1e3\n",
+            "a = b.0\n",
+            "a = b.*\n",
+            "a = b\n  c = 1\n",
+            "a = b ? c : d\n",
+            "a { b = 1 }\n",
+            "a = {b = 1, b = 2}\n",
+            "b {\n  a = 1\n  a = 2\n}\n",
+            "a = é\n",
+            "a = \"\\n\"\n",
+            "a = \"%{ if b }%{ endif }\"\n",
+            "a = /* c */ 1\n",
+            "a = 1 /* c */\n",
+            "a = b == c\n",
+            "a {\n  b = 1\r\n}\n",
+            "a = b::c\n",
+            "a = true.b\n",
         ] {
             compared(text);
         }
@@ -385,10 +408,13 @@ mod tests {
         while let Some(directory) = open.pop() {
             for entry in std::fs::read_dir(directory).unwrap() {
                 let path = entry.unwrap().path();
-                let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_owned();
+                let ending =
+                    path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_owned();
                 if path.is_dir() {
                     open.push(path);
-                } else if let ("mlp" | "mlpvars" | "md", Ok(text)) = (ending.as_str(), std::fs::read_to_string(&path)) {
+                } else if let ("mlp" | "mlpvars" | "md", Ok(text)) =
+                    (ending.as_str(), std::fs::read_to_string(&path))
+                {
                     let (some, items) = compared(&text);
                     (plain, all) = (plain + some, all + items);
                 }

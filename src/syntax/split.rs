@@ -47,7 +47,10 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
         }
         pos = tokens.last().map_or(text.len(), |token| token.end);
         if tokens.len() >= MAX_TOKENS {
-            items.push(Item { problems: Some(vec![large(file, text, &tokens)]), tokens: tokens[..1].to_vec() });
+            items.push(Item {
+                problems: Some(vec![large(file, text, &tokens)]),
+                tokens: tokens[..1].to_vec(),
+            });
             return items;
         }
         let bare = items.last().is_some_and(|item| is_bare_header(text, &item.tokens));
@@ -406,6 +409,12 @@ mod tests {
     #[test]
     fn the_opener_that_was_forgotten_is_blamed() {
         let items = split(FileId(0), "a \"x\" {\n  b {\n    c = 1\n}\nd \"y\" {\n}\n");
-        assert_eq!(items[0].found(FileId(0), "a \"x\" {\n  b {\n    c = 1\n}\nd \"y\" {\n}\n")[0].place().unwrap().start, 12);
+        assert_eq!(
+            items[0].found(FileId(0), "a \"x\" {\n  b {\n    c = 1\n}\nd \"y\" {\n}\n")[0]
+                .place()
+                .unwrap()
+                .start,
+            12
+        );
     }
 }

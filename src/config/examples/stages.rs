@@ -23,7 +23,9 @@ fn block(shape: &str, at: usize) -> String {
             "resource \"local_value\" \"v{at}\" {{\n  input = {{ n = {at}, before = local_value.v{before}.id, v = var.v }}\n}}\n"
         ),
         "variable" => format!("variable \"x{at}\" {{\n  type    = number\n  default = {at}\n}}\n"),
-        "locals" => format!("locals {{\n  x{at} = {at} + var.v\n}}\noutput \"o{at}\" {{\n  value = local.x{at}\n}}\n"),
+        "locals" => {
+            format!("locals {{\n  x{at} = {at} + var.v\n}}\noutput \"o{at}\" {{\n  value = local.x{at}\n}}\n")
+        }
         "wrong" => format!("storage \"s{at}\" {{\n  kind = \"nonsense\"\n  kidn = 2\n}}\n"),
         "unreadable" => format!("storage \"s{at}\" {{\n  kind = = 2\n}}\n"),
         "storage" => format!(
@@ -55,8 +57,15 @@ fn text(shape: &str, count: usize) -> String {
     };
     let mut text = HEAD.to_owned();
     match shape {
-        "each" => return each(&format!("for_each = {{ for n in range({count}) : \"k${{n}}\" => n }}"), "each.value"),
-        "set" => return each(&format!("for_each = toset([for n in range({count}) : \"k${{n}}\"])"), "each.key"),
+        "each" => {
+            return each(
+                &format!("for_each = {{ for n in range({count}) : \"k${{n}}\" => n }}"),
+                "each.value",
+            );
+        }
+        "set" => {
+            return each(&format!("for_each = toset([for n in range({count}) : \"k${{n}}\"])"), "each.key");
+        }
         "count" => return each(&format!("count = {count}"), "count.index"),
         "object" => {
             text.push_str("resource \"local_value\" \"v\" {\n  input = {\n");
