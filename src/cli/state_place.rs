@@ -67,18 +67,16 @@ pub fn run(wish: Wish, variables: &VariableArgs, globals: &Globals) -> Exit {
 
 fn of(project: &Project, environment: &str, wish: Wish) -> Result<Done, Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    let resolution = project.resolution(environment);
-    let Some(platform) = resolution.platform else {
-        return match wish {
-            // What is wrong with a specification is said by what works with it.
-            Wish::Look => Ok(Done {
-                lines: vec![format!(
-                    "The state of {environment} was not looked at: `mlp validate` says what is wrong."
-                )],
-                document: json!({ "environment": environment, "state": "unknown" }),
-            }),
-            _ => Err(resolution.diagnostics),
-        };
+    let platform = match project.platform_of_state(environment) {
+        Ok(platform) => platform,
+        // What is wrong with a specification is said by what works with it.
+        Err(_) if wish == Wish::Look => {
+            let line =
+                format!("The state of {environment} was not looked at: `mlp validate` says what is wrong.");
+            let document = json!({ "environment": environment, "state": "unknown" });
+            return Ok(Done { lines: vec![line], document });
+        }
+        Err(problems) => return Err(problems),
     };
     let directory = &project.directory;
     let done = |lines: Vec<String>, state: &str| Done {
