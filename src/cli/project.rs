@@ -324,6 +324,19 @@ impl Project {
         outside::look(&surroundings, kind, query)
     }
 
+    /// The platform of an environment for what is done to its state: also where the rest of it cannot be resolved, as long as
+    /// the state is not where it is looked for.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn platform_of_state(&self, environment: &str) -> Result<Platform, Diagnostics> {
+        let resolution = self.resolution(environment);
+        let trees: Vec<&Tree> = self.trees.iter().collect();
+        let platform =
+            resolution.platform.or_else(|| self.outline(&trees, &self.sources, environment).map(of_user));
+        platform.ok_or(resolution.diagnostics)
+    }
+
     /// The platform as far as it is known without asking anything: what says where a state is.
     fn outline(&self, trees: &[&Tree], sources: &SourceMap, environment: &str) -> Option<Platform> {
         let modules: Vec<Module<'_>> = self

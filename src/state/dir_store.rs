@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlp_diag::{Blame, Diagnostic};
+use mlp_diag::Diagnostic;
 
 use crate::crypt::Crypt;
+use crate::dir_lease::{change_lease, read_lease};
 use crate::files::{
-    compare_and_swap, named, names, newest, numbers, read_whole, remove_before, remove_segments,
-    segment_path, sweep, write_json, write_private,
+    named, names, newest, numbers, read_whole, remove_before, remove_segments, segment_path, sweep,
+    write_json, write_private,
 };
 use crate::journal::Replay;
 use crate::keyring::{Cache, Encryption, Keys, Opened};
 use crate::lease::{LEASE_LENGTH, Lease, Lengths};
 use crate::segment::{self, unwritable};
 use crate::snapshot::{self, Content};
-use crate::watch::Watch;
 use crate::writer::DirWriter;
 use crate::{Closed, Depot, Door, Holder, Loaded, State, Store, Writer, codes, history};
 
@@ -252,39 +252,6 @@ pub(crate) fn belongs(name: &str, state: &State, wanted: &State) -> Result<(), D
 /// A lineage nobody else has.
 pub(crate) fn new_lineage() -> String {
     crate::crypt::hex(&crate::random::bytes::<16>())
-}
-
-/// Reads the lease; none yet is one of token 0.
-pub(crate) fn read_lease(root: &Path) -> Result<Lease, Diagnostic> {
-    numbered_lease(root).map(|(_, lease)| lease)
-}
-
-fn numbered_lease(root: &Path) -> Result<(u64, Lease), Diagnostic> {
-    let found = Watch::read(root)?;
-    Ok(found.map_or_else(|| (0, Lease::default()), |(watch, lease)| (watch.number(), lease)))
-}
-
-pub(crate) fn parse_lease(name: &str, bytes: &[u8]) -> Result<Lease, Diagnostic> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Diagnostic::error(codes::STATE_DAMAGED, format!("{name} is damaged: {error}"))
-            .blame(Blame::Provider)
-            .help("restore it from a backup: it holds the number that keeps two applies apart")
-    })
-}
-
-/// Reads, changes and writes the lease with nobody else between: whoever comes second begins again with what is there then.
-pub(crate) fn change_lease<T>(
-    root: &Path,
-    mut change: impl FnMut(&mut Lease) -> Result<T, Diagnostic>,
-) -> Result<T, Diagnostic> {
-    loop {
-        let (number, mut lease) = numbered_lease(root)?;
-        let result = change(&mut lease)?;
-        if compare_and_swap(root, "lease", number + 1, &lease)? {
-            remove_before(root, "lease", number + 1);
-            return Ok(result);
-        }
-    }
 }
 
 impl Store for DirStore {

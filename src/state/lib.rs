@@ -14,6 +14,7 @@ mod blobs;
 mod clock;
 mod codes;
 mod crypt;
+mod dir_lease;
 mod dir_store;
 #[cfg(test)]
 mod dir_tests;

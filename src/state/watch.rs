@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use mlp_diag::Diagnostic;
 
-use crate::dir_store::parse_lease;
+use crate::dir_lease::parse_lease;
 use crate::files::{named, newest};
 use crate::{Lease, segment};
 
@@ -62,7 +62,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dir_store::change_lease;
+    use crate::dir_lease::change_lease;
     use crate::{Holder, LEASE_LENGTH};
 
     #[test]

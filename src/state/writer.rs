@@ -10,7 +10,7 @@ use std::time::Duration;
 use mlp_diag::Diagnostic;
 
 use crate::crypt::Crypt;
-use crate::dir_store::change_lease;
+use crate::dir_lease::change_lease;
 use crate::files::{remove_segments, segment_path, sync_directory};
 use crate::journal::Replay;
 use crate::segment::{self, unwritable};
