@@ -14,6 +14,7 @@ use crate::dynamic::Binding;
 use crate::evaluator::{Evaluated, Evaluator, Instance, forgets, kept};
 use crate::expression::lower;
 use crate::fit::{describe, fit};
+use crate::hints;
 use crate::modules::rebased;
 use crate::scope::NameScope;
 use crate::source::{Parts, Source, alternatives, object_form_of};
@@ -225,7 +226,7 @@ impl<'a, 't> Checker<'a, 't> {
                 Err(diagnostic) => self.fail(diagnostic),
             };
         }
-        if let Some(value) = self.bare_name(expr, &options) {
+        if let Some(value) = self.bare_name(expr, &options, path) {
             return value;
         }
         let Some(outcome) = self.evaluate(expr, path) else {
@@ -254,7 +255,7 @@ impl<'a, 't> Checker<'a, 't> {
                     path
                 });
                 self.fail(
-                    Diagnostic::error(misfit.code, format!("`{full}` has the wrong type or value"))
+                    Diagnostic::error(misfit.code, format!("`{}` has the wrong type or value", shown(&full)))
                         .at(place, why)
                         .help(misfit.help),
                 )
@@ -319,8 +320,22 @@ impl<'a, 't> Checker<'a, 't> {
     }
 
     /// Kinds and addresses that stand as bare names (`applies = dataset`, `from = dataset.old`).
-    fn bare_name(&mut self, expr: &'t Expr, options: &[&'static Ty]) -> Option<PlanValue> {
-        let Node::Traverse { traversal } = lower(expr).node else { return None };
+    fn bare_name(&mut self, expr: &'t Expr, options: &[&'static Ty], path: &Path) -> Option<PlanValue> {
+        let traversal = match lower(expr).node {
+            Node::Traverse { traversal } => traversal,
+            // `storage.lake[each.key]`: its keys are computed.
+            Node::Index { .. } if options.iter().any(|ty| matches!(ty, Ty::Address)) => {
+                return Some(match crate::keyed::address(self.evaluator, self.owner, expr, path) {
+                    Ok(address) => PlanValue::text(address),
+                    Err(problems) => {
+                        self.failed = true;
+                        problems.into_iter().for_each(|problem| self.evaluator.report(problem));
+                        PlanValue::Null
+                    }
+                });
+            }
+            _ => return None,
+        };
         if options.iter().any(|ty| matches!(ty, Ty::KindName)) && traversal.steps.is_empty() {
             if kinds::kind(&traversal.root).is_some() {
                 return Some(PlanValue::text(&traversal.root));
@@ -395,6 +410,11 @@ impl<'a, 't> Checker<'a, 't> {
     }
 }
 
+/// A path as a person writes it: a block without a label has none.
+fn shown(path: &Path) -> String {
+    path.to_string().replace("[\"\"]", "")
+}
+
 /// Whether a path is that of a condition of `lifecycle`.
 fn is_condition(path: &Path) -> bool {
     let field = |step: Option<&Step>, word: &str| matches!(step, Some(Step::Field(name)) if &**name == word);
@@ -436,6 +456,11 @@ fn close(
             return;
         }
         match outer.resolve(traversal, expr.span) {
+            Err(problem)
+                if traversal.steps.is_empty() && !outer.begins(root) && hints::literal(root).is_none() =>
+            {
+                problems.push(problem.help(hints::of_scope(root, names)));
+            }
             Err(problem) => problems.push(problem),
             Ok(found) => match found.value.known() {
                 Ok(value) => match rest(&value, &traversal.steps[found.consumed..]) {
@@ -467,6 +492,36 @@ fn close(
     }
     expr.children_mut(&mut |child| close(child, names, outer, bound, problems));
     bound.truncate(before);
+    if let Node::Call { function, .. } = &expr.node
+        && problems.is_empty()
+        && mlp_eval::function(function).is_some_and(mlp_eval::FunctionInfo::reads_catalog)
+    {
+        priced(expr, names, outer, problems);
+    }
+}
+
+/// Puts what the catalogue of hardware says in the place of the question: who looks at the expression later has no catalogue. A
+/// rule about what the plan holds is looked at while there is one.
+fn priced(expr: &mut Ir, names: &[&str], outer: &NameScope<'_, '_>, problems: &mut Vec<Diagnostic>) {
+    let mut open = false;
+    expr.traversals(&mut |_, _| open = true);
+    if open && names == Scope::Policy.roots() {
+        return;
+    }
+    if open {
+        problems.push(
+            Diagnostic::error(codes::NOT_KNOWN, "the catalogue of hardware is read when the plan is made")
+                .at_opt(expr.span, "this names what is known only later")
+                .help("ask about a `compute` or an accelerator phrase that is written in the specification"),
+        );
+        return;
+    }
+    match mlp_eval::evaluate(expr, outer).map(|found| found.value.known()) {
+        Ok(Ok(value)) => expr.node = Node::Literal { value },
+        // The catalogue is still being read: all of this is asked again once it is.
+        Ok(Err(_)) => {}
+        Err(more) => problems.extend(more),
+    }
 }
 
 /// What a running endpoint is measured by; it is read when the expression is evaluated.

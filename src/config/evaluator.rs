@@ -19,6 +19,7 @@ use crate::index::Declared;
 use crate::instances::Repeat;
 use crate::meaning::any_within;
 use crate::modules::Room;
+use crate::offers::Market;
 use crate::scope::NameScope;
 use crate::source::{Entry, Source};
 use crate::values::plain_parts;
@@ -62,6 +63,7 @@ pub(crate) struct Surroundings {
     pub(crate) mode: String,
     pub(crate) residency: PlanValueOrNull,
     pub(crate) root: String,
+    pub(crate) market: Market,
 }
 
 thread_local! {

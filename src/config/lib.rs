@@ -13,14 +13,18 @@ mod dynamic;
 mod evaluator;
 mod expression;
 mod fit;
+mod hints;
 mod hush;
 mod index;
 mod inherit;
 mod instances;
+mod keyed;
 mod look;
 mod made;
 mod meaning;
 mod modules;
+mod offers;
+mod once;
 mod ordering;
 mod partial;
 mod remembered;
@@ -46,7 +50,10 @@ pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
 pub use together::together;
-pub use variables::{Assignment, Candidate, Given, Undeclared, VariableStory, assignments};
+pub use variables::{
+    Assignment, Candidate, Given, Undeclared, VALUE_FILES, VariableStory, assignments, is_automatic,
+    read_unasked, values_tree,
+};
 
 #[cfg(test)]
 mod looseness;

@@ -476,7 +476,7 @@ impl<'t> Evaluator<'t> {
             let names: Vec<&str> = self.instances.keys().filter(outputs).map(|found| &*found.name).collect();
             return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{call}` has no output `{name}`"))
                 .at_opt(span, "")
-                .help(one_of(name, names.iter().copied())));
+                .help(crate::hints::of_module(call, name, &names)));
         };
         let attribute = |name: &str| instance.declared.kind.attribute(name);
         let Some(schema) = attribute("value") else { return Ok(None) };

@@ -9,6 +9,7 @@ use mlp_eval::{
 use mlp_platform::kinds;
 use mlp_platform::schema::{Kind, Ty};
 use mlp_platform::{Edge, EdgeKind};
+use mlp_syntax::ExprKind;
 use mlp_value::facts::{Fact, Need};
 use mlp_value::{Address, Key, Path, Type};
 
@@ -17,8 +18,10 @@ use crate::codes;
 use crate::dynamic::Binding;
 use crate::evaluator::{Evaluator, Instance};
 use crate::expression::BROKEN;
+use crate::hints;
 use crate::instances::Repeat;
 use crate::modules::rebased;
+use crate::source::Source;
 
 mod reads;
 
@@ -239,9 +242,24 @@ impl<'a, 't> NameScope<'a, 't> {
         let members = kind.members.iter().map(|member| member.word);
         let outputs = kind.outputs.iter().map(|output| output.name);
         let names: Vec<&str> = kind.attribute_names().chain(members).chain(outputs).collect();
+        let declares = |path: &str| self.declares(instance, path, word);
+        let near = || mlp_diag::did_you_mean(word, names.iter().copied()).is_some();
+        let help =
+            hints::behind(&address, kind, word, declares).filter(|help| help.starts_with("write") || !near());
         Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{}` has nothing called `{word}`", kind.name))
             .at_opt(self.word_at(span, word), "not known here")
-            .help(one_of(word, names.iter().copied())))
+            .help(help.unwrap_or_else(|| one_of(word, names.iter().copied()))))
+    }
+
+    /// Whether an attribute of a declaration holds this name: in a list, or as a label.
+    fn declares(&self, instance: &Instance<'_>, attribute: &str, name: &str) -> bool {
+        match instance.declared.parts.get(attribute).map(|entry| &entry.source) {
+            Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::List(items), .. }, _)) => {
+                items.iter().any(|item| matches!(&item.kind, ExprKind::Text(text) if text == name))
+            }
+            Some(Source::Parts(parts, ..)) => parts.contains_key(name),
+            _ => false,
+        }
     }
 
     /// What a traversal starts with.
@@ -386,7 +404,10 @@ impl<'a, 't> NameScope<'a, 't> {
             .filter(|known| known.kind == address.kind && known.module == address.module);
         let shown: Vec<(String, String)> =
             of_kind.map(|known| (known.name.to_string(), format!("{}.{}", known.kind, known.name))).collect();
-        let help = if shown.is_empty() {
+        let outer = Address { module: Vec::new(), ..address.clone() };
+        let help = if !address.module.is_empty() && self.evaluator.instances.contains_key(&outer) {
+            hints::outside(address)
+        } else if shown.is_empty() {
             let labels: String = address.name.split('.').map(|label| format!(" \"{label}\"")).collect();
             format!("declare it: `{}{labels} {{ … }}`", kind.name)
         } else {
@@ -409,12 +430,24 @@ impl<'a, 't> NameScope<'a, 't> {
         }
         let words = ["var", "local", "each", "count", "path", "target"];
         let all: Vec<&str> = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name)).collect();
+        if let Some(help) = hints::literal(root).or_else(|| hints::listed_name(root, &self.at)) {
+            return problem.help(help);
+        }
         problem.help(match mlp_diag::did_you_mean(root, all) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "a name begins with `var`, `local`, `each`, `count`, `path`, `target` or the kind of a block, \
                      as in `dataset.orders`; text stands in double quotes"
                 .to_owned(),
         })
+    }
+
+    /// Whether a name can begin with this word.
+    pub(crate) fn begins(&self, root: &str) -> bool {
+        ["var", "local", "each", "count", "path", "target", "self", BROKEN].contains(&root)
+            || LOCAL_MEMBERS.contains(&root)
+            || kinds::kind(root).is_some()
+            || self.evaluator.natives.contains(root)
+            || self.bindings.iter().any(|binding| binding.name == root)
     }
 
     /// The place of one word of a traversal.

@@ -1,9 +1,9 @@
 //! Values given to variables from outside, and what a person is told of where a value comes from.
 //!
-//! The order, the later wins: the default, the environment's `variables`, `MLP_VAR_<name>`, `mlp.mlpvars`, `*.auto.mlpvars` in the
-//! order of their names, then `-var-file` and `-var` in the order of the command line.
+//! The order, the later wins: the default, the environment's `variables`, `MLP_VAR_<name>`, `mlp.mlpvars`, `mlp.mlpvars.json`,
+//! `*.auto.mlpvars` and `*.auto.mlpvars.json` in the order of their names, then `-var-file` and `-var` in the order of the command line.
 
-use mlp_diag::{Diagnostic, Diagnostics, Span};
+use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use mlp_syntax::{Expr, Tree};
 
 use crate::codes;
@@ -75,6 +75,30 @@ pub struct Candidate {
     pub shown: String,
     /// Whether it is the one that holds.
     pub wins: bool,
+}
+
+/// How files of values end.
+pub const VALUE_FILES: &[&str] = &[".mlpvars", ".mlpvars.json"];
+
+/// Reads a file of values: JSON where its name says so.
+pub fn values_tree(name: &str, file: FileId, text: &str) -> (Tree, Diagnostics) {
+    if name.ends_with(".json") { mlp_syntax::parse_json(file, text) } else { mlp_syntax::parse(file, text) }
+}
+
+/// Which of these files are read without being named, in the order in which the later wins.
+pub fn read_unasked<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<&'n str> {
+    let own = ["mlp.mlpvars", "mlp.mlpvars.json"];
+    let mut found: Vec<&str> =
+        own.into_iter().filter_map(|own| names.clone().find(|name| *name == own)).collect();
+    let mut given: Vec<&str> = names.filter(|name| is_automatic(name)).collect();
+    given.sort_unstable();
+    found.extend(given);
+    found
+}
+
+/// Whether a file of values is one of those that are read by their ending.
+pub fn is_automatic(name: &str) -> bool {
+    name.ends_with(".auto.mlpvars") || name.ends_with(".auto.mlpvars.json")
 }
 
 /// The assignments of an `.mlpvars` file.

@@ -1,12 +1,14 @@
-//! Functions of this language about models, data and what is deployed. Their answer is known to what serves the attribute they
-//! stand in, so a call of one stays a call, as a value.
+//! Functions of this language about models, data, hardware and what is deployed. The answer of most is known to what serves the
+//! attribute they stand in, so a call of one stays a call, as a value; the catalogue of hardware is the scope's.
 
-use super::Parameter;
-use super::define::Want::{Any, Bool, Number, Text};
+use mlp_value::Type;
+
+use super::arguments::{Arguments, Fault};
+use super::define::Want::{Any, Bool, Fields, List, Number, Text};
 use super::define::{FunctionInfo, new, p};
-
-/// What `offers` and `price` lack.
-const NO_PRICES: &str = "expressions do not read the catalogue of prices yet; `mlp catalog` shows it";
+use super::{Given, Parameter};
+use crate::PlanValue;
+use crate::typed::Typed;
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     kept(
@@ -36,9 +38,29 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         Bool,
     )
     .optional(2),
-    kept("offers", "What providers offer for an accelerator phrase.", &[p("accelerator", Any)], Any).waits(NO_PRICES),
+    new(
+        "offers",
+        "The machines of the catalogue that carry what an accelerator phrase or a `compute` asks for: preferred chips first, then the \
+         cheapest first, then those whose price nobody knows. Each has `provider`, `instance`, `chip`, `memory_gib`, `form`, `count`, \
+         `price` and `price_each` by the hour, `currency`, `region`, `as_of` and `source`; what nobody knows is null.",
+        &[p("of", Any), p("where", Fields)],
+        List,
+        |call| from_catalog(call, call.scope.offers(call.value(0), call.value(1))),
+    )
+    .optional(1)
+    .own(),
     kept("optional", "An input or output that may be absent.", &[p("kind", Text)], Any),
-    kept("price", "What something costs in an hour.", &[p("of", Any)], Number).waits(NO_PRICES),
+    new(
+        "price",
+        "What an hour of an accelerator phrase or of all nodes of a `compute` costs where the preferred chip is cheapest, in US dollars \
+         or in the `currency` of `where`; null when nobody knows.",
+        &[p("of", Any), p("where", Fields)],
+        Number,
+        |call| from_catalog(call, call.scope.price(call.value(0), call.value(1))),
+    )
+    .optional(1)
+    .own()
+    .examples(&[("price({ name = \"H200\", count = 8 }) > 0", "true")]),
     kept(
         "trained_on",
         "The version of a dataset or feature view that trained a version of a model.",
@@ -62,4 +84,17 @@ const fn kept(
     returns: super::define::Want,
 ) -> FunctionInfo {
     new(name, doc, parameters, returns, |_| Ok(None)).kept()
+}
+
+/// What the catalogue said; `None` while it is being read.
+fn from_catalog(call: &Arguments<'_>, said: Result<Option<PlanValue>, (usize, String)>) -> Given {
+    match said {
+        Ok(Some(value)) => {
+            call.budget.items(value.as_list().map_or(1, <[PlanValue]>::len))?;
+            let ty = if value.is_null() { Type::Number } else { Type::Any };
+            Ok(Some(Typed::new(value, &ty)))
+        }
+        Ok(None) => Ok(None),
+        Err((argument, why)) => Err(Fault { why, argument: Some(argument), exhausted: false }),
+    }
 }
