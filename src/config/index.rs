@@ -98,8 +98,10 @@ impl<'t> Index<'t> {
                     self.unread.extend(block.labels.iter().map(|label| label.name.clone()));
                     return;
                 };
-                let other = self.declared.values().find(|other| other.kind.name == "project");
-                if let Some(first) = other.filter(|_| declared.kind.name == "project") {
+                let mut others = self.declared.values();
+                if declared.kind.name == "project"
+                    && let Some(first) = others.find(|other| other.kind.name == "project")
+                {
                     let problem = Diagnostic::error(codes::DUPLICATE, "there are two `project` blocks");
                     diagnostics.push(
                         problem

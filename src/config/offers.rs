@@ -6,6 +6,7 @@ use std::rc::Rc;
 use mlp_catalog::{Catalog, Choice, Fabric, Filter, Machine, RowProblem};
 use mlp_diag::{Diagnostic, one_of};
 use mlp_eval::{PlanValue, reference_of};
+use mlp_platform::kinds;
 use mlp_platform::phrases::{ACCELERATOR_PHRASE, COMPUTE_ATTRIBUTES};
 use mlp_platform::schema::{Attribute, Ty};
 use mlp_syntax::{Expr, ExprKind};
@@ -222,10 +223,14 @@ fn asked(evaluator: &Evaluator<'_>, of: &PlanValue) -> Asked<(PlanValue, bool)> 
 fn declared(evaluator: &Evaluator<'_>, address: &Address, named: &str) -> Asked<(PlanValue, bool)> {
     let instance = evaluator.instances.get(address).filter(|one| one.declared.kind.name == "compute");
     let Some(instance) = instance else {
-        let why = format!(
-            "`{named}` is no `compute`: how much of it runs is not written in it; ask for the phrase, such as \
-             `{named}.accelerator`, and multiply"
-        );
+        let has_phrase =
+            kinds::kind(&address.kind).is_some_and(|kind| kind.attribute("accelerator").is_some());
+        let why = match has_phrase {
+            true => format!(
+                "`{named}` is no `compute`, and how much of it runs is not certain: ask for `{named}.accelerator`"
+            ),
+            false => format!("`{named}` is no `compute`"),
+        };
         return Err((OF, why));
     };
     let mut complete = true;
@@ -409,7 +414,7 @@ mod tests {
         check(
             "storage \"s\" {}\n",
             "price(storage.s)",
-            "`price`: argument 1 (`of`): `storage.s` is no `compute`: how much of it runs is not written in it; ask for the phrase, such as `storage.s.accelerator`, and multiply [storage.s]",
+            "`price`: argument 1 (`of`): `storage.s` is no `compute` [storage.s]",
         );
         check(
             "",
@@ -426,5 +431,13 @@ mod tests {
             "price(7)",
             "`price`: argument 1 (`of`): this is the number 7: give it an accelerator phrase, a `compute` or the name of a chip [7]",
         );
+    }
+
+    #[test]
+    fn examples_come_to_what_they_say() {
+        let all = mlp_eval::functions().iter().filter(|function| function.reads_catalog());
+        let examples: Vec<_> = all.flat_map(|function| function.examples).collect();
+        assert_eq!(examples.len(), 2);
+        examples.into_iter().for_each(|(call, wanted)| check("", call, wanted));
     }
 }

@@ -77,8 +77,8 @@ mod tests {
         );
         check(
             "storage \"a\" { description = local.x }\nstorage \"b\" { description = local.x }\n",
-            &[&["local.x"], &["local.x"]],
+            &[&["x"], &["x"]],
         );
-        check("storage \"a\" { description = \"${sqr(1)} ${sqr(2)}\" }\n", &[&["sqr(1)", "sqr(2)"]]);
+        check("storage \"a\" { labels = { x = sqr(1), y = sqr(2) } }\n", &[&["sqr(1)", "sqr(2)"]]);
     }
 }

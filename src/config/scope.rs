@@ -498,11 +498,22 @@ impl<'a, 't> NameScope<'a, 't> {
     }
 
     fn variable(&self, traversal: &Traversal, span: Option<Span>) -> Found {
-        let names: Vec<&str> = match self.evaluator.rooms.get(self.room) {
-            Some(room) if self.room > 0 => room.variables.keys().map(String::as_str).collect(),
-            _ => self.evaluator.variables.keys().map(String::as_str).collect(),
+        let inner = self.evaluator.rooms.get(self.room).filter(|_| self.room > 0);
+        let known = |name: &&str| match inner {
+            Some(room) => room.variables.contains_key(*name),
+            None => self.evaluator.variables.contains_key(*name),
         };
-        let name = self.named("var", traversal, &names, span)?;
+        // The list of all names is made for those who got one wrong alone.
+        let name = match traversal.steps.first().and_then(word).filter(known) {
+            Some(name) => name,
+            None => {
+                let names: Vec<&str> = match inner {
+                    Some(room) => room.variables.keys().map(String::as_str).collect(),
+                    None => self.evaluator.variables.keys().map(String::as_str).collect(),
+                };
+                self.named("var", traversal, &names, span)?
+            }
+        };
         match self.evaluator.variable(self.room, name, span)? {
             Some(found) => Ok(Resolved::of(found, 1)),
             // What is wrong with it was reported at the variable.
@@ -512,9 +523,15 @@ impl<'a, 't> NameScope<'a, 't> {
 
     fn local(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         let room = self.evaluator.rooms.get(self.room);
-        let names: Vec<&str> =
-            room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
-        let name = self.named("local", traversal, &names, span)?;
+        let known = |name: &&str| room.is_some_and(|room| room.locals.contains_key(*name));
+        let name = match traversal.steps.first().and_then(word).filter(known) {
+            Some(name) => name,
+            None => {
+                let names: Vec<&str> =
+                    room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
+                self.named("local", traversal, &names, span)?
+            }
+        };
         match self.evaluator.local(self.room, name, span)? {
             Some(found) => Ok(Resolved::of(found, 1)),
             None => Err(followup(format!("`local.{name}` has no valid value"), span)),

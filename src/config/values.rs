@@ -61,11 +61,16 @@ pub(crate) fn variables<'t>(
     let mut of_environment = by_environment(evaluator, environment);
     let mut found: BTreeMap<String, Option<Outcome>> = BTreeMap::new();
     let mut stories = Vec::new();
+    let mut given_to: BTreeMap<&str, Vec<&Assignment>> = BTreeMap::new();
+    for assignment in assignments {
+        given_to.entry(&assignment.name).or_default().push(assignment);
+    }
     for variable in &all {
         let name = &*variable.address.name;
         let mut offers: Vec<Offer<'_, 't>> = of_environment.remove(name).into_iter().collect();
-        let given = assignments.iter().filter(|assignment| assignment.name == name);
-        offers.extend(given.map(|one| Offer { from: one.from.clone(), told: Told::Outside(one) }));
+        let given = given_to.remove(name).unwrap_or_default();
+        offers
+            .extend(given.into_iter().map(|one| Offer { from: one.from.clone(), told: Told::Outside(one) }));
         let outcome = decide(evaluator, variable, &offers, || no_value(variable));
         stories.push(story(evaluator, variable, &offers, outcome.as_ref()));
         found.insert(name.to_owned(), outcome);
@@ -118,9 +123,11 @@ fn undeclared<'t>(
     assignments: &[Assignment],
 ) {
     let said = |name: &str, from: &str| format!("there is no variable `{name}`, which {from} gives a value");
+    // In the order of the declarations, which is that of their names.
+    let known = |name: &str| names.binary_search(&name).is_ok();
     if let Some(Entry { source: Source::Parts(parts, ..), .. }) = environment.declared.parts.get("variables")
     {
-        for (name, entry) in parts.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+        for (name, entry) in parts.iter().filter(|(name, _)| !known(name)) {
             evaluator.report(
                 Diagnostic::error(
                     codes::VARIABLE,
@@ -131,7 +138,7 @@ fn undeclared<'t>(
             );
         }
     }
-    for one in assignments.iter().filter(|one| !names.contains(&one.name.as_str())) {
+    for one in assignments.iter().filter(|one| !known(&one.name)) {
         let headline = said(&one.name, &format!("`{}`", one.from));
         let (problem, declare) = match one.undeclared {
             Undeclared::Nothing => continue,

@@ -3,6 +3,8 @@
 //! The order, the later wins: the default, the environment's `variables`, `MLP_VAR_<name>`, `mlp.mlpvars`, `mlp.mlpvars.json`,
 //! `*.auto.mlpvars` and `*.auto.mlpvars.json` in the order of their names, then `-var-file` and `-var` in the order of the command line.
 
+use std::collections::HashMap;
+
 use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use mlp_syntax::{Expr, Tree};
 
@@ -111,9 +113,10 @@ pub fn assignments(tree: &Tree, from: &str, diagnostics: &mut Diagnostics) -> Ve
         );
     }
     let mut found: Vec<Assignment> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
     for attribute in &tree.body.attributes {
         let name = &attribute.name;
-        if let Some(first) = found.iter().find(|one| one.name == name.name) {
+        if let Some(first) = known.get(name.name.as_str()).and_then(|at| found.get(*at)) {
             diagnostics.push(
                 Diagnostic::error(codes::DUPLICATE, format!("`{}` is set twice", name.name))
                     .at(name.span, "again here")
@@ -122,6 +125,7 @@ pub fn assignments(tree: &Tree, from: &str, diagnostics: &mut Diagnostics) -> Ve
             );
             continue;
         }
+        known.insert(&name.name, found.len());
         found.push(Assignment {
             name: name.name.clone(),
             given: Given::Expr(attribute.expr.clone()),

@@ -167,15 +167,16 @@ fn instance(whole: &Whole<'_, '_>, declaration: &Declaration, address: &Address)
         return;
     }
     let names: Vec<String> = all.iter().map(|one| one.address.to_string()).collect();
-    let headline = match address.key {
-        Some(_) => format!("`{base}` has no instance `{address}`"),
-        None => format!("`{base}` has several instances, and this names all of them"),
+    let written = address.to_string();
+    let (headline, written) = match address.key {
+        Some(_) => (format!("`{base}` has no instance `{address}`"), written.as_str()),
+        None => (format!("`{base}` has several instances, and this names all of them"), ""),
     };
     let place = whole.place(&declaration.address, &Path::of(&["to"]));
     whole.report(
         Diagnostic::error(codes::UNKNOWN_NAME, headline)
             .at_opt(place, "one of them is taken over")
-            .help(one_of(&address.to_string(), names.iter().map(String::as_str))),
+            .help(one_of(written, names.iter().map(String::as_str))),
     );
 }
 

@@ -40,27 +40,27 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     .optional(2),
     new(
         "offers",
-        "The machines of the catalogue that carry what an accelerator phrase or a `compute` asks for: preferred chips first, then the \
-         cheapest first, then those whose price nobody knows. Each has `provider`, `instance`, `chip`, `memory_gib`, `form`, `count`, \
-         `price` and `price_each` by the hour, `currency`, `region`, `as_of` and `source`; what nobody knows is null.",
+        "The machines that carry an accelerator phrase or a `compute`, the preferred chip and the cheapest first, each with \
+         `provider`, `instance`, `chip`, `count`, `price`, `price_each` and more.",
         &[p("of", Any), p("where", Fields)],
         List,
         |call| from_catalog(call, call.scope.offers(call.value(0), call.value(1))),
     )
     .optional(1)
-    .own(),
+    .own()
+    .examples(&[("length(offers({ name = \"H200\", count = 8 }, { provider = \"aws\" })) > 0", "true")]),
     kept("optional", "An input or output that may be absent.", &[p("kind", Text)], Any),
     new(
         "price",
-        "What an hour of an accelerator phrase or of all nodes of a `compute` costs where the preferred chip is cheapest, in US dollars \
-         or in the `currency` of `where`; null when nobody knows.",
+        "What an hour of an accelerator phrase or of all nodes of a `compute` costs at the least, in US dollars unless `where` \
+         says another `currency`; null when nobody knows.",
         &[p("of", Any), p("where", Fields)],
         Number,
         |call| from_catalog(call, call.scope.price(call.value(0), call.value(1))),
     )
     .optional(1)
     .own()
-    .examples(&[("price({ name = \"H200\", count = 8 }) > 0", "true")]),
+    .examples(&[("price({ name = \"H200\", count = 8 }) > 10", "true")]),
     kept(
         "trained_on",
         "The version of a dataset or feature view that trained a version of a model.",
