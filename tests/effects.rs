@@ -248,7 +248,7 @@ fn every_attribute_has_an_effect_or_is_refused() {
             }
             match NOTHING.iter().position(|(path, _)| is_meant(path, &one.path)) {
                 Some(index) => drop(used.insert(index)),
-                None => drop(writeln!(failures, "{}: {why}", one.path)),
+                None => drop(writeln!(failures, "{} of {}: {why}", one.path, kind.name)),
             }
         }
     }

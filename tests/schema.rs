@@ -106,8 +106,8 @@ fn blocks_made_from_a_collection_are_right_where_blocks_are() {
         )
     };
     for text in [
-        made("variant", "content { traffic = variant.value }"),
-        made("variant", "iterator = it\n    labels = [it.key]\n    content { traffic = 5 }"),
+        made("variant", "content {\n      traffic = variant.value\n      model = model.m\n    }"),
+        made("variant", "iterator = it\n    labels = [it.key]\n    content { model = model.m }"),
         made("lifecycle", "content { protect = true }"),
         "monitor \"m\" {\n  target = endpoint.e\n  dynamic \"signal\" {\n    for_each = [\"a\"]\n    content { kind = \"bias\" }\n  }\n}\n".to_owned(),
     ] {
@@ -115,11 +115,11 @@ fn blocks_made_from_a_collection_are_right_where_blocks_are() {
         assert!(wrong.is_empty(), "{text}: {wrong:?}");
     }
     for text in [
-        made("varient", "content { traffic = 5 }"),
+        made("varient", "content { model = model.m }"),
         made("variant", "content { trafic = 5 }"),
         made("variant", "contents { traffic = 5 }"),
         made("variant", "labels = [\"x\"]"),
-        made("kind", "content { traffic = 5 }"),
+        made("kind", "content { model = model.m }"),
     ] {
         assert!(!schema.is_valid(&form(&text)), "{text}");
     }

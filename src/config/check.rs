@@ -18,6 +18,7 @@ use crate::hints;
 use crate::modules::rebased;
 use crate::scope::NameScope;
 use crate::source::{Parts, Source, alternatives, object_form_of};
+use crate::told;
 
 /// The part of `lifecycle` that is looked at after the apply.
 pub(crate) const AFTER: &str = "postcondition";
@@ -436,6 +437,7 @@ fn named(expr: &Ir, scope: &NameScope<'_, '_>) -> Vec<Because> {
             found.push(Because { name, value, sensitive: sensitive || ephemeral });
         }
     });
+    told::prices(expr, scope, &mut found);
     found
 }
 
@@ -496,31 +498,7 @@ fn close(
         && problems.is_empty()
         && mlp_eval::function(function).is_some_and(mlp_eval::FunctionInfo::reads_catalog)
     {
-        priced(expr, names, outer, problems);
-    }
-}
-
-/// Puts what the catalogue of hardware says in the place of the question: who looks at the expression later has no catalogue. A
-/// rule about what the plan holds is looked at while there is one.
-fn priced(expr: &mut Ir, names: &[&str], outer: &NameScope<'_, '_>, problems: &mut Vec<Diagnostic>) {
-    let mut open = false;
-    expr.traversals(&mut |_, _| open = true);
-    if open && names == Scope::Policy.roots() {
-        return;
-    }
-    if open {
-        problems.push(
-            Diagnostic::error(codes::NOT_KNOWN, "the catalogue of hardware is read when the plan is made")
-                .at_opt(expr.span, "this names what is known only later")
-                .help("ask about a `compute` or an accelerator phrase that is written in the specification"),
-        );
-        return;
-    }
-    match mlp_eval::evaluate(expr, outer).map(|found| found.value.known()) {
-        Ok(Ok(value)) => expr.node = Node::Literal { value },
-        // The catalogue is still being read: all of this is asked again once it is.
-        Ok(Err(_)) => {}
-        Err(more) => problems.extend(more),
+        told::priced(expr, names, outer, problems);
     }
 }
 

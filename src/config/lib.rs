@@ -36,6 +36,7 @@ mod source;
 mod spread;
 mod standards;
 mod together;
+mod told;
 mod typexpr;
 mod validation;
 mod values;

@@ -9,7 +9,6 @@ use mlp_eval::{
 use mlp_platform::kinds;
 use mlp_platform::schema::{Kind, Ty};
 use mlp_platform::{Edge, EdgeKind};
-use mlp_syntax::ExprKind;
 use mlp_value::facts::{Fact, Need};
 use mlp_value::{Address, Key, Path, Type};
 
@@ -21,8 +20,8 @@ use crate::expression::BROKEN;
 use crate::hints;
 use crate::instances::Repeat;
 use crate::modules::rebased;
-use crate::source::Source;
 
+mod near;
 mod reads;
 
 /// Members that are named without the declaration's own address inside it: `step.fit.model` in a pipeline.
@@ -251,17 +250,6 @@ impl<'a, 't> NameScope<'a, 't> {
             .help(help.unwrap_or_else(|| one_of(word, names.iter().copied()))))
     }
 
-    /// Whether an attribute of a declaration holds this name: in a list, or as a label.
-    fn declares(&self, instance: &Instance<'_>, attribute: &str, name: &str) -> bool {
-        match instance.declared.parts.get(attribute).map(|entry| &entry.source) {
-            Some(Source::Expr(mlp_syntax::Expr { kind: ExprKind::List(items), .. }, _)) => {
-                items.iter().any(|item| matches!(&item.kind, ExprKind::Text(text) if text == name))
-            }
-            Some(Source::Parts(parts, ..)) => parts.contains_key(name),
-            _ => false,
-        }
-    }
-
     /// What a traversal starts with.
     fn address(
         &self,
@@ -439,15 +427,6 @@ impl<'a, 't> NameScope<'a, 't> {
                      as in `dataset.orders`; text stands in double quotes"
                 .to_owned(),
         })
-    }
-
-    /// Whether a name can begin with this word.
-    pub(crate) fn begins(&self, root: &str) -> bool {
-        ["var", "local", "each", "count", "path", "target", "self", BROKEN].contains(&root)
-            || LOCAL_MEMBERS.contains(&root)
-            || kinds::kind(root).is_some()
-            || self.evaluator.natives.contains(root)
-            || self.bindings.iter().any(|binding| binding.name == root)
     }
 
     /// The place of one word of a traversal.

@@ -54,13 +54,16 @@ const REASONS: &[(&str, &str)] = &[
         "create_before_destroy",
         "an object's name follows from its address, so that two cannot stand side by side",
     ),
+    ("depends_on", "a check is run with what it is on, whose order holds for it too"),
     ("timeouts", "its operations are done when the call returns"),
 ];
 
 /// The paths that are set and not among `served`: `a.b`, `a.*.b`, and `a.**` for everything below `a`.
 pub(crate) fn unserved(declaration: &Declaration, served: &[&str]) -> Vec<Diagnostic> {
     let of_objects: &[&str] = if NATIVE.contains(&declaration.kind) { OF_OBJECTS } else { &[] };
-    let all = served.iter().chain(COMMON).chain(of_objects);
+    // What is looked at beside something else has no order of its own.
+    let ordered = |pattern: &&&str| **pattern != "depends_on" || declaration.kind != "check";
+    let all = served.iter().chain(COMMON.iter().filter(ordered)).chain(of_objects);
     let patterns: Vec<Vec<&str>> = all.map(|pattern| pattern.split('.').collect()).collect();
     let open: Vec<&[&str]> = patterns.iter().map(Vec::as_slice).collect();
     let mut found = Vec::new();
