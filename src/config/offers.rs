@@ -284,8 +284,11 @@ fn region(catalog: &Catalog, named: Option<String>) -> Asked<Option<String>> {
 }
 
 fn said(argument: usize, misfit: &Misfit) -> Refused {
-    let at = misfit.at.to_string();
-    let at = if at.is_empty() { String::new() } else { format!("`{at}`: ") };
+    // What is not known by name is named already.
+    let at = match misfit.at.is_root() || misfit.code == codes::UNKNOWN_ATTRIBUTE {
+        true => String::new(),
+        false => format!("`{}`: ", misfit.at),
+    };
     (argument, format!("{at}{}; {}", misfit.why, misfit.help))
 }
 
