@@ -322,21 +322,21 @@ impl<'a, 't> Checker<'a, 't> {
 
     /// Kinds and addresses that stand as bare names (`applies = dataset`, `from = dataset.old`).
     fn bare_name(&mut self, expr: &'t Expr, options: &[&'static Ty], path: &Path) -> Option<PlanValue> {
-        let traversal = match lower(expr).node {
-            Node::Traverse { traversal } => traversal,
-            // `storage.lake[each.key]`: its keys are computed.
-            Node::Index { .. } if options.iter().any(|ty| matches!(ty, Ty::Address)) => {
-                return Some(match crate::keyed::address(self.evaluator, self.owner, expr, path) {
-                    Ok(address) => PlanValue::text(address),
-                    Err(problems) => {
-                        self.failed = true;
-                        problems.into_iter().for_each(|problem| self.evaluator.report(problem));
-                        PlanValue::Null
-                    }
-                });
-            }
-            _ => return None,
-        };
+        let node = lower(expr).node;
+        // `storage.lake[each.key]`: its keys are computed.
+        if options.iter().any(|ty| matches!(ty, Ty::Address))
+            && matches!(node, Node::Traverse { .. } | Node::Index { .. })
+        {
+            return Some(match crate::keyed::address(self.evaluator, self.owner, expr, path) {
+                Ok(address) => PlanValue::text(address),
+                Err(problems) => {
+                    self.failed = true;
+                    problems.into_iter().for_each(|problem| self.evaluator.report(problem));
+                    PlanValue::Null
+                }
+            });
+        }
+        let Node::Traverse { traversal } = node else { return None };
         if options.iter().any(|ty| matches!(ty, Ty::KindName)) && traversal.steps.is_empty() {
             if kinds::kind(&traversal.root).is_some() {
                 return Some(PlanValue::text(&traversal.root));
@@ -353,11 +353,7 @@ impl<'a, 't> Checker<'a, 't> {
                 ),
             );
         }
-        let inside: String = self.owner.address.module.iter().map(|call| format!("module.{call}.")).collect();
-        options
-            .iter()
-            .any(|ty| matches!(ty, Ty::Address))
-            .then(|| PlanValue::text(format!("{inside}{traversal}")))
+        None
     }
 
     /// A list of conditions as it is written: each item is kept for later by itself.

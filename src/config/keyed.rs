@@ -1,9 +1,10 @@
-//! Addresses whose keys are computed: `to = storage.lake[each.key]`.
+//! Addresses that stand as such, and not as references; their keys may be computed: `to = storage.lake[each.key]`.
 
-use mlp_diag::{Diagnostic, Diagnostics};
+use mlp_diag::{Diagnostic, Diagnostics, one_of};
 use mlp_eval::{Outcome, PlanValue, evaluate};
+use mlp_platform::kinds;
 use mlp_syntax::{Expr, ExprKind};
-use mlp_value::{Number, Path, Value};
+use mlp_value::{Address, Number, Path, Value};
 
 use crate::codes;
 use crate::evaluator::{Evaluator, Instance};
@@ -19,7 +20,24 @@ pub(crate) fn address<'t>(
 ) -> Result<String, Diagnostics> {
     let scope = NameScope::of(evaluator, owner, path.clone());
     let inside: String = owner.address.module.iter().map(|call| format!("module.{call}.")).collect();
-    Ok(inside + &written(expr, &scope)?)
+    let text = written(expr, &scope)?;
+    Ok(inside + &checked(text, expr)?)
+}
+
+/// The text, if it is the address of something that a block can declare.
+fn checked(text: String, expr: &Expr) -> Result<String, Diagnostics> {
+    let wrong = |code: &str, headline: String| Diagnostic::error(code, headline).at(expr.span, "");
+    let address: Address = text.parse().map_err(|why: String| {
+        let help = "write kind and name as it is declared: `storage.lake`, or `storage.lake[\"eu\"]` for one of several";
+        vec![wrong(codes::NOT_A_REFERENCE, why).help(help)]
+    })?;
+    // Native kinds, which providers know, have two words.
+    let kind = &*address.kind;
+    if kinds::kind(kind).is_none() && !kind.contains('_') {
+        let help = one_of(kind, kinds::KINDS.iter().map(|kind| kind.name));
+        return Err(vec![wrong(codes::WRONG_KIND, format!("`{kind}` is not a kind of block")).help(help)]);
+    }
+    Ok(text)
 }
 
 fn written(expr: &Expr, scope: &NameScope<'_, '_>) -> Result<String, Diagnostics> {

@@ -214,6 +214,19 @@ impl<'o, 't> Opener<'o, 't> {
                     self.instance(room, address, declared.clone(), repeat);
                 }
             }
+            // What is taken over must not be made anew while the import waits.
+            Instances::After(after) if declared.kind.name == "import" => {
+                let span = declared.parts.get(attribute).map_or(declared.header, |entry| entry.source.span());
+                let known = format!("known only after {}", after.join(", "));
+                self.evaluator.report(
+                    Diagnostic::error(
+                        codes::NOT_KNOWN,
+                        "what is taken over must be known before anything is made",
+                    )
+                    .at(span, known)
+                    .help("write the keys and identifiers down, or compute them from what is known"),
+                );
+            }
             Instances::After(after) => {
                 let deferred = Deferred {
                     address: declared.address.clone(),

@@ -541,6 +541,11 @@ impl<'a, 't> NameScope<'a, 't> {
             }
             (_, root) => {
                 let attribute = if root == "each" { "for_each" } else { "count" };
+                // One that the block does not take was told.
+                let spans = self.owner.map(|owner| owner.declared.spans.as_slice()).unwrap_or_default();
+                if self.evaluator.has_misspelt(spans) {
+                    return Err(followup(format!("`{root}` has no value here"), span));
+                }
                 Err(Diagnostic::error(
                     codes::SCOPE,
                     format!("`{root}` can be used only in a block with `{attribute}`"),

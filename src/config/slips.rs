@@ -105,6 +105,32 @@ pub(crate) fn foreign_attribute(written: &str, names: &[&'static str]) -> Option
     here.iter().find(|name| names.contains(name)).copied()
 }
 
+/// Attributes and blocks of Terraform's that a block has none of here, and what serves instead.
+const INSTEAD: &[(&str, &str, &str)] = &[
+    ("check", "data", "declare `data` by itself, and name it in `assert`"),
+    ("import", "count", "give it `for_each`: a map of keys and identifiers"),
+    ("import", "provider", "what is taken over is made with the environment's provider"),
+    ("output", "depends_on", "an output waits for what its value names"),
+    ("output", "ephemeral", "what is ephemeral is in no output; `ephemeralasnull(…)` gives null instead"),
+    ("output", "precondition", "write it in the `lifecycle` of what the value comes from"),
+    (
+        "provider",
+        "alias",
+        "the second label is its name: `provider \"aws\" \"west\"`, used as `provider.aws.west`",
+    ),
+    (
+        "provider",
+        "version",
+        "a provider is a part of this program, whose version `mlp_version` of the project demands",
+    ),
+];
+
+/// What serves instead of something that a kind of block has elsewhere.
+pub(crate) fn instead(kind: &str, written: &str) -> Option<&'static str> {
+    let found = INSTEAD.iter().find(|(of, word, _)| (*of, *word) == (kind, written));
+    found.map(|(_, _, help)| *help)
+}
+
 /// The kind that a block's name is a slip of.
 pub(crate) fn meant_kind(written: &str) -> Option<&'static Kind> {
     did_you_mean(written, KINDS.iter().map(|kind| kind.name)).and_then(kinds::kind)

@@ -206,7 +206,10 @@ impl<'t> BodyReader<'t, '_> {
         let near = mlp_diag::did_you_mean(&name.name, names.iter().copied());
         let help = match crate::slips::foreign_attribute(&name.name, &names).filter(|_| near.is_none()) {
             Some(here) => format!("what other tools call so is `{here}` here"),
-            None => one_of(&name.name, names.iter().copied()),
+            None => match crate::slips::instead(expected.what.trim_matches('`'), &name.name) {
+                Some(help) => help.to_owned(),
+                None => one_of(&name.name, names.iter().copied()),
+            },
         };
         self.diagnostics.push(
             Diagnostic::error(

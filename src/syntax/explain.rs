@@ -324,6 +324,11 @@ impl Place<'_> {
         if text == "{" {
             return ("the kind of a block", "`{` stands on the line of the block's kind and labels.");
         }
+        let opened =
+            self.opener().and_then(|at| self.tokens.get(at)).map_or("", |token| token.text(self.text));
+        if text == "=>" && opened == "[" {
+            return ("`]`", "an object is made in braces: `{ for key, value in object : key => value }`");
+        }
         let before = self.before().map_or("", |token| token.text(self.text));
         if let Some(way_out) = operator_in_words(text).or_else(|| operator_in_words(before)) {
             return ("the end of the line", way_out);
