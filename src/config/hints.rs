@@ -12,15 +12,22 @@ pub(crate) fn literal(word: &str) -> Option<String> {
         "True" | "TRUE" => "true",
         "False" | "FALSE" => "false",
         "None" | "nil" | "NULL" | "Null" | "undefined" => "null",
+        "terraform" => return Some("the name of the environment is `target.name`".to_owned()),
         _ => return None,
     };
     Some(format!("write `{here}`"))
 }
 
-/// A word that stands alone where an expression looks at things with names of their own: a column without its `row`.
-pub(crate) fn of_scope(word: &str, roots: &[&str]) -> String {
+/// A word that means nothing where an expression looks at things with names of their own: a column without its `row`.
+pub(crate) fn of_scope(word: &str, alone: bool, roots: &[&str]) -> Option<String> {
+    if let Some(near) = mlp_diag::did_you_mean(word, roots.iter().copied()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    if !alone {
+        return None;
+    }
     let all: Vec<String> = roots.iter().take(3).map(|root| format!("`{root}.{word}`")).collect();
-    format!("if it is something of what is looked at, write {}", all.join(" or "))
+    Some(format!("if it is something of what is looked at, write {}", all.join(" or ")))
 }
 
 /// A word where names of attributes are listed.
