@@ -454,12 +454,15 @@ fn close(
             return;
         }
         match outer.resolve(traversal, expr.span) {
-            Err(problem)
-                if traversal.steps.is_empty() && !outer.begins(root) && hints::literal(root).is_none() =>
-            {
-                problems.push(problem.help(hints::of_scope(root, names)));
+            Err(problem) => {
+                let alone = traversal.steps.is_empty();
+                let strange = !outer.begins(root) && hints::literal(root).is_none();
+                let help = strange.then(|| hints::of_scope(root, alone, names)).flatten();
+                problems.push(match help {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                });
             }
-            Err(problem) => problems.push(problem),
             Ok(found) => match found.value.known() {
                 Ok(value) => match rest(&value, &traversal.steps[found.consumed..]) {
                     Some(value) => expr.node = Node::Literal { value },
