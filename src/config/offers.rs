@@ -1,7 +1,6 @@
 //! `offers()` and `price()`: what the catalogue of hardware says of a phrase or of a declared pool.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use mlp_catalog::{Catalog, Choice, Fabric, Filter, Machine, RowProblem};
 use mlp_diag::{Diagnostic, one_of};
@@ -42,7 +41,7 @@ type Asked<T> = Result<T, Refused>;
 
 /// A question, understood.
 struct Question {
-    catalog: Rc<Catalog>,
+    catalog: Arc<Catalog>,
     /// In order of preference.
     choices: Vec<Choice>,
     /// The most nodes, where something declared says so.
@@ -58,8 +57,6 @@ pub(crate) struct Market {
     provider: Option<String>,
     /// Files of prices, with the kind of the provider that names each.
     prices: Vec<(String, String)>,
-    /// What was read; `None` inside while files are still asked for.
-    catalog: OnceCell<Option<Rc<Catalog>>>,
 }
 
 impl Market {
@@ -80,17 +77,17 @@ impl Market {
             Some((kind, crate::resolve::literal_text(one.parts.get("prices"))?))
         };
         let prices = declared.filter(|one| one.kind.name == "provider").filter_map(path_of).collect();
-        Self { provider, prices, catalog: OnceCell::new() }
+        Self { provider, prices }
     }
 }
 
 impl Evaluator<'_> {
     /// The catalogue with what the project's own files add to it; `None` while these are asked for.
-    pub(crate) fn catalog(&self) -> Option<Rc<Catalog>> {
-        self.surroundings.market.catalog.get_or_init(|| self.read_catalog()).clone()
+    pub(crate) fn catalog(&self) -> Option<Arc<Catalog>> {
+        self.known_catalog.get_or_init(|| self.read_catalog()).clone()
     }
 
-    fn read_catalog(&self) -> Option<Rc<Catalog>> {
+    fn read_catalog(&self) -> Option<Arc<Catalog>> {
         let mut catalog = Catalog::built_in().clone();
         let mut complete = true;
         let mut read = |path: &str, into: &mut dyn FnMut(&str) -> Vec<RowProblem>| match self
@@ -117,7 +114,7 @@ impl Evaluator<'_> {
         for (provider, path) in &self.surroundings.market.prices {
             read(path, &mut |text| catalog.price(provider, text, path));
         }
-        complete.then(|| Rc::new(catalog))
+        complete.then(|| Arc::new(catalog))
     }
 }
 
