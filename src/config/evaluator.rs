@@ -67,6 +67,9 @@ impl Evaluated {
 /// An attribute that was computed: `None` when it is not set, or wrong.
 type Known = Option<Arc<Evaluated>>;
 
+/// The attributes of one instance that were asked for, by name.
+type OfInstance = Vec<(&'static str, Memo<Known>)>;
+
 /// What surrounds the specification.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Surroundings {
@@ -156,7 +159,7 @@ pub(crate) struct Evaluator<'t> {
     /// Texts that must not be shown.
     secrets: OnceCell<BTreeSet<String>>,
     /// Attributes that are set, by the number of their instance.
-    attributes: RefCell<Vec<Vec<(&'static str, Memo<Known>)>>>,
+    attributes: RefCell<Vec<OfInstance>>,
     /// Those that are not.
     unset: RefCell<HashMap<(&'static str, &'static str), Known>>,
     /// Attributes beyond the schema that others asked for.
