@@ -12,6 +12,7 @@ pub(crate) fn literal(word: &str) -> Option<String> {
         "True" | "TRUE" => "true",
         "False" | "FALSE" => "false",
         "None" | "nil" | "NULL" | "Null" | "undefined" => "null",
+        "params" => return Some("a parameter of the run is `param.<name>`".to_owned()),
         "terraform" => return Some("the name of the environment is `target.name`".to_owned()),
         _ => return None,
     };
