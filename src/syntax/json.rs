@@ -39,7 +39,7 @@ impl Reader<'_> {
         self.space();
         let start = self.at;
         if !self.takes(b'{') {
-            let end = self.text.len().min(start + 1);
+            let end = start + self.text[start..].chars().next().map_or(0, char::len_utf8);
             return Err(self.wrong("an object is expected", start, end, "a file of values begins with `{`"));
         }
         let members = &mut tree.body.attributes;
@@ -350,6 +350,7 @@ mod tests {
         for (text, wanted) in [
             ("", "an object is expected []"),
             ("[1]", "an object is expected [[]"),
+            ("\u{fffd}{}", "an object is expected [\u{fffd}]"),
             ("{\"a\":1,}", "the name of a member is expected, in quotes [}]"),
             ("{a:1}", "the name of a member is expected, in quotes [a]"),
             ("{\"a\" 1}", "`:` is expected behind the name [1]"),
