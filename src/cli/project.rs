@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mlp_config::{
-    Assignment, Given, Inputs, Module, Resolution, Undeclared, VariableStory, assignments, environments,
-    resolve,
+    Assignment, Given, Inputs, Module, Resolution, Undeclared, VALUE_FILES, VariableStory, assignments,
+    environments, read_unasked, resolve, values_tree,
 };
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_eval::PlanValue;
@@ -94,13 +94,17 @@ impl Project {
 
     /// Reads the files of values that are read without being named.
     fn read_variable_files(&mut self) {
-        let own = self.directory.join("mlp.mlpvars");
-        if own.is_file() {
-            self.read_variables(&own);
+        let mut all: Vec<PathBuf> = Vec::new();
+        for ending in VALUE_FILES {
+            match files::with_ending(&self.directory, ending) {
+                Ok(paths) => all.extend(paths),
+                Err(diagnostic) => self.push_once(*diagnostic),
+            }
         }
-        match files::with_ending(&self.directory, ".auto.mlpvars") {
-            Ok(paths) => paths.iter().for_each(|path| self.read_variables(path)),
-            Err(diagnostic) => self.push_once(*diagnostic),
+        let names: Vec<String> =
+            all.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+        for name in read_unasked(names.iter().map(String::as_str)) {
+            self.read_variables(&self.directory.join(name));
         }
     }
 
@@ -117,7 +121,7 @@ impl Project {
                 let name =
                     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let file = self.sources.add(name.as_str(), text.as_str());
-                let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
+                let (tree, mut diagnostics) = values_tree(&name, file, &text);
                 self.diagnostics.append(&mut diagnostics);
                 let found = assignments(&tree, &name, &mut self.diagnostics);
                 self.assignments.extend(found);

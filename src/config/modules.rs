@@ -213,6 +213,19 @@ impl<'o, 't> Opener<'o, 't> {
                     self.instance(room, address, declared.clone(), repeat);
                 }
             }
+            // What is taken over must not be made anew while the import waits.
+            Instances::After(after) if declared.kind.name == "import" => {
+                let span = declared.parts.get(attribute).map_or(declared.header, |entry| entry.source.span());
+                let known = format!("known only after {}", after.join(", "));
+                self.evaluator.report(
+                    Diagnostic::error(
+                        codes::NOT_KNOWN,
+                        "what is taken over must be known before anything is made",
+                    )
+                    .at(span, known)
+                    .help("write the keys and identifiers down, or compute them from what is known"),
+                );
+            }
             Instances::After(after) => {
                 let deferred = Deferred {
                     address: declared.address.clone(),
@@ -474,7 +487,7 @@ impl<'t> Evaluator<'t> {
             let names: Vec<&str> = self.instances.keys().filter(outputs).map(|found| &*found.name).collect();
             return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{call}` has no output `{name}`"))
                 .at_opt(span, "")
-                .help(one_of(name, names.iter().copied())));
+                .help(crate::hints::of_module(call, name, &names)));
         };
         let attribute = |name: &str| instance.declared.kind.attribute(name);
         let Some(schema) = attribute("value") else { return Ok(None) };

@@ -195,6 +195,12 @@ fn read_key(text: &str) -> Option<(Key, &str)> {
                 'n' => '\n',
                 't' => '\t',
                 'r' => '\r',
+                '0' => '\0',
+                'u' => {
+                    let digits = letters.by_ref().map(|(_, letter)| letter).skip(1);
+                    let digits: String = digits.take_while(|letter| *letter != '}').collect();
+                    char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
+                }
                 other => other,
             }),
             other => key.push(other),
@@ -275,6 +281,8 @@ mod tests {
             "module.m[\"a.b\"].module.n[0].dataset.x[\"q\\\"]\"]",
             "module.a.module.b",
             "data.local_dataset.x",
+            // What is printed with its number: a space without width, a byte of zeros, a mark that combines.
+            "dataset.x[\"a\\u{200b}b\\0\\u{301}\"]",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
