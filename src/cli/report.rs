@@ -76,7 +76,8 @@ pub fn not_offered(what: &str) -> Diagnostic {
 /// # Errors
 /// The machine has no threads left.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Box<Diagnostic>> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("mlp-io").build();
+    threads.map_err(|error| {
         Box::new(
             Diagnostic::error("MLP0914", format!("the program cannot start its threads: {error}"))
                 .blame(mlp_diag::Blame::Provider)

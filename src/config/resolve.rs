@@ -59,6 +59,7 @@ pub struct Resolution {
 
 /// Resolves the specification for one environment.
 pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
+    let indexing = mlp_trace::stage("index");
     let mut diagnostics = Diagnostics::new();
     let index = Index::of(inputs.trees, &mut diagnostics);
     let mut indexes = BTreeMap::new();
@@ -71,6 +72,8 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
         return Resolution { diagnostics, ..Resolution::default() };
     };
     let (declared, elsewhere) = merged(&index, environment, &mut diagnostics);
+    drop(indexing);
+    let _evaluating = mlp_trace::stage("evaluate");
     let text_of = |span: Span| {
         let text = inputs.sources.text(span.file);
         text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()

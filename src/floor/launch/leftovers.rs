@@ -21,7 +21,7 @@ pub(crate) struct ProcessScope {
 impl ProcessScope {
     /// The scope of the process `group`, which leads its own process group.
     pub(crate) fn new(group: Option<u32>, step_dir: &Path) -> Self {
-        Self { group, started: group.and_then(start_ticks), marker: step_dir.to_path_buf(), finished: false }
+        Self { group, started: group.and_then(began), marker: step_dir.to_path_buf(), finished: false }
     }
 
     /// Sends a signal to all of them. Only while the leader was not waited for: its id is not reused then.
@@ -64,7 +64,9 @@ impl ProcessScope {
     }
 
     fn members(&self) -> Vec<Member> {
-        let all = processes();
+        // What the leader started began after it, and most of a machine's processes began long before.
+        let mut all = processes();
+        all.retain(|member| self.started.is_none_or(|started| member.started >= started));
         // A living process with the id of the leader that is not the leader has taken over the number.
         let reused = |group: &u32| start_ticks(*group).is_some_and(|ticks| self.started != Some(ticks));
         let group = self.group.filter(|group| !reused(group));
@@ -119,15 +121,27 @@ fn has_proc() -> bool {
 
 /// When a process started, in clock ticks since the machine started; nothing when there is no such process.
 pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
-    let fields = stat(pid)?;
+    began_while(pid, |state| state != "Z")
+}
+
+/// When a process started, also where it has ended and waits to be noticed.
+fn began(pid: u32) -> Option<u64> {
+    began_while(pid, |_| true)
+}
+
+fn began_while(pid: u32, counts: impl Fn(&str) -> bool) -> Option<u64> {
+    let text = stat_text(pid)?;
+    let mut fields = fields_of(&text)?;
     // Counted after the state, which is field 3: the start is field 22.
-    (fields.first()? != "Z").then(|| fields.get(19)?.parse().ok()).flatten()
+    counts(fields.next()?).then(|| fields.nth(18)?.parse().ok()).flatten()
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Member {
     pid: u32,
     group: u32,
+    /// In clock ticks since the machine started.
+    started: u64,
 }
 
 impl Member {
@@ -148,19 +162,25 @@ fn processes() -> Vec<Member> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| {
-        let fields = stat(pid)?;
-        let ended = matches!(fields.first()?.as_str(), "Z" | "X");
-        if ended { None } else { Some(Member { pid, group: fields.get(2)?.parse().ok()? }) }
+        let text = stat_text(pid)?;
+        let mut fields = fields_of(&text)?;
+        let ended = matches!(fields.next()?, "Z" | "X");
+        let group = fields.nth(1)?.parse().ok()?;
+        // The state is field 3, the group field 5 and the start field 22.
+        let started = fields.nth(16)?.parse().ok()?;
+        (!ended).then_some(Member { pid, group, started })
     })
     .collect()
 }
 
+fn stat_text(pid: u32) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The fields of `/proc/<pid>/stat` from the state on; the name before it may contain anything.
-fn stat(pid: u32) -> Option<Vec<String>> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let (_, fields) = text.rsplit_once(')')?;
-    Some(fields.split_whitespace().map(str::to_string).collect())
+fn fields_of(text: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    Some(text.rsplit_once(')')?.1.split_whitespace())
 }
 
 fn marker_of(pid: u32) -> Option<PathBuf> {
