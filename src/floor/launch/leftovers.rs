@@ -2,18 +2,24 @@
 //! still carry its environment.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The variable whose value is the directory of the step, and so names it among all runs of the machine.
 pub(crate) const MARKER: &str = "MLP_STEP_DIR";
 
+/// Ids of processes are given away in turn. In this time no machine gives away the 32,768 that there are at the least, so that
+/// who came later has an id between that of the first and that of the last.
+const ROUND: Duration = Duration::from_millis(250);
+
 /// The processes of one step. Dropped before `finish`, it kills them at once: no run leaves any.
 pub(crate) struct ProcessScope {
     group: Option<u32>,
     /// When the leader started, to tell it from a later process with its id.
     started: Option<u64>,
+    /// The same by the clock of this process.
+    since: Instant,
     marker: PathBuf,
     finished: bool,
 }
@@ -21,7 +27,8 @@ pub(crate) struct ProcessScope {
 impl ProcessScope {
     /// The scope of the process `group`, which leads its own process group.
     pub(crate) fn new(group: Option<u32>, step_dir: &Path) -> Self {
-        Self { group, started: group.and_then(began), marker: step_dir.to_path_buf(), finished: false }
+        let (started, marker) = (group.and_then(began), step_dir.to_path_buf());
+        Self { group, started, since: Instant::now(), marker, finished: false }
     }
 
     /// Sends a signal to all of them. Only while the leader was not waited for: its id is not reused then.
@@ -65,7 +72,7 @@ impl ProcessScope {
 
     fn members(&self) -> Vec<Member> {
         // What the leader started began after it, and most of a machine's processes began long before.
-        let mut all = processes();
+        let mut all = processes(self.group.filter(|_| self.since.elapsed() < ROUND));
         all.retain(|member| self.started.is_none_or(|started| member.started >= started));
         // A living process with the id of the leader that is not the leader has taken over the number.
         let reused = |group: &u32| start_ticks(*group).is_some_and(|ticks| self.started != Some(ticks));
@@ -98,7 +105,7 @@ impl Drop for ProcessScope {
 pub(crate) fn kill_run(work_root: &Path) {
     for _ in 0..200 {
         let of_run = |member: &Member| marker_of(member.pid).is_some_and(|dir| dir.starts_with(work_root));
-        let members: Vec<Member> = processes().into_iter().filter(of_run).collect();
+        let members: Vec<Member> = processes(None).into_iter().filter(of_run).collect();
         if members.is_empty() {
             break;
         }
@@ -157,11 +164,20 @@ fn pid(raw: u32) -> Option<Pid> {
     i32::try_from(raw).ok().and_then(Pid::from_raw)
 }
 
-/// All processes of the machine but those that have ended and wait to be noticed.
-fn processes() -> Vec<Member> {
+/// All processes of the machine but those that have ended and wait to be noticed; of those that are older than `first`, which
+/// was given its id less than [`ROUND`] ago, none.
+fn processes(first: Option<u32>) -> Vec<Member> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| {
+    let mut pids: Vec<u32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    // Read after the list: all that are in it and younger lie between the two.
+    if let Some((first, last)) = first.zip(last_pid()) {
+        let between = |pid: &u32| {
+            if first <= last { (first..=last).contains(pid) } else { *pid >= first || *pid <= last }
+        };
+        pids.retain(between);
+    }
+    let member = |pid: u32| {
         let text = stat_text(pid)?;
         let mut fields = fields_of(&text)?;
         let ended = matches!(fields.next()?, "Z" | "X");
@@ -169,8 +185,19 @@ fn processes() -> Vec<Member> {
         // The state is field 3, the group field 5 and the start field 22.
         let started = fields.nth(16)?.parse().ok()?;
         (!ended).then_some(Member { pid, group, started })
-    })
-    .collect()
+    };
+    pids.into_iter().filter_map(member).collect()
+}
+
+/// The id that was given away last: the end of `/proc/loadavg`.
+fn last_pid() -> Option<u32> {
+    std::fs::read_to_string("/proc/loadavg")
+        .ok()?
+        .split_whitespace()
+        .last()?
+        .parse()
+        .ok()
+        .filter(|last| *last > 0)
 }
 
 fn stat_text(pid: u32) -> Option<String> {
