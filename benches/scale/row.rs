@@ -57,7 +57,7 @@ pub const FANS_PEER: Sizes = Sizes { quick: &[], whole: &[1_000, 10_000] };
 /// Calls of modules.
 pub const CALLS: Sizes = Sizes { quick: &[], whole: &[100, 1_000] };
 /// Instances of one block.
-pub const REPEATED: Sizes = Sizes { quick: &[10_000], whole: &[5_000, 20_000, 100_000, 1_000_000] };
+pub const REPEATED: Sizes = Sizes { quick: &[1_000, 10_000], whole: &[5_000, 20_000, 100_000, 1_000_000] };
 /// A hundred files.
 pub const IN_FILES: Sizes = Sizes { quick: &[10_000], whole: &[5_000, 100_000, 1_000_000] };
 
