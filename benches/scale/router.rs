@@ -14,8 +14,8 @@ use crate::measure::Fault;
 use crate::row::{Figure, Value};
 use crate::spec::HEAD;
 
-/// Connections of the load.
-const CONNECTIONS: usize = 20;
+/// Connections of the load: the tool lets all of them ask at once, and many at once would measure their queue.
+const CONNECTIONS: usize = 8;
 const BODY: &str = "{\"rows\": [{\"tenure_months\": 3, \"plan\": \"premium\", \"monthly_charge\": 82.5}]}";
 
 /// A process that ends with this.
