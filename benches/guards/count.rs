@@ -156,7 +156,8 @@ fn function(line: &str) -> Option<(String, u64)> {
     let rest = rest.rsplit_once(" [").map_or(rest, |(rest, _)| rest);
     // `???:` stands where no file is known.
     let name = rest.split_once(':').filter(|(file, _)| !file.contains("::")).map_or(rest, |(_, name)| name);
-    Some((plain(name), count))
+    // The sum of all is no function.
+    (name != "PROGRAM TOTALS").then(|| (plain(name), count))
 }
 
 /// A name without the hash that differs from build to build, and without the mark of recursion.
@@ -187,6 +188,7 @@ mod tests {
             read("  1,000 ( 0.1%)  ./malloc/malloc.c:malloc [/usr/lib/libc.so.6]"),
             Some(("malloc".to_owned(), 1000))
         );
+        assert_eq!(read("163,460,563 (100.0%)  PROGRAM TOTALS"), None);
         assert_eq!(read("Profile data file 'callgrind.out' (creator: callgrind-3.19.0)"), None);
         let count =
             Count { instructions: 5, alone: BTreeMap::from([("a".to_owned(), 3)]), ..Count::default() };
