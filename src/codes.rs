@@ -30,6 +30,7 @@ const CODES: CodeList = &[
     ("MLP0924", "a condition does not hold"),
     ("MLP0925", "outputs cannot be written for other projects"),
     ("MLP0926", "there is nothing to release"),
+    ("MLP0927", "the state is in another place than the specification says"),
     ("MLP0930", "which model is not said"),
     ("MLP0931", "the provider does not offer this"),
     ("MLP0932", "nothing has that name"),

@@ -198,6 +198,7 @@ fn plan(state: &State, steps: Vec<PlanStep>) -> Plan {
         steps,
         drift: Vec::new(),
         events: Vec::new(),
+        outputs: Vec::new(),
         deferred: Vec::new(),
         kept: Vec::new(),
         unchanged: Vec::new(),

@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::plan::{Asked, plan_of, settled, show};
 use super::project::{Compiled, Project, VariableArgs};
 use super::{Globals, plan_file, report};
-use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place, outside};
+use crate::engine::{self, Pace, Planned, Request, Watcher, lower_place};
 use crate::host::{terminal, who};
 use crate::talk::{Answer, Progress, approve};
 
@@ -90,10 +90,15 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
         }
         show(&planned, globals, false);
     }
-    if planned.plan.is_empty() {
+    let noted = planned.plan.is_empty() && !planned.plan.steps.is_empty();
+    if planned.plan.is_empty() && !noted {
         return published(&compiled, "apply", globals);
     }
-    if !saved && let Some(exit) = refused(&args.how, question(planned.plan.mode), globals) {
+    // What is only taken note of changes nothing that anybody has to approve.
+    if !saved
+        && !noted
+        && let Some(exit) = refused(&args.how, question(planned.plan.mode), globals)
+    {
         return exit;
     }
     let session = match Applying::new(globals) {
@@ -230,18 +235,16 @@ impl Applying {
 
 /// Tells other projects the outputs as they are now.
 pub fn published(compiled: &Compiled, command: &str, globals: &Globals) -> Exit {
-    if command == "destroy" {
-        outside::withdraw(&compiled.platform, &compiled.directory);
-        return Exit::Success;
-    }
-    match engine::publish(&compiled.platform, &compiled.directory) {
+    let told = match command {
+        "destroy" => engine::withdraw(&compiled.platform, &compiled.directory),
+        _ => engine::publish(&compiled.platform, &compiled.directory),
+    };
+    match told {
         Ok(()) => Exit::Success,
         Err(why) => {
-            let problem = Diagnostic::error(
-                "MLP0925",
-                format!("the outputs cannot be written for other projects: {why}"),
-            )
-            .help("everything was applied; check the permissions of `.mlp` and apply again");
+            let headline = format!("the outputs cannot be written for other projects: {}", why.headline);
+            let problem = Diagnostic::error("MLP0925", headline)
+                .help("everything was applied; check the permissions of `.mlp` and apply again");
             report::diagnostics(&[problem], &compiled.sources, globals)
         }
     }
@@ -268,7 +271,12 @@ fn said(outcome: &Outcome, planned: &Planned, compiled: &Compiled, globals: &Glo
                 "\nApplied: {} added, {} changed, {} destroyed",
                 counts.add, counts.change, counts.destroy
             );
-            let others = [(counts.moved, "moved"), (counts.import, "imported"), (counts.forget, "forgotten")];
+            let others = [
+                (counts.moved, "moved"),
+                (counts.import, "imported"),
+                (counts.forget, "forgotten"),
+                (counts.read, "read again"),
+            ];
             for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
                 text.push_str(&format!(", {count} {word}"));
             }

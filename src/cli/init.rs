@@ -1,4 +1,4 @@
-//! `mlp init`: begin a project; in one that is there, pin what it uses and lies outside it.
+//! `mlp init`: begin a project; in one that is there, pin what it uses and lies outside it, and see to where states are.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 
 use super::exit::Exit;
+use super::state_place::{self, Wish};
+use super::variable_args::VariableArgs;
 use super::{Globals, report};
 use crate::host::{files, lock};
 
@@ -17,6 +19,24 @@ pub struct Args {
     /// Pin what lies outside the project as it is now, although it is not what mlp.lock says
     #[arg(long)]
     upgrade: bool,
+    /// Move the state to where the specification says it is, encrypted as it says
+    #[arg(long, conflicts_with_all = ["reconfigure", "name"])]
+    migrate_state: bool,
+    /// Go on with the place that the specification names, and leave a state in another place where it is
+    #[arg(long, conflicts_with = "name")]
+    reconfigure: bool,
+    #[command(flatten)]
+    variables: VariableArgs,
+}
+
+impl Args {
+    fn wish(&self) -> Wish {
+        match (self.migrate_state, self.reconfigure) {
+            (true, _) => Wish::Migrate,
+            (_, true) => Wish::Reconfigure,
+            _ => Wish::Look,
+        }
+    }
 }
 
 fn starter(name: &str) -> String {
@@ -43,7 +63,19 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
     let directory = globals.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let there = files::with_ending(&directory, ".mlp").unwrap_or_default();
     if args.name.is_none() && !there.is_empty() {
-        return pin(&directory, args.upgrade, globals);
+        let pinned = match args.wish() {
+            Wish::Look => pin(&directory, args.upgrade, globals),
+            _ => Exit::Success,
+        };
+        return match pinned {
+            Exit::Success => state_place::run(args.wish(), &args.variables, globals),
+            failed => failed,
+        };
+    }
+    if args.wish() != Wish::Look {
+        let problem = Diagnostic::error("MLP0922", "there is no specification here, and so no state to move")
+            .help("name the project's directory with -C");
+        return report::diagnostics(&[problem], &SourceMap::default(), globals);
     }
     match begin(&directory, args.name.as_deref()) {
         Ok(file) => {

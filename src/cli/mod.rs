@@ -29,6 +29,7 @@ mod runs;
 mod schema;
 mod show;
 mod state;
+mod state_place;
 mod status;
 mod up;
 mod validate;
@@ -52,7 +53,7 @@ struct Cli {
 }
 
 /// Options of every command.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Globals {
     /// The project's directory
     #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
@@ -74,7 +75,7 @@ pub struct Globals {
 /// The list of commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Begin a project, or pin what one uses and lies outside it
+    /// Begin a project; in one that is there, pin what lies outside it and see where states are
     Init(init::Args),
     /// Check language and types for every environment
     Validate(validate::Args),
@@ -183,6 +184,11 @@ pub fn main() -> Exit {
 
 /// `-auto-approve` means `--auto-approve`, as Terraform's users write it.
 fn two_dashes(arguments: Vec<String>) -> Vec<String> {
+    // To know all options takes longer than most commands do: it is asked for only where it tells something.
+    let one_dash = |word: &String| word.len() > 2 && word.starts_with('-') && !word.starts_with("--");
+    if !arguments.iter().any(one_dash) {
+        return arguments;
+    }
     let command = Cli::command();
     let mut known: Vec<String> = Vec::new();
     let below = |command| std::iter::once(command).chain(clap::Command::get_subcommands(command));

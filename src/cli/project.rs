@@ -18,7 +18,7 @@ use mlp_value::facts::{Fact, Facts, Need};
 use super::Globals;
 pub use super::variable_args::VariableArgs;
 use super::variable_args::Word;
-use crate::engine::outside;
+use crate::engine::{outputs, outside};
 use crate::host::{facts, files, lock, who};
 
 /// Rounds of questions after which resolving is given up.
@@ -219,6 +219,7 @@ impl Project {
                     (Need::Remembered(address), Some(platform)) => {
                         outside::remembered(platform, &self.directory, address)
                     }
+                    (Need::Look { kind, query }, _) => self.look(trees, sources, environment, (kind, query)),
                     _ => self.answer(need, environment),
                 };
                 known.insert(need.clone(), fact);
@@ -289,6 +290,75 @@ impl Project {
             _ if own.is_empty() => Err((problems, sources)),
             _ => Err((own, sources)),
         }
+    }
+
+    /// Looks something up in this or another environment; its state is where that environment keeps it.
+    fn look(
+        &self,
+        trees: &[&Tree],
+        sources: &SourceMap,
+        environment: &str,
+        (kind, query): (&str, &str),
+    ) -> Fact {
+        let state = |other: &str| {
+            let platform = self.outline(trees, sources, other);
+            // Another environment is looked at as everybody has it.
+            let platform = if other == environment { platform.map(of_user) } else { platform };
+            match platform {
+                Some(platform) => {
+                    let folder = platform.environment.folder();
+                    Some(outside::state_of(&platform, &self.directory).map(|state| (folder, state)))
+                }
+                None if self.environments().iter().any(|one| one == other) => {
+                    let headline = format!("environment `{other}` cannot be resolved");
+                    let problem = Diagnostic::error("MLP0913", headline);
+                    Some(Err(problem.help(format!("`mlp validate -e {other}` says what is wrong with it"))))
+                }
+                None => None,
+            }
+        };
+        let surroundings = outside::Surroundings {
+            directory: &self.directory,
+            project: &self.name(),
+            environment,
+            state: &state,
+        };
+        outside::look(&surroundings, kind, query)
+    }
+
+    /// The platform as far as it is known without asking anything: what says where a state is.
+    fn outline(&self, trees: &[&Tree], sources: &SourceMap, environment: &str) -> Option<Platform> {
+        let modules: Vec<Module<'_>> = self
+            .modules
+            .iter()
+            .map(|(directory, trees)| Module { directory: directory.clone(), trees: trees.iter().collect() })
+            .collect();
+        let assignments = &self.assignments;
+        let inputs = Inputs { trees, sources, environment, assignments, root: ".", modules: &modules };
+        resolve(&inputs, &Facts::default()).platform
+    }
+
+    fn name(&self) -> String {
+        let blocks = self.trees.iter().flat_map(|tree| &tree.body.blocks);
+        let mut projects = blocks.filter(|block| block.kind.name == "project");
+        projects.find_map(|block| Some(block.labels.first()?.name.clone())).unwrap_or_default()
+    }
+
+    /// The outputs of another project: where its specification keeps its state elsewhere, from there.
+    fn outputs_of(directory: &Path, project: &str, environment: &str) -> Fact {
+        let other = directory.join(project);
+        if files::with_ending(&other, ".mlp").is_ok_and(|files| !files.is_empty()) {
+            let globals = Globals { directory: Some(other), ..Globals::default() };
+            let other = Self::read(&globals, &VariableArgs::default());
+            let trees: Vec<&Tree> = other.trees.iter().collect();
+            let platform = other.outline(&trees, &other.sources, environment);
+            if let Some(fact) =
+                platform.and_then(|platform| outputs::kept_elsewhere(&platform, &other.directory))
+            {
+                return fact;
+            }
+        }
+        outputs::of_other(directory, project, environment)
     }
 
     /// Answers a question of an environment's resolution.
@@ -383,9 +453,13 @@ fn joined(mut path: mlp_value::Path, step: mlp_value::Step) -> mlp_value::Path {
 /// Answers a question of an environment's resolution to who has the directory only.
 pub fn answer_beside(directory: &Path, environment: &str, need: &Need) -> Fact {
     match need {
-        Need::Look { .. } | Need::Secret(_) => {
-            answer_of(directory, &files::read_project(directory).trees, environment, need)
+        Need::Look { kind, query } => {
+            let globals = Globals { directory: Some(directory.to_owned()), ..Globals::default() };
+            let project = Project::read(&globals, &VariableArgs::default());
+            let trees: Vec<&Tree> = project.trees.iter().collect();
+            project.look(&trees, &project.sources, environment, (kind, query))
         }
+        Need::Secret(_) => answer_of(directory, &files::read_project(directory).trees, environment, need),
         _ => answer_of(directory, &[], environment, need),
     }
 }
@@ -415,12 +489,8 @@ fn folder_of(trees: &[Tree], environment: &str) -> String {
 
 fn answer_of(directory: &Path, trees: &[Tree], environment: &str, need: &Need) -> Fact {
     let folder = folder_of(trees, environment);
-    let blocks = trees.iter().flat_map(|tree| &tree.body.blocks);
-    let mut projects = blocks.filter(|block| block.kind.name == "project");
-    let project = projects.find_map(|block| Some(block.labels.first()?.name.as_str())).unwrap_or_default();
-    let surroundings = outside::Surroundings { directory, project, environment, folder: &folder };
     match need {
-        Need::Look { kind, query } => outside::look(&surroundings, kind, query),
+        Need::Outputs { project, environment } => Project::outputs_of(directory, project, environment),
         other => facts::answer(directory, &crate::engine::home(directory, &folder), other),
     }
 }

@@ -36,9 +36,12 @@ pub fn diagnostics(all: &[Diagnostic], sources: &SourceMap, globals: &Globals) -
         return Exit::of(all);
     }
     let style = terminal::stderr_style(globals.no_color);
-    for diagnostic in all {
+    for diagnostic in all.iter().take(MOST_SHOWN) {
         talk(render_text(diagnostic, sources, style).trim_end());
         talk("");
+    }
+    if let Some(more) = all.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+        talk(&format!("… and {more} more: mend the first ones; `--json` lists all of them"));
     }
     let errors = all.iter().filter(|diagnostic| diagnostic.is_error()).count();
     let warnings = all.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).count();
@@ -49,6 +52,9 @@ pub fn diagnostics(all: &[Diagnostic], sources: &SourceMap, globals: &Globals) -
     }
     Exit::of(all)
 }
+
+/// So many mistakes are shown to a person.
+const MOST_SHOWN: usize = 1000;
 
 /// `1 error`, `2 errors`.
 pub fn count(number: usize, word: &str) -> String {

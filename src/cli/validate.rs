@@ -1,5 +1,7 @@
 //! `mlp validate`: language and types, for every environment; what a target, a policy or a price refuses belongs to `plan`.
 
+use std::collections::HashSet;
+
 use mlp_config::together;
 use mlp_diag::{Diagnostic, Diagnostics};
 
@@ -80,7 +82,8 @@ fn everything(project: &Project, environments: &[String]) -> (Diagnostics, Diagn
         unchecked.push(found.unchecked);
     }
     let mut all: Diagnostics = project.diagnostics.clone();
-    all.extend(together(&checked, wrong).into_iter().filter(|one| !project.diagnostics.contains(one)));
+    let known: HashSet<&Diagnostic> = project.diagnostics.iter().collect();
+    all.extend(together(&checked, wrong).into_iter().filter(|one| !known.contains(one)));
     // What only follows from a mistake is none of its own.
     if all.iter().any(Diagnostic::is_error) {
         all.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);

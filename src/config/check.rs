@@ -1,7 +1,5 @@
 //! Sources against their schema: evaluates, checks the type, fills in defaults, and notes where each value came from.
 
-use std::collections::BTreeMap;
-
 use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{Expr as Ir, Node, Outcome, PlanValue, Quoted, Scope as _, TraversalStep, reference_of};
 use mlp_platform::schema::{Attribute, Known, Scope, Ty};
@@ -36,13 +34,7 @@ pub(crate) struct Checker<'a, 't> {
 
 impl<'a, 't> Checker<'a, 't> {
     pub(crate) fn new(evaluator: &'a Evaluator<'t>, owner: &'a Instance<'t>) -> Self {
-        let found = Evaluated {
-            value: PlanValue::Null,
-            sensitive: Vec::new(),
-            origins: BTreeMap::new(),
-            edges: Vec::new(),
-            because: BTreeMap::new(),
-        };
+        let found = Evaluated::of(PlanValue::Null);
         Self { evaluator, owner, found, failed: false, bindings: Vec::new() }
     }
 
@@ -69,7 +61,7 @@ impl<'a, 't> Checker<'a, 't> {
             Some(name) => Origin::Environment { name: name.to_owned(), span },
             None => Origin::Written { span },
         };
-        self.found.origins.insert(path.clone(), origin);
+        self.found.origins.push((path.clone(), origin));
     }
 
     fn default(&mut self, schema: &'static Attribute, path: &Path) -> Option<PlanValue> {
@@ -77,7 +69,7 @@ impl<'a, 't> Checker<'a, 't> {
             return None;
         }
         let value = self.evaluator.default(schema.default)?;
-        self.found.origins.insert(path.clone(), Origin::Default);
+        self.found.origins.push((path.clone(), Origin::Default));
         Some(value)
     }
 
@@ -265,7 +257,7 @@ impl<'a, 't> Checker<'a, 't> {
     /// Where the items of a list stand that is written down: a target that refuses one says so there.
     fn origins_of_items(&mut self, expr: &Expr, path: &Path) {
         let Some(origin @ (Origin::Written { .. } | Origin::Environment { .. })) =
-            self.found.origins.get(path).cloned()
+            self.found.origins.iter().rfind(|(at, _)| at == path).map(|(_, origin)| origin.clone())
         else {
             return;
         };
@@ -277,7 +269,7 @@ impl<'a, 't> Checker<'a, 't> {
                 }
                 _ => Origin::Written { span: item.span },
             };
-            self.found.origins.insert(path.index(index), origin);
+            self.found.origins.push((path.index(index), origin));
         }
     }
 
@@ -320,6 +312,9 @@ impl<'a, 't> Checker<'a, 't> {
 
     /// Kinds and addresses that stand as bare names (`applies = dataset`, `from = dataset.old`).
     fn bare_name(&mut self, expr: &'t Expr, options: &[&'static Ty]) -> Option<PlanValue> {
+        if !options.iter().any(|ty| matches!(ty, Ty::KindName | Ty::Address)) {
+            return None;
+        }
         let Node::Traverse { traversal } = lower(expr).node else { return None };
         if options.iter().any(|ty| matches!(ty, Ty::KindName)) && traversal.steps.is_empty() {
             if kinds::kind(&traversal.root).is_some() {

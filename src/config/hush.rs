@@ -16,14 +16,17 @@ const SHOWN: &str = "(sensitive)";
 impl Evaluator<'_> {
     /// The problem without the values of sensitive variables.
     pub(crate) fn hushed(&self, mut diagnostic: Diagnostic) -> Diagnostic {
-        let mut texts = BTreeSet::new();
-        let sensitive = self.variables.values().flatten().filter(|outcome| outcome.sensitive);
-        sensitive.for_each(|outcome| leaves(&outcome.value, &mut texts));
+        let texts = self.secrets(|| {
+            let mut texts = BTreeSet::new();
+            let sensitive = self.variables.values().flatten().filter(|outcome| outcome.sensitive);
+            sensitive.for_each(|outcome| leaves(&outcome.value, &mut texts));
+            texts
+        });
         if texts.is_empty() {
             return diagnostic;
         }
         let clean = |text: &mut String| {
-            for secret in &texts {
+            for secret in texts {
                 if text.contains(secret.as_str()) {
                     *text = text.replace(secret.as_str(), SHOWN);
                 }

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_platform::kinds::{self, KINDS};
 use mlp_platform::schema::Kind;
-use mlp_syntax::{Block, Expr, Ident, Tree};
+use mlp_syntax::{Block, Expr, Ident, Tree, in_parallel};
 use mlp_value::Address;
 
 use crate::codes;
 use crate::slips::{as_name, foreign, meant_kind};
 use crate::source::{BodyReader, Expected, Parts};
+
+/// Fewer blocks are read sooner than threads are started.
+const WORTH: usize = 1000;
 
 /// Kinds whose blocks have no name of their own: they are numbered.
 const UNNAMED: &[&str] = &["import", "moved", "removed"];
@@ -39,6 +42,8 @@ pub(crate) struct EnvironmentBlock<'t> {
 #[derive(Debug, Default)]
 pub struct Index<'t> {
     pub(crate) declared: BTreeMap<Address, Declared<'t>>,
+    /// Where the `project` block stands.
+    project: Option<Span>,
     pub(crate) environments: BTreeMap<String, EnvironmentBlock<'t>>,
     pub(crate) locals: BTreeMap<String, (&'t Ident, &'t Expr)>,
     /// Labels of blocks that could not be read: what refers to them is not to blame.
@@ -59,6 +64,34 @@ pub fn environments(trees: &[&Tree]) -> Vec<String> {
     names
 }
 
+/// What is meant by the first word of a block; a misspelt one is read as what it is near.
+fn meaning(written: &str) -> &str {
+    kinds::kind(written).or_else(|| meant_kind(written)).map_or(written, |kind| kind.name)
+}
+
+/// The name of a block that has none of its own.
+fn numbered(kind: &Kind, number: usize) -> Address {
+    Address::new(kind.name, &format!("n{number}"))
+}
+
+/// A block of the top level by itself, before the others are looked at.
+#[derive(Default)]
+struct Read<'t> {
+    declared: Option<Declared<'t>>,
+    diagnostics: Diagnostics,
+}
+
+impl<'t> Read<'t> {
+    fn of(block: &'t Block) -> Self {
+        if matches!(meaning(&block.kind.name), "locals" | "environment") {
+            return Self::default();
+        }
+        let mut diagnostics = Diagnostics::new();
+        let declared = read_block(block, None, 0, &mut diagnostics);
+        Self { declared, diagnostics }
+    }
+}
+
 impl<'t> Index<'t> {
     /// Reads all trees as one: order never matters.
     pub fn of(trees: &[&'t Tree], diagnostics: &mut Diagnostics) -> Self {
@@ -74,17 +107,18 @@ impl<'t> Index<'t> {
                     .help("put it into a `locals` block, or into the block it belongs to"),
                 );
             }
-            for block in &tree.body.blocks {
-                index.block(block, diagnostics);
+            let blocks = &tree.body.blocks;
+            let read = in_parallel(blocks, blocks.len() >= WORTH, Read::of);
+            for (block, read) in blocks.iter().zip(read) {
+                index.block(block, read, diagnostics);
             }
         }
         index
     }
 
-    fn block(&mut self, block: &'t Block, diagnostics: &mut Diagnostics) {
-        // What is meant by a misspelt word is read as that.
+    fn block(&mut self, block: &'t Block, mut read: Read<'t>, diagnostics: &mut Diagnostics) {
         let written = block.kind.name.as_str();
-        let meant = kinds::kind(written).or_else(|| meant_kind(written)).map_or(written, |kind| kind.name);
+        let meant = meaning(written);
         if meant != written && matches!(meant, "locals" | "environment") {
             diagnostics.push(unknown_block(written, block.kind.span));
         }
@@ -92,22 +126,27 @@ impl<'t> Index<'t> {
             "locals" => self.locals(block, diagnostics),
             "environment" => self.environment(block, diagnostics),
             _ => {
-                let number = self.declared.len();
-                let Some(declared) = read_block(block, None, number, diagnostics) else {
+                diagnostics.append(&mut read.diagnostics);
+                let Some(mut declared) = read.declared else {
                     self.nameless.insert(block.kind.name.clone());
                     self.unread.extend(block.labels.iter().map(|label| label.name.clone()));
                     return;
                 };
-                let other = self.declared.values().find(|other| other.kind.name == "project");
-                if let Some(first) = other.filter(|_| declared.kind.name == "project") {
-                    let problem = Diagnostic::error(codes::DUPLICATE, "there are two `project` blocks");
-                    diagnostics.push(
-                        problem
-                            .at(declared.header, "again here")
-                            .see(first.header, "first here")
-                            .help("keep one: all files of a directory are one project"),
-                    );
-                    return;
+                if UNNAMED.contains(&declared.kind.name) {
+                    declared.address = numbered(declared.kind, self.declared.len());
+                }
+                if declared.kind.name == "project" {
+                    if let Some(first) = self.project {
+                        let problem = Diagnostic::error(codes::DUPLICATE, "there are two `project` blocks");
+                        diagnostics.push(
+                            problem
+                                .at(declared.header, "again here")
+                                .see(first, "first here")
+                                .help("keep one: all files of a directory are one project"),
+                        );
+                        return;
+                    }
+                    self.project = Some(declared.header);
                 }
                 if let Some(first) = self.declared.get(&declared.address) {
                     diagnostics.push(twice(&declared.address.to_string(), declared.header, first.header));
@@ -248,7 +287,7 @@ fn address_of(
     }
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     Some(match labels.as_slice() {
-        [] if UNNAMED.contains(&kind.name) => Address::new(kind.name, &format!("n{number}")),
+        [] if UNNAMED.contains(&kind.name) => numbered(kind, number),
         [] => Address::new(kind.name, ""),
         [name] => Address::new(kind.name, name),
         [ty, name, ..] if kind.name == "resource" => Address::new(ty, name),

@@ -1,6 +1,6 @@
 //! `for_each` and `count`: one block, several instances.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Span};
@@ -187,6 +187,7 @@ impl<'t> Expander<'_, 't> {
             );
         }
         let mut found: Vec<(Address, Repeat)> = Vec::new();
+        let mut keys: HashSet<&str> = HashSet::new();
         for item in items {
             let Value::Text(key) = item else {
                 let what = if item.is_null() { "null".to_owned() } else { format!("a {}", item.kind()) };
@@ -196,15 +197,14 @@ impl<'t> Expander<'_, 't> {
                     "use a set of strings, or a map: `{ for item in … : item.name => item }`",
                 );
             };
-            let one = self.instance(key, Outcome::plain(item.clone()));
-            if found.iter().any(|(address, _)| *address == one.0) {
+            if !keys.insert(key) {
                 return self.refuse(
                     "for_each",
                     &format!("\"{key}\" stands in it twice"),
                     "a set holds each string once: `toset(…)`",
                 );
             }
-            found.push(one);
+            found.push(self.instance(key, Outcome::plain(item.clone())));
         }
         Instances::Known(found)
     }

@@ -1,7 +1,6 @@
 //! Modules: each call of one is a room of its own, with its variables, locals and declarations.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Span, one_of};
@@ -46,7 +45,7 @@ const READERS: &[&str] = &["module", "standard"];
 const MOST_ROOMS: usize = 10_000;
 
 /// Where names of one module mean something; the first is that of the project itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Room<'t> {
     /// The calls it lies in.
     pub(crate) module: Vec<Arc<str>>,
@@ -54,7 +53,7 @@ pub(crate) struct Room<'t> {
     pub(crate) directory: String,
     pub(crate) locals: &'t BTreeMap<String, (&'t Ident, &'t Expr)>,
     /// Its variables, but for the project's own, whose values are decided first.
-    pub(crate) variables: BTreeMap<String, Rc<Declared<'t>>>,
+    pub(crate) variables: BTreeMap<String, Arc<Declared<'t>>>,
     /// Who called it.
     pub(crate) call: Option<Instance<'t>>,
 }
@@ -117,7 +116,7 @@ pub(crate) struct Opener<'o, 't> {
 /// A block that is still to be expanded.
 struct Waiting<'t> {
     room: usize,
-    declared: Rc<Declared<'t>>,
+    declared: Arc<Declared<'t>>,
     /// `for_each` or `count`.
     attribute: &'static str,
 }
@@ -142,7 +141,7 @@ impl<'o, 't> Opener<'o, 't> {
             return stories;
         }
         for room in 1..self.evaluator.rooms.len() {
-            let names: Vec<Rc<Declared<'t>>> =
+            let names: Vec<Arc<Declared<'t>>> =
                 self.evaluator.rooms[room].variables.values().cloned().collect();
             for variable in names {
                 // What is wrong is reported where the value is written.
@@ -182,13 +181,13 @@ impl<'o, 't> Opener<'o, 't> {
     fn place(&mut self, room: usize, declared: Merged<'t>) {
         for (_, mut declared) in declared {
             declared.address.module.clone_from(&self.evaluator.rooms[room].module);
-            let declared = Rc::new(declared);
+            let declared = Arc::new(declared);
             if room > 0 && declared.kind.name == "variable" {
                 let name = declared.address.name.to_string();
                 self.evaluator.rooms[room].variables.insert(name, declared);
                 continue;
             }
-            if declared.kind.name == "resource" {
+            if declared.kind.name == "resource" && !self.evaluator.natives.contains(&*declared.address.kind) {
                 self.evaluator.natives.insert(declared.address.kind.to_string());
             }
             match ["for_each", "count"].into_iter().find(|name| declared.parts.contains_key(*name)) {
@@ -207,7 +206,7 @@ impl<'o, 't> Opener<'o, 't> {
         }
     }
 
-    fn repeat(&mut self, room: usize, declared: &Rc<Declared<'t>>, attribute: &'static str) {
+    fn repeat(&mut self, room: usize, declared: &Arc<Declared<'t>>, attribute: &'static str) {
         match instances(self.evaluator, room, declared, attribute) {
             Instances::Known(all) => {
                 for (address, repeat) in all {
@@ -228,8 +227,9 @@ impl<'o, 't> Opener<'o, 't> {
         }
     }
 
-    fn instance(&mut self, room: usize, address: Address, declared: Rc<Declared<'t>>, repeat: Repeat) {
-        let instance = Instance { address, declared, repeat, room };
+    fn instance(&mut self, room: usize, address: Address, declared: Arc<Declared<'t>>, repeat: Repeat) {
+        let number = self.evaluator.number();
+        let instance = Instance { number, address, declared, repeat, room };
         self.evaluator.instances.insert(instance.address.clone(), instance.clone());
         let opened = match instance.declared.kind.name {
             "module" => self.open(room, instance),

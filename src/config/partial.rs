@@ -1,7 +1,7 @@
 //! Partial blocks of an environment, merged into the declaration of the same address: by fields or whole as the attribute says,
 //! `null` takes an attribute away, `remove` a block, and a changed variety replaces the whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_platform::kinds;
@@ -25,13 +25,15 @@ struct Partial<'t> {
     remove: Vec<(&'t str, mlp_diag::Span)>,
 }
 
-/// The declarations with the environment's partial blocks in them, and those that stand in other environments only.
+/// The declarations of the index with the environment's partial blocks in them, and those that stand in other environments only.
 pub(crate) fn merged<'t>(
     index: &Index<'t>,
+    mut declared: Merged<'t>,
     environment: &EnvironmentBlock<'t>,
     diagnostics: &mut Diagnostics,
 ) -> (Merged<'t>, BTreeMap<Address, String>) {
-    let mut declared = index.declared.clone();
+    // What stands in this environment only.
+    let mut only_here: BTreeSet<Address> = BTreeSet::new();
     let mut elsewhere = BTreeMap::new();
     let mut seen: BTreeMap<Address, Span> = BTreeMap::new();
     for (name, other) in &index.environments {
@@ -45,7 +47,7 @@ pub(crate) fn merged<'t>(
             let Some(partial) = found else { continue };
             let address = &partial.declared.address;
             if !here {
-                if !index.declared.contains_key(address) {
+                if only_here.contains(address) || !declared.contains_key(address) {
                     let why = format!("it is declared in environment `{name}` only");
                     elsewhere.insert(address.clone(), why);
                 }
@@ -57,9 +59,13 @@ pub(crate) fn merged<'t>(
             }
             match declared.get_mut(address) {
                 None if address.name.split('.').any(|name| index.unread.contains(name)) => {
+                    only_here.insert(address.clone());
                     declared.insert(address.clone(), partial.declared);
                 }
-                None => whole(partial, &mut declared, diagnostics),
+                None => {
+                    only_here.insert(address.clone());
+                    whole(partial, &mut declared, diagnostics);
+                }
                 Some(base) => put_over(base, partial, diagnostics),
             }
         }

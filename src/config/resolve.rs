@@ -1,7 +1,7 @@
 //! From trees to the platform of one environment.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, Severity, SourceMap, Span, one_of};
 use mlp_eval::{PlanValue, reference_of};
@@ -23,7 +23,7 @@ use crate::source::{Entry, Source};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::{Assignment, VariableStory};
-use crate::{accelerators, circles, meaning, select, standards};
+use crate::{accelerators, circles, in_parallel, meaning, select, standards};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,8 @@ pub struct Resolution {
 pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     let indexing = mlp_trace::stage("index");
     let mut diagnostics = Diagnostics::new();
-    let index = Index::of(inputs.trees, &mut diagnostics);
+    let mut index = Index::of(inputs.trees, &mut diagnostics);
+    let declared = std::mem::take(&mut index.declared);
     let mut indexes = BTreeMap::new();
     for module in inputs.modules {
         indexes.insert(module.directory.clone(), Index::of(&module.trees, &mut diagnostics));
@@ -71,7 +72,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
         broken::drop_consequences(inputs, &mut diagnostics);
         return Resolution { diagnostics, ..Resolution::default() };
     };
-    let (declared, elsewhere) = merged(&index, environment, &mut diagnostics);
+    let (declared, elsewhere) = merged(&index, declared, environment, &mut diagnostics);
     drop(indexing);
     let _evaluating = mlp_trace::stage("evaluate");
     let text_of = |span: Span| {
@@ -138,9 +139,9 @@ const CONSUMED: &[&str] = &["for_each", "count", "validation"];
 
 fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declaration {
     let kind = instance.declared.kind;
-    let mut body: Vec<(String, PlanValue)> = Vec::new();
+    let mut body: Vec<(&str, PlanValue)> = Vec::new();
     let mut sensitive = Vec::new();
-    let mut origins = BTreeMap::from([(Path::default(), Origin::Written { span: instance.declared.header })]);
+    let mut origins = vec![(Path::default(), Origin::Written { span: instance.declared.header })];
     let mut edges = Vec::new();
     let mut because = BTreeMap::new();
     // The default of a variable was computed where its value was decided.
@@ -163,12 +164,13 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
                 identity_edges(&found.value, &at, &mut edges);
                 edges.extend(found.edges.iter().cloned());
                 sensitive.extend(found.sensitive.iter().cloned());
-                origins.extend(found.origins.clone());
+                origins.extend(found.origins.iter().cloned());
                 because.extend(found.because.clone());
-                body.push((schema.name.to_owned(), found.value.clone()));
+                body.push((schema.name, found.value.clone()));
             }
         }
     }
+    evaluator.give_away(instance);
     if kind.open {
         open_parts(evaluator, instance, &mut body, &mut sensitive, &mut origins);
     }
@@ -184,7 +186,9 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
                 at: path.clone(),
             }));
         }
-        if let Some(reference) = reference_of(inner).filter(|_| kind.open) {
+        if kind.open
+            && let Some(reference) = reference_of(inner)
+        {
             edges.push(Edge { to: reference.address, kind: EdgeKind::Identity, at: path.clone() });
         }
     });
@@ -193,7 +197,7 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
         kind: kind.name,
         body,
         sensitive,
-        origins: Origins(origins),
+        origins: Origins(origins.into_iter().collect()),
         edges,
         header: instance.declared.header,
         because,
@@ -201,12 +205,12 @@ fn declaration<'t>(evaluator: &Evaluator<'t>, instance: &Instance<'t>) -> Declar
 }
 
 /// Attributes beyond the schema, of kinds that take any.
-fn open_parts<'t>(
+fn open_parts<'t, 'i>(
     evaluator: &Evaluator<'t>,
-    instance: &Instance<'t>,
-    body: &mut Vec<(String, PlanValue)>,
+    instance: &'i Instance<'t>,
+    body: &mut Vec<(&'i str, PlanValue)>,
     sensitive: &mut Vec<Path>,
-    origins: &mut BTreeMap<Path, Origin>,
+    origins: &mut Vec<(Path, Origin)>,
 ) {
     // Those of a module's call are its inputs, which are evaluated where they are used.
     let kind = instance.declared.kind;
@@ -222,8 +226,8 @@ fn open_parts<'t>(
                 if outcome.sensitive {
                     sensitive.push(path.clone());
                 }
-                origins.insert(path, Origin::Written { span: entry.source.span() });
-                body.push((name.clone(), outcome.value));
+                origins.push((path, Origin::Written { span: entry.source.span() }));
+                body.push((name, outcome.value));
             }
         }
     }
@@ -235,18 +239,18 @@ fn build<'t>(
     name: &str,
 ) -> Option<Platform> {
     let own = Instance {
+        number: evaluator.number(),
         address: environment.declared.address.clone(),
-        declared: Rc::new(environment.declared.clone()),
+        declared: Arc::new(environment.declared.clone()),
         repeat: Repeat::None,
         room: 0,
     };
     let environment = declaration(evaluator, &own);
     evaluator.surroundings.residency =
         PlanValueOrNull(environment.body.field("residency").cloned().unwrap_or(PlanValue::Null));
-    let instances: Vec<Instance<'t>> = evaluator.instances.values().cloned().collect();
-    let mut declarations: BTreeMap<Address, Declaration> = instances
-        .iter()
-        .map(|instance| (instance.address.clone(), declaration(evaluator, instance)))
+    let mut declarations: BTreeMap<Address, Declaration> = in_parallel::declarations(evaluator, declaration)
+        .into_iter()
+        .map(|declaration| (declaration.address.clone(), declaration))
         .collect();
     for declaration in declarations.values_mut().filter(|one| one.kind == "variable") {
         let known = evaluator.variables.get(&*declaration.address.name).cloned().flatten();

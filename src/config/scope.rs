@@ -20,7 +20,10 @@ use crate::expression::BROKEN;
 use crate::instances::Repeat;
 use crate::modules::rebased;
 
+mod names;
 mod reads;
+
+use names::Names;
 
 /// Members that are named without the declaration's own address inside it: `step.fit.model` in a pipeline.
 const LOCAL_MEMBERS: &[&str] = &["step", "node"];
@@ -63,6 +66,11 @@ impl<'a, 't> NameScope<'a, 't> {
 
     pub(crate) fn evaluator(&self) -> &'a Evaluator<'t> {
         self.evaluator
+    }
+
+    /// Whether its expressions are computed for several instances.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.room > 0 || self.owner.is_some_and(|owner| !matches!(owner.repeat, Repeat::None))
     }
 
     fn module(&self) -> &[std::sync::Arc<str>] {
@@ -379,19 +387,15 @@ impl<'a, 't> NameScope<'a, 't> {
                     _ => format!("there is {}", keys.join(", ")),
                 });
         }
-        let of_kind = self
-            .evaluator
-            .instances
-            .keys()
-            .filter(|known| known.kind == address.kind && known.module == address.module);
-        let shown: Vec<(String, String)> =
-            of_kind.map(|known| (known.name.to_string(), format!("{}.{}", known.kind, known.name))).collect();
-        let help = if shown.is_empty() {
+        let near = self.evaluator.near.help(&address.without_key().to_string(), &address.name, || {
+            let of_it = |one: &&Address| one.kind == address.kind && one.module == address.module;
+            let all = self.evaluator.instances.keys().filter(of_it);
+            all.map(|one| (one.name.to_string(), format!("{}.{}", one.kind, one.name))).collect()
+        });
+        let help = near.unwrap_or_else(|| {
             let labels: String = address.name.split('.').map(|label| format!(" \"{label}\"")).collect();
             format!("declare it: `{}{labels} {{ … }}`", kind.name)
-        } else {
-            one_of_shown(&address.name, &shown)
-        };
+        });
         Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{address}`"))
             .at_opt(span, "not declared")
             .help(help)
@@ -403,8 +407,10 @@ impl<'a, 't> NameScope<'a, 't> {
         if root == "self" {
             return problem.help("`self` can be used in a `postcondition` and in conditions over metrics");
         }
-        let here = |known: &&Address| &*known.name == root && known.module == self.module();
-        if let Some(meant) = self.evaluator.instances.keys().find(here) {
+        if let Some(meant) = self.evaluator.near.named(self.module(), root, || {
+            let here = |known: &&Address| &*known.name == root && known.module == self.module();
+            self.evaluator.instances.keys().find(here).cloned()
+        }) {
             return problem.help(format!("write `{meant}`: a declaration is named with its kind"));
         }
         let words = ["var", "local", "each", "count", "path", "target"];
@@ -439,19 +445,22 @@ impl<'a, 't> NameScope<'a, 't> {
         &self,
         what: &str,
         traversal: &'n Traversal,
-        names: &[&str],
+        names: &Names<'_>,
         span: Option<Span>,
     ) -> Result<&'n str, Diagnostic> {
-        let shown: Vec<(String, String)> =
-            names.iter().map(|name| ((*name).to_owned(), format!("{what}.{name}"))).collect();
+        // All of them are looked at only where none is meant: a large project has many, and names them often.
+        let near = |name: &str| {
+            self.evaluator.near.help(&format!("{}:{what}.{name}", self.room), name, || {
+                names.all().into_iter().map(|name| (name.to_owned(), format!("{what}.{name}"))).collect()
+            })
+        };
         match traversal.steps.first().and_then(word) {
-            Some(name) if names.contains(&name) => Ok(name),
+            Some(name) if names.has(name) => Ok(name),
             Some(name) => {
-                let help = match (names, what) {
-                    ([], "var") => format!("declare it: `variable \"{name}\" {{ … }}`"),
-                    ([], "local") => format!("declare it: `locals {{ {name} = … }}`"),
-                    _ => one_of_shown(name, &shown),
-                };
+                let help = near(name).unwrap_or_else(|| match what {
+                    "var" => format!("declare it: `variable \"{name}\" {{ … }}`"),
+                    _ => format!("declare it: `locals {{ {name} = … }}`"),
+                });
                 Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{what}.{name}`"))
                     .at_opt(self.word_at(span, name), "not declared")
                     .help(help))
@@ -459,15 +468,15 @@ impl<'a, 't> NameScope<'a, 't> {
             None => {
                 Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{what}` needs a name: `{what}.<name>`"))
                     .at_opt(span, "names nothing")
-                    .help(one_of_shown("", &shown)))
+                    .help(near("").unwrap_or_else(|| one_of("", []))))
             }
         }
     }
 
     fn variable(&self, traversal: &Traversal, span: Option<Span>) -> Found {
-        let names: Vec<&str> = match self.evaluator.rooms.get(self.room) {
-            Some(room) if self.room > 0 => room.variables.keys().map(String::as_str).collect(),
-            _ => self.evaluator.variables.keys().map(String::as_str).collect(),
+        let names = match self.evaluator.rooms.get(self.room) {
+            Some(room) if self.room > 0 => Names::Inputs(&room.variables),
+            _ => Names::Variables(&self.evaluator.variables),
         };
         let name = self.named("var", traversal, &names, span)?;
         match self.evaluator.variable(self.room, name, span)? {
@@ -479,8 +488,7 @@ impl<'a, 't> NameScope<'a, 't> {
 
     fn local(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         let room = self.evaluator.rooms.get(self.room);
-        let names: Vec<&str> =
-            room.into_iter().flat_map(|room| room.locals.keys()).map(String::as_str).collect();
+        let names = room.map_or(Names::Words(&[]), |room| Names::Locals(room.locals));
         let name = self.named("local", traversal, &names, span)?;
         match self.evaluator.local(self.room, name, span)? {
             Some(found) => Ok(Resolved::of(found, 1)),
@@ -501,13 +509,13 @@ impl<'a, 't> NameScope<'a, 't> {
     fn each(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         match (self.owner.map(|owner| &owner.repeat), traversal.root.as_ref()) {
             (Some(Repeat::Each(key, value)), "each") => {
-                Ok(match self.named("each", traversal, &["key", "value"], span)? {
+                Ok(match self.named("each", traversal, &Names::Words(&["key", "value"]), span)? {
                     "key" => Resolved::plain(PlanValue::text(key), 1, false),
                     _ => Resolved::of(value.clone(), 1),
                 })
             }
             (Some(Repeat::Count(index)), "count") => {
-                self.named("count", traversal, &["index"], span)?;
+                self.named("count", traversal, &Names::Words(&["index"]), span)?;
                 Ok(Resolved::plain(PlanValue::Number((*index).into()), 1, false))
             }
             (_, root) => {
@@ -525,28 +533,18 @@ impl<'a, 't> NameScope<'a, 't> {
     fn surroundings(&self, traversal: &Traversal, span: Option<Span>) -> Found {
         let around = &self.evaluator.surroundings;
         let value = if traversal.root.as_ref() == "path" {
-            match self.named("path", traversal, &["module", "root"], span)? {
+            match self.named("path", traversal, &Names::Words(&["module", "root"]), span)? {
                 "module" if self.directory() != "." => PlanValue::text(self.directory()),
                 _ => PlanValue::text(&around.root),
             }
         } else {
-            match self.named("target", traversal, &["name", "mode", "residency"], span)? {
+            match self.named("target", traversal, &Names::Words(&["name", "mode", "residency"]), span)? {
                 "name" => PlanValue::text(&around.environment),
                 "mode" => PlanValue::text(&around.mode),
                 _ => around.residency.0.clone(),
             }
         };
         Ok(Resolved::plain(value, 1, false))
-    }
-}
-
-/// `one_of` by names, showing what would be written.
-fn one_of_shown(written: &str, names: &[(String, String)]) -> String {
-    let plain = names.iter().map(|(name, _)| name.as_str());
-    match mlp_diag::did_you_mean(written, plain).and_then(|near| names.iter().find(|(name, _)| name == near))
-    {
-        Some((_, shown)) => format!("did you mean `{shown}`?"),
-        None => one_of("", names.iter().map(|(_, shown)| shown.as_str())),
     }
 }
 

@@ -70,18 +70,23 @@ pub(crate) fn select(
         };
         gone.insert(declaration.address.clone(), (why, declaration.header));
     }
-    let before: BTreeSet<Address> = declarations.keys().cloned().collect();
-    declarations.retain(|address, _| !gone.contains_key(address));
-    // What lies in a module goes with it.
-    let there: BTreeSet<Address> = declarations.keys().cloned().collect();
-    declarations.retain(|address, _| {
-        address.enclosing().iter().all(|call| there.contains(call) || !before.contains(call))
-    });
+    if !gone.is_empty() {
+        let before: BTreeSet<Address> = declarations.keys().cloned().collect();
+        declarations.retain(|address, _| !gone.contains_key(address));
+        // What lies in a module goes with it.
+        let there: BTreeSet<Address> = declarations.keys().cloned().collect();
+        declarations.retain(|address, _| {
+            address.enclosing().iter().all(|call| there.contains(call) || !before.contains(call))
+        });
+    }
     let mut notes = Diagnostics::new();
     if let Some(only) = listed(body.field("only")) {
         notes.extend(keep_only(environment, &only, declarations, places));
     }
-    let problems = left_out(environment, declarations, &gone, places);
+    let problems = match gone.is_empty() {
+        true => Diagnostics::new(),
+        false => left_out(environment, declarations, &gone, places),
+    };
     Selected { problems, notes }
 }
 

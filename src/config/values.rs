@@ -1,6 +1,6 @@
 //! The values of variables: which of those given holds, converted to its type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{Marks, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, evaluate};
@@ -56,21 +56,26 @@ pub(crate) fn variables<'t>(
     assignments: &[Assignment],
 ) -> Vec<VariableStory> {
     let all: Vec<&Declared<'t>> = declared.values().filter(|d| d.kind.name == "variable").collect();
-    let names: Vec<&str> = all.iter().map(|variable| &*variable.address.name).collect();
+    let names: BTreeSet<&str> = all.iter().map(|variable| &*variable.address.name).collect();
     undeclared(evaluator, &names, environment, assignments);
     let mut of_environment = by_environment(evaluator, environment);
+    let mut given: BTreeMap<&str, Vec<&Assignment>> = BTreeMap::new();
+    for assignment in assignments {
+        given.entry(&assignment.name).or_default().push(assignment);
+    }
     let mut found: BTreeMap<String, Option<Outcome>> = BTreeMap::new();
     let mut stories = Vec::new();
     for variable in &all {
         let name = &*variable.address.name;
         let mut offers: Vec<Offer<'_, 't>> = of_environment.remove(name).into_iter().collect();
-        let given = assignments.iter().filter(|assignment| assignment.name == name);
-        offers.extend(given.map(|one| Offer { from: one.from.clone(), told: Told::Outside(one) }));
+        let given = given.remove(name).unwrap_or_default();
+        offers
+            .extend(given.into_iter().map(|one| Offer { from: one.from.clone(), told: Told::Outside(one) }));
         let outcome = decide(evaluator, variable, &offers, || no_value(variable));
         stories.push(story(evaluator, variable, &offers, outcome.as_ref()));
         found.insert(name.to_owned(), outcome);
     }
-    evaluator.variables = found;
+    evaluator.set_variables(found);
     for variable in all {
         validate(evaluator, 0, variable);
     }
@@ -113,14 +118,14 @@ fn by_environment<'c, 't>(
 /// Values for which nothing is declared.
 fn undeclared<'t>(
     evaluator: &Evaluator<'t>,
-    names: &[&str],
+    names: &BTreeSet<&str>,
     environment: &EnvironmentBlock<'t>,
     assignments: &[Assignment],
 ) {
     let said = |name: &str, from: &str| format!("there is no variable `{name}`, which {from} gives a value");
     if let Some(Entry { source: Source::Parts(parts, ..), .. }) = environment.declared.parts.get("variables")
     {
-        for (name, entry) in parts.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+        for (name, entry) in parts.iter().filter(|(name, _)| !names.contains(name.as_str())) {
             evaluator.report(
                 Diagnostic::error(
                     codes::VARIABLE,
@@ -131,7 +136,7 @@ fn undeclared<'t>(
             );
         }
     }
-    for one in assignments.iter().filter(|one| !names.contains(&one.name.as_str())) {
+    for one in assignments.iter().filter(|one| !names.contains(one.name.as_str())) {
         let headline = said(&one.name, &format!("`{}`", one.from));
         let (problem, declare) = match one.undeclared {
             Undeclared::Nothing => continue,

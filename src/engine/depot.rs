@@ -1,16 +1,16 @@
 //! Where an environment's state is kept, as its `state` says: the store, its leases, and the keys of its encryption.
 
 use std::collections::BTreeMap;
-use std::path::Path as FsPath;
+use std::path::{Component, Path as FsPath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlp_diag::Diagnostic;
+use mlp_diag::{Diagnostic, Span};
 use mlp_eval::PlanValue;
 use mlp_floor::extract::read_secret;
 use mlp_platform::Platform;
 use mlp_state::{Depot, DirStore, Encryption, KeySource, SHORTEST_LEASE};
-use mlp_value::{Value, units};
+use mlp_value::{KnownValue, Value, units};
 
 use super::home;
 
@@ -18,26 +18,97 @@ use super::home;
 const COMMON: &[&str] = &["backend", "lease", "encrypt"];
 
 /// What `state` says: the environment's, and the project's where that says nothing.
-struct Settings<'a> {
-    platform: &'a Platform,
-    said: BTreeMap<&'a str, &'a PlanValue>,
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) project: String,
+    /// What the environment's things are kept under.
+    pub(super) folder: String,
+    header: Option<Span>,
+    said: BTreeMap<String, PlanValue>,
 }
 
-impl<'a> Settings<'a> {
-    fn of(platform: &'a Platform) -> Self {
+impl Settings {
+    pub(super) fn of(platform: &Platform) -> Self {
         let both = [&platform.project.body, &platform.environment.body];
         let said = both.iter().filter_map(|body| body.field("state").and_then(Value::as_object)).flatten();
-        let said = said.filter(|(_, value)| !value.is_null()).map(|(name, value)| (&**name, value)).collect();
-        Self { platform, said }
+        let said = said.filter(|(_, value)| !value.is_null());
+        Self {
+            project: platform.project.name.clone(),
+            folder: platform.environment.folder(),
+            header: Some(platform.environment.header),
+            said: said.map(|(name, value)| (name.to_string(), value.clone())).collect(),
+        }
     }
 
-    fn text(&self, name: &str) -> Option<&'a str> {
+    /// The same environment's, as somebody said it elsewhere.
+    pub(super) fn said(project: &str, folder: &str, said: &KnownValue) -> Self {
+        let each = said.as_object().into_iter().flatten();
+        Self {
+            project: project.to_owned(),
+            folder: folder.to_owned(),
+            header: None,
+            said: each.map(|(name, value)| (name.to_string(), value.lift())).collect(),
+        }
+    }
+
+    /// Where the state is when nothing is said, with these keys.
+    pub(super) fn default_of(&self) -> Self {
+        let said = self.said.iter().filter(|(name, _)| *name == "encrypt");
+        Self { said: said.map(|(name, value)| (name.clone(), value.clone())).collect(), ..self.clone() }
+    }
+
+    /// As JSON; nothing where something of it is not known.
+    pub(super) fn to_json(&self) -> Option<serde_json::Value> {
+        let known = |(name, value): (&String, &PlanValue)| Some((name.clone(), value.known().ok()?));
+        let all: Option<BTreeMap<_, _>> = self.said.iter().map(known).collect();
+        Some(all?.iter().map(|(name, value)| (name.clone(), value.to_plain_json())).collect())
+    }
+
+    /// What tells this store from every other, for people too.
+    pub(super) fn name(&self, directory: &FsPath) -> String {
+        match self.backend() {
+            "s3" => {
+                let bucket = self.text("bucket").unwrap_or_default();
+                let at = self.text("endpoint").map(|endpoint| format!(" at {endpoint}"));
+                format!("s3://{bucket}/{}{}", self.prefix(), at.unwrap_or_default())
+            }
+            _ => self.root(directory).display().to_string(),
+        }
+    }
+
+    /// Whether it is where it is when nothing is said.
+    pub(super) fn is_default(&self) -> bool {
+        self.backend() == "local" && self.text("path").is_none()
+    }
+
+    /// Whether keys are named.
+    pub(super) fn has_keys(&self) -> bool {
+        self.said.contains_key("encrypt")
+    }
+
+    fn backend(&self) -> &str {
+        self.text("backend").unwrap_or("local")
+    }
+
+    fn prefix(&self) -> String {
+        let prefix = self.text("prefix").unwrap_or("mlp").trim_matches('/');
+        format!("{prefix}/{}/{}", self.project, self.folder)
+    }
+
+    fn root(&self, directory: &FsPath) -> PathBuf {
+        match self.text("path") {
+            Some(path) => plain(&directory.join(path)).join(&self.project).join(&self.folder),
+            None => home(directory, &self.folder).join("state"),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
         self.said.get(name).and_then(|value| value.as_text())
     }
 
-    fn wrong(&self, headline: String, help: &str) -> Diagnostic {
+    pub(super) fn wrong(&self, headline: String, help: &str) -> Diagnostic {
         Diagnostic::error("MLP0904", headline)
-            .at(self.platform.environment.header, "the environment that is planned")
+            .at_opt(self.header, "the environment that is planned")
             .help(help)
     }
 
@@ -54,7 +125,8 @@ impl<'a> Settings<'a> {
 
     /// Refuses settings that the store does not know.
     fn only(&self, backend: &str, own: &[&str]) -> Result<(), Diagnostic> {
-        let foreign = self.said.keys().find(|name| !COMMON.contains(name) && !own.contains(name));
+        let foreign =
+            self.said.keys().find(|name| !COMMON.contains(&name.as_str()) && !own.contains(&name.as_str()));
         foreign.map_or(Ok(()), |name| {
             let headline = format!("`{name}` says nothing to a state in `{backend}`");
             Err(self.wrong(headline, "leave it out, or name the backend it belongs to"))
@@ -62,25 +134,52 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// Opens the store of an environment; nothing is read or written yet.
+/// A path without `.` and `..`, by its words alone: it is called the same before it is there and after.
+fn plain(path: &FsPath) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Opens the store of an environment; nothing is read or written of the state yet.
 ///
 /// # Errors
-/// The backend is unknown, or a key cannot be read.
+/// The backend is unknown, a key cannot be read, or the state is in another place than the specification says.
 pub fn depot(platform: &Platform, directory: &FsPath) -> Result<Arc<dyn Depot>, Diagnostic> {
     let settings = Settings::of(platform);
-    let encryption = encryption(&settings, directory)?;
+    super::place::same_place(&settings, directory)?;
+    opened(&settings, directory)
+}
+
+/// Opens the store that these settings tell of, wherever the state is.
+pub(super) fn opened(settings: &Settings, directory: &FsPath) -> Result<Arc<dyn Depot>, Diagnostic> {
+    opened_with(settings, directory, encryption(settings, directory)?)
+}
+
+/// The same with keys of somebody's own.
+pub(super) fn opened_with(
+    settings: &Settings,
+    directory: &FsPath,
+    encryption: Encryption,
+) -> Result<Arc<dyn Depot>, Diagnostic> {
     let lease = settings.lease()?;
-    match settings.text("backend").unwrap_or("local") {
+    match settings.backend() {
         "local" => {
-            settings.only("local", &[])?;
-            let folder = platform.environment.folder();
-            let root = home(directory, &folder).join("state");
-            let store = DirStore::new(root, &platform.project.name, &folder);
+            settings.only("local", &["path"])?;
+            let store = DirStore::new(settings.root(directory), &settings.project, &settings.folder);
             Ok(Arc::new(store.with_lease(lease).with_encryption(encryption)))
         }
         "s3" => {
             settings.only("s3", &["bucket", "prefix", "region", "endpoint"])?;
-            s3(&settings, lease, encryption)
+            s3(settings, lease, encryption)
         }
         other => {
             let headline = format!("this program cannot keep state in `{other}`");
@@ -93,30 +192,24 @@ pub fn depot(platform: &Platform, directory: &FsPath) -> Result<Arc<dyn Depot>, 
 }
 
 #[cfg(feature = "s3")]
-fn s3(
-    settings: &Settings<'_>,
-    lease: Duration,
-    encryption: Encryption,
-) -> Result<Arc<dyn Depot>, Diagnostic> {
+fn s3(settings: &Settings, lease: Duration, encryption: Encryption) -> Result<Arc<dyn Depot>, Diagnostic> {
     let Some(bucket) = settings.text("bucket") else {
         return Err(
             settings.wrong("a state in `s3` needs a `bucket`".to_owned(), "name the bucket it is kept in")
         );
     };
-    let (project, folder) = (&settings.platform.project.name, settings.platform.environment.folder());
-    let prefix = settings.text("prefix").unwrap_or("mlp").trim_matches('/');
     let at = mlp_state::S3Settings {
         bucket: bucket.to_owned(),
-        prefix: format!("{prefix}/{project}/{folder}"),
+        prefix: settings.prefix(),
         region: settings.text("region").map(str::to_owned),
         endpoint: settings.text("endpoint").map(str::to_owned),
     };
-    let store = mlp_state::s3_store(&at, project, &folder)?;
+    let store = mlp_state::s3_store(&at, &settings.project, &settings.folder)?;
     Ok(Arc::new(store.with_lease(lease).with_encryption(encryption)))
 }
 
 #[cfg(not(feature = "s3"))]
-fn s3(settings: &Settings<'_>, _: Duration, _: Encryption) -> Result<Arc<dyn Depot>, Diagnostic> {
+fn s3(settings: &Settings, _: Duration, _: Encryption) -> Result<Arc<dyn Depot>, Diagnostic> {
     Err(settings.wrong(
         "this program was built without object storage".to_owned(),
         "build it with `--features s3`, or keep the state with `backend = \"local\"`",
@@ -129,12 +222,14 @@ fn s3(settings: &Settings<'_>, _: Duration, _: Encryption) -> Result<Arc<dyn Dep
 /// # Errors
 /// It cannot be read or written.
 pub fn share_key(depot: &dyn Depot, platform: &Platform, directory: &FsPath) -> Result<(), Diagnostic> {
-    let state = home(directory, &platform.environment.folder()).join("state");
-    if depot.place() == state.display().to_string() {
-        return Ok(());
+    if Settings::of(platform).is_default() {
+        return match depot.kept("seal.key")? {
+            // It came with a state that was moved here.
+            Some(key) => lay(platform, directory, &key),
+            None => Ok(()),
+        };
     }
-    let path = state.join("seal.key");
-    let here = std::fs::read(&path).ok();
+    let here = key_here(platform, directory);
     let there = match (depot.kept("seal.key")?, &here) {
         (None, Some(key)) => {
             depot.keep("seal.key", key)?;
@@ -142,13 +237,24 @@ pub fn share_key(depot: &dyn Depot, platform: &Platform, directory: &FsPath) -> 
         }
         (there, _) => there,
     };
-    match there {
-        Some(key) if here.as_ref() != Some(&key) => write_key(&path, &key).map_err(|error| {
-            Diagnostic::error("MLP0905", format!("`{}` cannot be written: {error}", path.display()))
-                .help("check the permissions of the directory")
-        }),
-        _ => Ok(()),
+    there.map_or(Ok(()), |key| lay(platform, directory, &key))
+}
+
+/// The key as it lies in the project.
+pub(super) fn key_here(platform: &Platform, directory: &FsPath) -> Option<Vec<u8>> {
+    std::fs::read(home(directory, &platform.environment.folder()).join("state").join("seal.key")).ok()
+}
+
+/// Lays the key where it is used, unless it is there.
+fn lay(platform: &Platform, directory: &FsPath, key: &[u8]) -> Result<(), Diagnostic> {
+    if key_here(platform, directory).is_some_and(|here| here == key) {
+        return Ok(());
     }
+    let path = home(directory, &platform.environment.folder()).join("state").join("seal.key");
+    write_key(&path, key).map_err(|error| {
+        Diagnostic::error("MLP0905", format!("`{}` cannot be written: {error}", path.display()))
+            .help("check the permissions of the directory")
+    })
 }
 
 fn write_key(path: &FsPath, key: &[u8]) -> std::io::Result<()> {
@@ -166,7 +272,7 @@ pub fn key_sources(platform: &Platform, directory: &FsPath) -> Result<Encryption
     encryption(&Settings::of(platform), directory)
 }
 
-fn encryption(settings: &Settings<'_>, directory: &FsPath) -> Result<Encryption, Diagnostic> {
+pub(super) fn encryption(settings: &Settings, directory: &FsPath) -> Result<Encryption, Diagnostic> {
     let Some(said) = settings.said.get("encrypt") else { return Ok(Encryption::default()) };
     let current = key_source(settings, said, directory)?;
     let before = said.field("previous").and_then(Value::as_list).unwrap_or_default();
@@ -184,7 +290,7 @@ fn encryption(settings: &Settings<'_>, directory: &FsPath) -> Result<Encryption,
 }
 
 fn key_source(
-    settings: &Settings<'_>,
+    settings: &Settings,
     said: &PlanValue,
     directory: &FsPath,
 ) -> Result<Option<KeySource>, Diagnostic> {
@@ -199,7 +305,7 @@ fn key_source(
     let secret = |from: &String| {
         read_secret(directory, from).map_err(|problem| {
             Diagnostic::error("MLP0950", format!("the key of the state is not there: {}", problem.message))
-                .at(settings.platform.environment.header, "the environment whose state is encrypted")
+                .at_opt(settings.header, "the environment whose state is encrypted")
                 .note("nothing was read of the state and nothing was written")
                 .help(problem.help.unwrap_or_else(|| "give it where mlp is started".to_owned()))
         })

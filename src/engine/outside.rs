@@ -1,87 +1,13 @@
-//! What is told to and asked of others: outputs that other projects read, and objects that a `data` block looks up.
+//! What is asked of what lies outside the specification: objects that a `data` block looks up, and what was told before.
 
-use std::path::{Path as FsPath, PathBuf};
+use std::path::Path as FsPath;
 
-use mlp_plan::OutputScope;
+use mlp_diag::Diagnostic;
 use mlp_platform::Platform;
 use mlp_provider::{Seen, Target};
-use mlp_state::{DirStore, State, Store};
+use mlp_state::State;
 use mlp_value::facts::Fact;
-use mlp_value::{Address, KnownValue, Path, Value};
-
-/// Version of the form of the file of outputs.
-const FORMAT_VERSION: u32 = 1;
-
-fn home(directory: &FsPath, environment: &str) -> PathBuf {
-    directory.join(".mlp").join(environment)
-}
-
-fn file(directory: &FsPath, environment: &str) -> PathBuf {
-    home(directory, environment).join("outputs.json")
-}
-
-/// Writes the outputs of an environment for other projects; of what is sensitive or not known yet, only why it is not
-/// there.
-///
-/// # Errors
-/// They cannot be written.
-pub fn publish(platform: &Platform, directory: &FsPath, state: &State) -> std::io::Result<()> {
-    let known = |address: &Address| state.outputs(address).map(|outputs| outputs.lift());
-    let scope = OutputScope::new(&known);
-    let mut outputs = serde_json::Map::new();
-    for declaration in platform.declarations.values().filter(|one| one.kind == "output") {
-        let written = declaration.body.field("value").cloned().unwrap_or(Value::Null);
-        let at = Path::of(&["value"]);
-        let hidden = declaration.sensitive.iter().any(|path| path.starts_with(&at))
-            || declaration.body.field("sensitive").and_then(Value::as_bool).unwrap_or(false);
-        let filled = scope.fill(&written).ok().and_then(|value| value.known().ok());
-        let said = match filled {
-            _ if hidden => serde_json::json!({ "withheld": "it is sensitive" }),
-            Some(value) if mlp_value::has_sealed(&value) => {
-                serde_json::json!({ "withheld": "it is sensitive" })
-            }
-            Some(value) => serde_json::json!({ "value": value.to_plain_json() }),
-            None => serde_json::json!({ "withheld": "it is not known yet" }),
-        };
-        outputs.insert(declaration.address.name.to_string(), said);
-    }
-    let document = serde_json::json!({
-        "format_version": FORMAT_VERSION,
-        "project": platform.project.name,
-        "environment": platform.environment.name,
-        "version": platform.project.body.field("version").and_then(Value::as_text),
-        "outputs": outputs,
-    });
-    let path = file(directory, &platform.environment.folder());
-    let aside = path.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::create_dir_all(home(directory, &platform.environment.folder()))?;
-    std::fs::write(&aside, document.to_string())?;
-    std::fs::rename(&aside, &path)
-}
-
-/// Takes the outputs of an environment away that is destroyed.
-pub fn withdraw(platform: &Platform, directory: &FsPath) {
-    // What is gone already need not go.
-    let _ = std::fs::remove_file(file(directory, &platform.environment.folder()));
-}
-
-/// The outputs of another project's environment.
-pub fn outputs(directory: &FsPath, project: &str, environment: &str) -> Fact {
-    let other = directory.join(project);
-    if !other.is_dir() {
-        return Fact::Failed(format!("there is no directory `{project}`"));
-    }
-    let text = match std::fs::read_to_string(file(&other, environment)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Fact::Missing,
-        Err(error) => return Fact::Failed(error.to_string()),
-    };
-    match serde_json::from_str::<serde_json::Value>(&text) {
-        Ok(json) if json["format_version"] == FORMAT_VERSION => Fact::Text(text),
-        Ok(_) => Fact::Failed("its outputs were written by another version of mlp".to_owned()),
-        Err(error) => Fact::Failed(format!("its outputs are damaged: {error}")),
-    }
-}
+use mlp_value::{Address, KnownValue, Value};
 
 /// Where a look-up looks.
 pub struct Surroundings<'a> {
@@ -91,8 +17,19 @@ pub struct Surroundings<'a> {
     pub project: &'a str,
     /// The environment's name.
     pub environment: &'a str,
-    /// What its things are kept under.
-    pub folder: &'a str,
+    /// What an environment's things are kept under, and its state; nothing where there is no such environment.
+    pub state: &'a StateOf<'a>,
+}
+
+/// Finds what an environment's things are kept under, and its state.
+pub type StateOf<'a> = dyn Fn(&str) -> Option<Result<(String, State), Diagnostic>> + 'a;
+
+/// The state of an environment, wherever it keeps it.
+///
+/// # Errors
+/// It cannot be reached, or its key is not there.
+pub fn state_of(platform: &Platform, directory: &FsPath) -> Result<State, Diagnostic> {
+    super::depot(platform, directory).and_then(|depot| depot.read()).map(|loaded| loaded.state)
 }
 
 /// What exists of a native kind, by what identifies it: `id` or `name`, and `environment` for another one than this.
@@ -131,16 +68,17 @@ pub fn look(surroundings: &Surroundings<'_>, kind: &str, query: &str) -> Fact {
     };
     let Some(identity) = identity else { return Fact::Failed("it is found by `id` only".to_owned()) };
     let environment = text("environment").unwrap_or(surroundings.environment);
-    // Another environment is looked at as everybody has it.
-    let folder = if environment == surroundings.environment { surroundings.folder } else { environment };
-    let home = home(surroundings.directory, folder);
+    let (folder, state) = match (surroundings.state)(environment) {
+        Some(Ok(found)) => found,
+        Some(Err(diagnostic)) => {
+            return Fact::Failed(format!("{}{}", diagnostic.headline, way_out(&diagnostic)));
+        }
+        None => return Fact::Missing,
+    };
+    let home = super::home(surroundings.directory, &folder);
     if !home.is_dir() {
         return Fact::Missing;
     }
-    let state = match DirStore::new(home.join("state"), surroundings.project, folder).read() {
-        Ok(loaded) => loaded.state,
-        Err(diagnostic) => return Fact::Failed(diagnostic.headline),
-    };
     let target = Target {
         project: surroundings.project.to_owned(),
         environment: environment.to_owned(),
@@ -167,6 +105,10 @@ pub fn look(surroundings: &Surroundings<'_>, kind: &str, query: &str) -> Fact {
             Fact::Text(KnownValue::object(all).to_plain_json().to_string())
         }
     }
+}
+
+fn way_out(diagnostic: &Diagnostic) -> String {
+    diagnostic.help.iter().map(|help| format!("; {help}")).collect()
 }
 
 /// What the last apply of an environment told of a declaration; nothing when it was never applied.

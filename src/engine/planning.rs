@@ -17,6 +17,7 @@ use super::depot::{depot, share_key};
 use super::generate::{Generated, generate};
 use super::kept::Made;
 use super::lowering::{lower, origin, place};
+use super::outputs;
 use super::refactor::{Refactored, imports, refactor, with_imports};
 use super::renames::Names;
 use super::sealing::Sealing;
@@ -89,10 +90,18 @@ pub fn home(directory: &FsPath, environment: &str) -> PathBuf {
 ///
 /// # Errors
 /// The state cannot be read, or the outputs cannot be written.
-pub fn publish(platform: &Platform, directory: &FsPath) -> Result<(), String> {
-    let state =
-        depot(platform, directory).and_then(|depot| depot.read()).map_err(|error| error.headline)?.state;
-    super::outside::publish(platform, directory, &state).map_err(|error| error.to_string())
+pub fn publish(platform: &Platform, directory: &FsPath) -> Result<(), Diagnostic> {
+    let depot = depot(platform, directory)?;
+    let state = depot.read()?.state;
+    outputs::publish(platform, directory, &*depot, &state)
+}
+
+/// Takes the outputs of an environment away that was destroyed.
+///
+/// # Errors
+/// The store cannot be written.
+pub fn withdraw(platform: &Platform, directory: &FsPath) -> Result<(), Diagnostic> {
+    depot(platform, directory).and_then(|depot| outputs::withdraw(platform, directory, &*depot))
 }
 
 /// The session of the environment's provider.
@@ -227,6 +236,8 @@ pub async fn make_plan(
         plan.deferred.extend(blocks);
     }
     fill_removals(&*session, provider, &mut plan).await?;
+    plan.outputs = outputs::changes(platform, directory, &*store, (&plan, &state))
+        .map_err(|diagnostic| vec![diagnostic])?;
     plan.consequences = super::consequences::consequences(platform, &plan);
     let postconditions = postconditions(platform, &plan);
     let target = target(platform, directory, &loaded);

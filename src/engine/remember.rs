@@ -226,6 +226,18 @@ pub fn replace(
     })
 }
 
+/// Writes everything anew with the key of now.
+///
+/// # Errors
+/// The lease is held, or the store cannot be read or written.
+pub fn rewrite(depot: &dyn Depot, act: &Act) -> Result<Remembered, Diagnostic> {
+    under_lease(depot, act, |writer, remembered| {
+        let records = counted(writer.loaded().state.resources.len());
+        remembered.done.push(format!("wrote {records} anew"));
+        Ok(())
+    })
+}
+
 /// `1 record`, `2 records`.
 pub fn counted(records: usize) -> String {
     if records == 1 { "1 record".to_owned() } else { format!("{records} records") }

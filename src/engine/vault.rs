@@ -284,6 +284,16 @@ fn leaves(value: &PlanValue, found: &mut BTreeSet<String>) {
     });
 }
 
+/// The fingerprint of a value under the key that lies beside a state.
+///
+/// # Errors
+/// The key cannot be read or made.
+pub fn fingerprint(state: &FsPath, value: &KnownValue) -> Result<String, Diagnostic> {
+    let key = key(state).map_err(|problem| *problem)?;
+    let digest = blake3::keyed_hash(&key, value.to_plain_json().to_string().as_bytes()).to_hex();
+    Ok(digest.get(..32).unwrap_or_default().to_owned())
+}
+
 /// The key of the fingerprints; made once, with the first plan.
 fn key(state: &FsPath) -> Result<[u8; 32], Box<Diagnostic>> {
     let path = state.join("seal.key");

@@ -43,7 +43,7 @@ pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
             Fact::Machine { cores: found.cores, memory: found.memory, gpus: found.gpus }
         }
         Need::Outputs { project, environment } => {
-            crate::engine::outside::outputs(directory, project, environment)
+            crate::engine::outputs::of_other(directory, project, environment)
         }
         Need::Remembered(address) => Fact::Failed(format!(
             "what was told of `{address}` is asked while the specification is resolved, and not later"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mlp_config::called;
-use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span};
+use mlp_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use mlp_syntax::Tree;
 
 /// Largest file that is read, in bytes.
@@ -92,38 +92,52 @@ pub fn read_project(directory: &Path) -> Sources {
                 .help("name a project's directory with -C, or begin one with `mlp init`"),
         );
     }
-    for path in files {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        read_one(&mut sources, &path, name);
-    }
+    read_all(&mut sources, files, "");
     read_modules(directory, &mut sources);
     sources
 }
 
-/// Reads and parses one file; gives the place of its tree.
-fn read_one(sources: &mut Sources, path: &Path, name: String) {
+/// Reads and parses files, whose names have `before` in front of them.
+fn read_all(sources: &mut Sources, paths: Vec<PathBuf>, before: &str) {
+    let mut read: Vec<(Option<FileId>, Diagnostics)> = Vec::new();
+    for path in paths {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        read.push(read_one(&mut sources.map, &path, format!("{before}{name}")));
+    }
+    let files: Vec<(FileId, &str)> =
+        read.iter().filter_map(|(file, _)| Some(((*file)?, sources.map.text((*file)?)))).collect();
+    let mut parsed = mlp_syntax::parse_all(&files).into_iter();
+    for (file, mut problems) in read {
+        sources.diagnostics.append(&mut problems);
+        match file.and_then(|_| parsed.next()) {
+            Some((tree, mut problems)) => {
+                sources.trees.push(tree);
+                sources.diagnostics.append(&mut problems);
+            }
+            // Nobody knows what it declares.
+            None => sources.trees.push(Tree { lost: true, ..Tree::default() }),
+        }
+    }
+}
+
+/// Reads one file; gives its number, unless it cannot be read.
+fn read_one(map: &mut SourceMap, path: &Path, name: String) -> (Option<FileId>, Diagnostics) {
     let bytes = match read_bytes(path) {
         Ok(bytes) => bytes,
-        Err(diagnostic) => {
-            // Nobody knows what it declares.
-            sources.trees.push(Tree { lost: true, ..Tree::default() });
-            sources.diagnostics.push(*diagnostic);
-            return;
-        }
+        Err(diagnostic) => return (None, vec![*diagnostic]),
     };
     let text = String::from_utf8_lossy(&bytes);
-    let file = sources.map.add(name, text.as_ref());
+    let file = map.add(name, text.as_ref());
+    let mut problems = Diagnostics::new();
     if let Err(error) = std::str::from_utf8(&bytes) {
         let at = error.valid_up_to();
-        sources.diagnostics.push(
+        problems.push(
             Diagnostic::error("MLP0910", "the file is not UTF-8")
                 .at(Span::new(file, at, at + char::REPLACEMENT_CHARACTER.len_utf8()), "this is no character")
                 .help("save it as UTF-8"),
         );
     }
-    let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
-    sources.trees.push(tree);
-    sources.diagnostics.append(&mut diagnostics);
+    (Some(file), problems)
 }
 
 /// Reads the directories of the modules that are called, and of those that these call.
@@ -142,10 +156,7 @@ fn read_modules(directory: &Path, sources: &mut Sources) {
         }
         let files = with_ending(&place, ".mlp").unwrap_or_default();
         let mut of_it = Sources { map: std::mem::take(&mut sources.map), ..Sources::default() };
-        for path in files {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            read_one(&mut of_it, &path, format!("{module}/{name}"));
-        }
+        read_all(&mut of_it, files, &format!("{module}/"));
         sources.map = of_it.map;
         sources.diagnostics.append(&mut of_it.diagnostics);
         open.extend(called(&module, &of_it.trees.iter().collect::<Vec<_>>()));

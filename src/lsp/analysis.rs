@@ -1,8 +1,8 @@
 //! What the whole project means, in every environment: diagnostics and values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mlp_config::{Inputs, Resolution, environments, resolve};
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
@@ -30,7 +30,7 @@ pub(crate) struct Analysis {
 
 /// What was answered already, by environment.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(Mutex<BTreeMap<String, Facts>>);
+pub(crate) struct Answers(Mutex<BTreeMap<String, Arc<Facts>>>);
 
 impl Answers {
     /// Forgets everything: a file was saved or changed outside.
@@ -38,11 +38,11 @@ impl Answers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn of(&self, environment: &str) -> Facts {
+    fn of(&self, environment: &str) -> Arc<Facts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(environment).cloned().unwrap_or_default()
     }
 
-    fn keep(&self, environment: &str, facts: Facts) {
+    fn keep(&self, environment: &str, facts: Arc<Facts>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment.to_owned(), facts);
     }
 }
@@ -89,11 +89,9 @@ pub(crate) fn analyse(
         (sources, found, platforms)
     };
     drop::<SourceMap>(sources);
-    let mut seen: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
+    let mut seen: HashSet<Diagnostic> = HashSet::new();
     for one in found {
-        let known = seen.entry((one.code.clone(), one.headline.clone())).or_default();
-        if !known.iter().any(|at| diagnostics.get(*at) == Some(&one)) {
-            known.push(diagnostics.len());
+        if seen.insert(one.clone()) {
             diagnostics.push(one);
         }
     }
@@ -136,7 +134,7 @@ fn resolved(inputs: &Inputs<'_>, host: &dyn Host, answers: &Answers) -> Resoluti
             break;
         }
         for need in &resolution.needs {
-            known.insert(need.clone(), host.answer(inputs.environment, need));
+            Arc::make_mut(&mut known).insert(need.clone(), host.answer(inputs.environment, need));
         }
         resolution = resolve(inputs, &known);
     }

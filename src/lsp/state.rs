@@ -155,7 +155,10 @@ impl State {
         }
         by_file.retain(|_, found| !found.is_empty());
         self.published = by_file;
-        self.analysis = Arc::new(analysis);
+        let before = std::mem::replace(&mut self.analysis, Arc::new(analysis));
+        // To give back the memory of a large project takes as long as a keystroke; where no thread starts it is done here.
+        let dropped = std::thread::Builder::new().spawn(move || drop(before));
+        dropped.map(drop).unwrap_or_default();
         changed
     }
 

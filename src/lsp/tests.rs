@@ -393,3 +393,88 @@ fn what_makes_no_sense_is_answered() {
     client.ask("shutdown", json!(null)).unwrap();
     assert!(client.ask("textDocument/hover", json!({})).is_err());
 }
+
+/// Numbers that look like chance and are the same every time.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % most.max(1)
+    }
+}
+
+/// Where diagnostics stand, what they say and what else they point at, in an order of their own.
+fn said(client: &Client) -> Vec<String> {
+    let of_file = |(path, all): (&String, &Vec<lsp::Diagnostic>)| {
+        all.iter().map(|one| format!("{path} {}", serde_json::to_string(one).unwrap())).collect::<Vec<_>>()
+    };
+    let mut all: Vec<String> = client.published.iter().flat_map(of_file).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn after_any_edit_the_same_is_said_as_of_a_fresh_look() {
+    const PIECES: &[&str] = &[
+        "",
+        "\n",
+        "}",
+        "{",
+        "\"",
+        "x",
+        " = ",
+        "var.v",
+        "model.m",
+        "null",
+        "# c\n",
+        "[",
+        "endpoint.e",
+        "local.x",
+        "é",
+        "dataset \"n\" {\n  from = [\"a.csv\"]\n}\n",
+        "locals {\n  x = 1\n}\n",
+        "variable \"v\" {\n}\n",
+        "<<E\n",
+        "environment \"test\" {\n  provider = provider.local.here\n}\n",
+        "storage \"s\" {\n  kind = \"object\"\n}\n",
+    ];
+    let mut texts = [HEAD.to_owned(), BODY.to_owned()];
+    let names = ["head.mlp", "main.mlp"];
+    let files = |texts: &[String; 2]| {
+        let mut client = Client::new(&[(names[0], texts[0].as_str()), (names[1], texts[1].as_str())], false);
+        client.settle();
+        client
+    };
+    let mut client = files(&texts);
+    names.iter().zip(&texts).for_each(|(name, text)| client.open(name, text));
+    let mut chance = Chance(7);
+    for round in 0..120 {
+        // Now and then the text is whole again, so that most edits are looked at among things that make sense.
+        let at = chance.below(2);
+        if round % 6 == 5 {
+            texts = [HEAD.to_owned(), BODY.to_owned()];
+            names.iter().zip(&texts).for_each(|(name, text)| client.write(name, text));
+        } else {
+            let text = &mut texts[at];
+            let mut start = chance.below(text.len());
+            let mut end = (start + chance.below(4)).min(text.len());
+            while !text.is_char_boundary(start) {
+                start -= 1;
+            }
+            while !text.is_char_boundary(end) {
+                end += 1;
+            }
+            let range = Text::new(text.clone()).range(start..end);
+            let piece = PIECES[chance.below(PIECES.len())];
+            text.replace_range(start..end, piece);
+            let document = json!({ "uri": uri(names[at]), "version": round + 2 });
+            let change = json!({ "range": range, "text": piece });
+            client.tell(
+                "textDocument/didChange",
+                json!({ "textDocument": document, "contentChanges": [change] }),
+            );
+        }
+        assert_eq!(said(&client), said(&files(&texts)), "{texts:?}");
+    }
+}

@@ -63,6 +63,7 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
             steps: Vec::new(),
             drift: Vec::new(),
             events: Vec::new(),
+            outputs: Vec::new(),
             deferred: Vec::new(),
             kept: Vec::new(),
             unchanged: Vec::new(),
@@ -150,9 +151,15 @@ impl<'a> Decider<'a, '_> {
 
     /// What is asked for, with every hole filled that can be.
     fn computed(&self, desired: &Desired) -> Result<PlanValue, Diagnostics> {
-        let (state, moving) = (self.input.state, &self.moving);
+        let (input, moving) = (self.input, &self.moving);
+        // What something tells now counts, where it was looked at.
+        let now = |id: &ResourceId| match input.observed.get(id) {
+            Some(Seen::Present(seen)) => Some(&seen.outputs),
+            _ => None,
+        };
         let outputs = |address: &Address| {
-            if moving.contains(address) { None } else { state.outputs(address).map(|outputs| outputs.lift()) }
+            let outputs = input.state.outputs_as(address, &now).filter(|_| !moving.contains(address));
+            outputs.map(|outputs| outputs.lift())
         };
         OutputScope::new(&outputs).fill(&desired.config)
     }

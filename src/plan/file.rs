@@ -3,12 +3,22 @@
 
 use serde::Deserialize;
 
-use crate::{Action, Counts, FORMAT_VERSION, Part, Plan};
+use crate::{Action, Cause, Counts, FORMAT_VERSION, Mode, Part, Plan};
 
 impl Plan {
-    /// Whether there is nothing to do; what waits counts as nothing.
+    /// Whether there is nothing to do; what waits counts as nothing, and so does taking note of what the platform moved.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        !self.changes_resources() && !self.changes_outputs()
+    }
+
+    /// Whether anything is done beyond reading again.
+    pub fn changes_resources(&self) -> bool {
+        self.steps.iter().any(|step| step.action != Action::Read || self.mode == Mode::RefreshOnly)
+    }
+
+    /// Whether an output changes that did not follow what the platform moved.
+    pub fn changes_outputs(&self) -> bool {
+        self.outputs.iter().any(|output| output.action != Action::NoOp && output.cause != Cause::Event)
     }
 
     /// Hex BLAKE3 of all of it but what the target was asked for the list of removals.

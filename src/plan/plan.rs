@@ -307,6 +307,9 @@ pub struct Plan {
     /// What the running platform moved by itself.
     #[serde(default)]
     pub events: Vec<EventItem>,
+    /// The outputs, each under a path of its name: as they were told last, and as they will be.
+    #[serde(default)]
+    pub outputs: Vec<FieldChange>,
     /// What waits.
     pub deferred: Vec<DeferredItem>,
     /// What stays in the target and is forgotten.

@@ -114,7 +114,14 @@ pub const STATE: &[Attribute] = &[
 
 /// The settings of each kind of store.
 pub const BACKENDS: &[(&str, &[Attribute])] = &[
-    ("local", &[]),
+    (
+        "local",
+        &[Attribute::new(
+            "path",
+            Ty::Text,
+            "The directory it is kept below, in `<project>/<environment>`; without it, `.mlp/` of the project.",
+        )],
+    ),
     (
         "s3",
         &[

@@ -15,7 +15,7 @@ use crate::journal::Replay;
 use crate::keyring::{Cache, Encryption, Keys, Opened};
 use crate::lease::{LEASE_LENGTH, Lease};
 use crate::snapshot::{self, Content};
-use crate::{Closed, Depot, Holder, Loaded, State, Store, Writer, codes, history, segment};
+use crate::{Closed, Depot, Door, Holder, Loaded, State, Store, Writer, codes, history, segment};
 
 /// How often a swap is tried again that somebody else came before.
 const TRIES: usize = 64;
@@ -73,10 +73,6 @@ impl BlobStore {
     pub fn with_encryption(mut self, encryption: Encryption) -> Self {
         self.encryption = Arc::new(encryption);
         self
-    }
-
-    pub(crate) fn lease_length(&self) -> Duration {
-        self.lease_length
     }
 
     fn failed(&self, name: &str, fault: Fault, code: &str, doing: &str) -> Diagnostic {
@@ -209,10 +205,10 @@ impl BlobStore {
         Ok((replay, counted))
     }
 
-    fn load(&self) -> Result<Replay, Diagnostic> {
+    fn load(&self) -> Result<(Replay, Lease), Diagnostic> {
         let read = || {
-            let opened = self.opened()?;
-            self.replayed(&self.read_lease()?.0, &opened.crypt).map(|(replay, _)| replay)
+            let (opened, (lease, _)) = (self.opened()?, self.read_lease()?);
+            self.replayed(&lease, &opened.crypt).map(|(replay, _)| (replay, lease))
         };
         let mut last = read();
         for _ in 1..READS {
@@ -260,17 +256,16 @@ impl BlobStore {
         Ok(())
     }
 
-    /// Adds applies to the history: those found `broken off` when it was opened stand before what was done then.
+    /// Adds applies to the history: those that were found when it was opened (turn 0) stand before what was done then (1).
     pub(crate) fn append_history(
         &self,
-        token: u64,
+        (token, turn): (u64, u32),
         closed: &[Closed],
         crypt: &Crypt,
     ) -> Result<(), Diagnostic> {
         for (at, one) in closed.iter().enumerate() {
             // One apply is plain data, which JSON always holds.
             let line = segment::line(one, crypt).unwrap_or_default();
-            let turn = usize::from(one.outcome != "broken off");
             self.put(&format!("history/{token:020}-{turn}-{at:04}.jsonl"), line.as_bytes())?;
         }
         Ok(())
@@ -303,6 +298,22 @@ impl BlobStore {
         Ok(crypt)
     }
 
+    /// The history, with those of the journal that count.
+    fn told(&self, of_journal: impl Fn(&Closed) -> bool) -> Result<Vec<Closed>, Diagnostic> {
+        let opened = self.opened()?;
+        let mut all = Vec::new();
+        for name in self.list("history/")? {
+            if let Some((bytes, _)) = self.get(&name)? {
+                all.extend(history::parse(&name, &bytes, &opened.crypt)?);
+            }
+        }
+        let journal = self.load()?.0.closed;
+        all.extend(journal.into_iter().filter(of_journal));
+        let mut seen = BTreeSet::new();
+        all.retain(|closed: &Closed| seen.insert(closed.apply.clone()));
+        Ok(all)
+    }
+
     fn opened_under(&self, opened: Opened, lease: &Lease) -> Result<Box<dyn Writer>, Diagnostic> {
         let mut replay = self.take_over(lease, &opened.crypt)?;
         if replay.state.lineage.is_empty() {
@@ -310,7 +321,7 @@ impl BlobStore {
         }
         let closed = std::mem::take(&mut replay.closed);
         let crypt = self.with_fresh_keys(opened, &replay, lease.token)?;
-        self.append_history(lease.token, &closed, &crypt)?;
+        self.append_history((lease.token, 0), &closed, &crypt)?;
         Ok(Box::new(BlobWriter::new(self.clone(), lease.token, replay, crypt)))
     }
 
@@ -321,17 +332,32 @@ impl BlobStore {
 
 impl Store for BlobStore {
     fn read(&self) -> Result<Loaded, Diagnostic> {
-        let replay = self.load()?;
-        let unfinished = replay.unfinished();
-        Ok(Loaded { state: replay.state, unfinished })
+        let (replay, lease) = self.load()?;
+        lease.usable()?;
+        Ok(replay.loaded())
     }
 
     fn open(&self, holder: &Holder) -> Result<Box<dyn Writer>, Diagnostic> {
+        self.open_as(holder, &Door::Work)
+    }
+
+    fn history(&self) -> Result<Vec<Closed>, Diagnostic> {
+        self.told(|closed| closed.outcome != "broken off")
+    }
+}
+
+impl Depot for BlobStore {
+    fn read_behind(&self) -> Result<Loaded, Diagnostic> {
+        self.load().map(|(replay, _)| replay.loaded())
+    }
+
+    fn history_behind(&self) -> Result<Vec<Closed>, Diagnostic> {
+        self.told(|_| true)
+    }
+
+    fn open_as(&self, holder: &Holder, door: &Door) -> Result<Box<dyn Writer>, Diagnostic> {
         let opened = self.opened()?;
-        let lease = self.change_lease(|lease| {
-            lease.take(holder, self.lease_length)?;
-            Ok(lease.clone())
-        })?;
+        let lease = self.change_lease(|lease| lease.enter(holder, self.lease_length, door))??;
         self.opened_under(opened, &lease).inspect_err(|_| {
             // Nothing was begun: whoever comes next need not wait.
             let _ = self.change_lease(|now| {
@@ -341,23 +367,31 @@ impl Store for BlobStore {
         })
     }
 
-    fn history(&self) -> Result<Vec<Closed>, Diagnostic> {
-        let opened = self.opened()?;
-        let mut all = Vec::new();
-        for name in self.list("history/")? {
-            if let Some((bytes, _)) = self.get(&name)? {
-                all.extend(history::parse(&name, &bytes, &opened.crypt)?);
-            }
-        }
-        let journal = self.load()?.closed;
-        all.extend(journal.into_iter().filter(|closed| closed.outcome != "broken off"));
-        let mut seen = BTreeSet::new();
-        all.retain(|closed: &Closed| seen.insert(closed.apply.clone()));
-        Ok(all)
+    fn lease_length(&self) -> Duration {
+        self.lease_length
     }
-}
 
-impl Depot for BlobStore {
+    fn swap_lease(
+        &self,
+        change: &mut dyn FnMut(&mut Lease) -> Result<(), Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        self.change_lease(change)
+    }
+
+    fn wants_new_key(&self) -> Result<bool, Diagnostic> {
+        Ok(!self.list("snapshot/")?.is_empty() && self.opened()?.stale)
+    }
+
+    fn all_kept(&self) -> Result<Vec<String>, Diagnostic> {
+        let names = self.list("kept/")?;
+        Ok(names.iter().filter_map(|name| name.strip_prefix("kept/")).map(str::to_owned).collect())
+    }
+
+    fn keep_anew(&self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
+        let text = self.opened()?.crypt.close(hex(bytes));
+        self.put(&Self::kept_name(name), text.as_bytes())
+    }
+
     fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, Diagnostic> {
         let name = Self::kept_name(name);
         let Some((bytes, _)) = self.get(&name)? else { return Ok(None) };
@@ -380,10 +414,7 @@ impl Depot for BlobStore {
     }
 
     fn set_aside(&self, holder: &Holder) -> Result<String, Diagnostic> {
-        let token = self.change_lease(|lease| {
-            lease.take(holder, self.lease_length)?;
-            Ok(lease.token)
-        })?;
+        let token = self.change_lease(|lease| lease.enter(holder, self.lease_length, &Door::Work))??.token;
         let aside = format!("aside/{token:020}");
         let move_all = || -> Result<(), Diagnostic> {
             for name in

@@ -9,7 +9,7 @@ use crate::blob_store::{BlobStore, segment_name};
 use crate::crypt::Crypt;
 use crate::journal::Replay;
 use crate::writer::lock;
-use crate::{Entry, Loaded, State, Writer, codes, segment};
+use crate::{Depot, Entry, Loaded, State, Writer, codes, segment};
 
 pub(crate) struct BlobWriter {
     store: BlobStore,
@@ -108,7 +108,7 @@ impl Writer for BlobWriter {
         let last = lock(&self.durable).number;
         let mut memory = lock(&self.memory);
         let closed = std::mem::take(&mut memory.replay.closed);
-        self.store.append_history(self.token, &closed, &self.crypt)?;
+        self.store.append_history((self.token, 1), &closed, &self.crypt)?;
         self.store.write_snapshot(self.token, (self.token, last), &memory.replay, &self.crypt)?;
         self.store.change_lease(|lease| {
             lease.release(self.token);

@@ -9,7 +9,9 @@ pub const CODES: mlp_diag::CodeList = &[
     (STATE_UNWRITABLE, "the state cannot be written"),
     (STATE_FOREIGN, "the state belongs to something else"),
     (STATE_LOCKED, "the state is encrypted and its key is not there"),
+    (STATE_ELSEWHERE, "the state was moved, or is being moved"),
     (KEY_WRONG, "a key of the state cannot be used"),
+    (STATE_IN_THE_WAY, "another state is where one is to be moved to"),
     (LEASE_HELD, "somebody else is applying"),
     (LEASE_LOST, "the lease was lost"),
 ];
@@ -21,6 +23,8 @@ pub(crate) const JOURNAL_DAMAGED: &str = "MLP0603";
 pub(crate) const STATE_UNWRITABLE: &str = "MLP0604";
 pub(crate) const STATE_FOREIGN: &str = "MLP0605";
 pub(crate) const STATE_LOCKED: &str = "MLP0606";
+pub(crate) const STATE_ELSEWHERE: &str = "MLP0607";
 pub(crate) const KEY_WRONG: &str = "MLP0608";
+pub(crate) const STATE_IN_THE_WAY: &str = "MLP0609";
 pub(crate) const LEASE_HELD: &str = "MLP0610";
 pub(crate) const LEASE_LOST: &str = "MLP0611";

@@ -12,7 +12,7 @@ use mlp_diag::{Blame, Diagnostic};
 use crate::crypt::Crypt;
 use crate::files::{
     compare_and_swap, named, names, newest, numbers, read_whole, remove_before, remove_segments,
-    segment_path, write_json, write_private,
+    segment_path, sweep, write_json, write_private,
 };
 use crate::journal::Replay;
 use crate::keyring::{Cache, Encryption, Keys, Opened};
@@ -20,7 +20,7 @@ use crate::lease::{LEASE_LENGTH, Lease, Lengths};
 use crate::segment::{self, unwritable};
 use crate::snapshot::{self, Content};
 use crate::writer::DirWriter;
-use crate::{Closed, Depot, Holder, Loaded, State, Store, Writer, codes, history};
+use crate::{Closed, Depot, Door, Holder, Loaded, State, Store, Writer, codes, history};
 
 /// How often a reading is begun again that something was written beneath.
 const TRIES: usize = 4;
@@ -135,13 +135,13 @@ impl DirStore {
         Ok((replay, lengths, through))
     }
 
-    fn load(&self) -> Result<Replay, Diagnostic> {
+    fn load(&self) -> Result<(Replay, Lease), Diagnostic> {
         let _stage = mlp_trace::stage("read state");
         // A compaction may remove segments between the listing and the reading, and a new key may come between the list of
         // keys and what is encrypted with them: then what is there is newer.
         let read = || {
-            let opened = self.opened()?;
-            self.replayed(&self.read_lease()?, &opened.crypt).map(|(replay, ..)| replay)
+            let (opened, lease) = (self.opened()?, self.read_lease()?);
+            self.replayed(&lease, &opened.crypt).map(|(replay, ..)| (replay, lease))
         };
         let mut last = read();
         for _ in 1..TRIES {
@@ -298,39 +298,32 @@ pub(crate) fn change_lease<T>(
 
 impl Store for DirStore {
     fn read(&self) -> Result<Loaded, Diagnostic> {
-        let replay = self.load()?;
-        let unfinished = replay.unfinished();
-        Ok(Loaded { state: replay.state, unfinished })
+        let (replay, lease) = self.load()?;
+        lease.usable()?;
+        Ok(replay.loaded())
     }
 
     fn open(&self, holder: &Holder) -> Result<Box<dyn Writer>, Diagnostic> {
-        fs::create_dir_all(&self.root).map_err(|error| unwritable(&self.root, &error))?;
-        let opened = self.opened()?;
-        let lease = change_lease(&self.root, |lease| {
-            lease.take(holder, self.lease_length)?;
-            Ok(lease.clone())
-        })?;
-        self.opened_under(opened, &lease).inspect_err(|_| {
-            // Nothing was begun: whoever comes next need not wait.
-            let _ = change_lease(&self.root, |now| {
-                now.release(lease.token);
-                Ok(())
-            });
-        })
+        self.open_as(holder, &Door::Work)
     }
 
     fn history(&self) -> Result<Vec<Closed>, Diagnostic> {
-        let opened = self.opened()?;
-        let mut all = history::read(&self.path("history.jsonl"), &opened.crypt)?;
-        let journal = self.load()?.closed;
-        all.extend(journal.into_iter().filter(|closed| closed.outcome != "broken off"));
-        let mut seen = std::collections::BTreeSet::new();
-        all.retain(|closed| seen.insert(closed.apply.clone()));
-        Ok(all)
+        self.told(|closed| closed.outcome != "broken off")
     }
 }
 
 impl DirStore {
+    /// The history, with those of the journal that count.
+    fn told(&self, of_journal: impl Fn(&Closed) -> bool) -> Result<Vec<Closed>, Diagnostic> {
+        let opened = self.opened()?;
+        let mut all = history::read(&self.path("history.jsonl"), &opened.crypt)?;
+        let journal = self.load()?.0.closed;
+        all.extend(journal.into_iter().filter(of_journal));
+        let mut seen = std::collections::BTreeSet::new();
+        all.retain(|closed| seen.insert(closed.apply.clone()));
+        Ok(all)
+    }
+
     fn opened_under(&self, opened: Opened, lease: &Lease) -> Result<Box<dyn Writer>, Diagnostic> {
         let mut replay = self.take_over(lease, &opened.crypt)?;
         if replay.state.lineage.is_empty() {
@@ -345,13 +338,59 @@ impl DirStore {
         remove_segments(&self.root, before);
         Ok(Box::new(DirWriter::create(self.clone(), lease.token, replay, crypt)?))
     }
-
-    pub(crate) fn lease_length(&self) -> Duration {
-        self.lease_length
-    }
 }
 
 impl Depot for DirStore {
+    fn read_behind(&self) -> Result<Loaded, Diagnostic> {
+        self.load().map(|(replay, _)| replay.loaded())
+    }
+
+    fn history_behind(&self) -> Result<Vec<Closed>, Diagnostic> {
+        self.told(|_| true)
+    }
+
+    fn open_as(&self, holder: &Holder, door: &Door) -> Result<Box<dyn Writer>, Diagnostic> {
+        fs::create_dir_all(&self.root).map_err(|error| unwritable(&self.root, &error))?;
+        let opened = self.opened()?;
+        let lease = change_lease(&self.root, |lease| lease.enter(holder, self.lease_length, door))??;
+        [&self.root, &self.path("kept")].into_iter().for_each(|directory| sweep(directory));
+        self.opened_under(opened, &lease).inspect_err(|_| {
+            // Nothing was begun: whoever comes next need not wait.
+            let _ = change_lease(&self.root, |now| {
+                now.release(lease.token);
+                Ok(())
+            });
+        })
+    }
+
+    fn lease_length(&self) -> Duration {
+        self.lease_length
+    }
+
+    fn swap_lease(
+        &self,
+        change: &mut dyn FnMut(&mut Lease) -> Result<(), Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        fs::create_dir_all(&self.root).map_err(|error| unwritable(&self.root, &error))?;
+        change_lease(&self.root, change)
+    }
+
+    fn wants_new_key(&self) -> Result<bool, Diagnostic> {
+        Ok(newest(&self.root, "snapshot")?.is_some() && self.opened()?.stale)
+    }
+
+    fn all_kept(&self) -> Result<Vec<String>, Diagnostic> {
+        let mut names = names(&self.path("kept"))?;
+        names.retain(|name| !name.ends_with(".tmp"));
+        names.sort();
+        Ok(names)
+    }
+
+    fn keep_anew(&self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
+        let path = self.path("kept").join(Self::checked_name(name)?);
+        write_private(&path, closed(bytes, &self.opened()?.crypt).as_bytes())
+    }
+
     fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, Diagnostic> {
         let path = self.path("kept").join(Self::checked_name(name)?);
         let Some(bytes) = read_whole(&path)? else { return Ok(None) };
@@ -371,10 +410,8 @@ impl Depot for DirStore {
     }
 
     fn set_aside(&self, holder: &Holder) -> Result<String, Diagnostic> {
-        let token = change_lease(&self.root, |lease| {
-            lease.take(holder, self.lease_length)?;
-            Ok(lease.token)
-        })?;
+        let token =
+            change_lease(&self.root, |lease| lease.enter(holder, self.lease_length, &Door::Work))??.token;
         let aside = self.path(&format!("aside-{token}"));
         let moved = (|| {
             fs::create_dir_all(&aside)?;

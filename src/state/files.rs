@@ -4,9 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use mlp_diag::Diagnostic;
+use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 
 use crate::segment::{unreadable, unwritable};
@@ -15,6 +18,45 @@ use crate::segment::{unreadable, unwritable};
 fn count() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A name beside a file for what is not whole yet: it tells the machine and the process that write it.
+fn aside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}-{}-{}.tmp", machine(), std::process::id(), count()))
+}
+
+/// What tells this machine from others that write to the same directory.
+fn machine() -> &'static str {
+    static MACHINE: OnceLock<String> = OnceLock::new();
+    MACHINE.get_or_init(|| {
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        blake3::hash(host.trim().as_bytes()).to_hex().as_str().chars().take(8).collect()
+    })
+}
+
+/// After this long nobody still writes a file of a few kilobytes, on whichever machine.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// Removes what killed writers left in a directory: never what a living process of this machine writes, and what others
+/// write only when it is a day old.
+pub(crate) fn sweep(directory: &Path) {
+    for name in names(directory).unwrap_or_default().into_iter().filter(|name| name.ends_with(".tmp")) {
+        let path = directory.join(&name);
+        let mut words = name.trim_end_matches(".tmp").rsplit(['-', '.']);
+        let (_, process, at) = (words.next(), words.next(), words.next());
+        let is_left = match process.and_then(|word| word.parse().ok()).and_then(Pid::from_raw) {
+            Some(process) if at == Some(machine()) => {
+                matches!(test_kill_process(process), Err(rustix::io::Errno::SRCH))
+            }
+            _ => fs::metadata(&path)
+                .and_then(|found| found.modified())
+                .is_ok_and(|when| when.elapsed().is_ok_and(|age| age > ABANDONED)),
+        };
+        if is_left {
+            let _gone_already = fs::remove_file(&path);
+        }
+    }
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -40,7 +82,7 @@ pub(crate) fn write_json(path: &Path, content: &impl Serialize) -> Result<(), Di
 
 /// Writes a file whole, readable for its owner alone.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
-    let temporary = path.with_extension(format!("{}-{}.tmp", std::process::id(), count()));
+    let temporary = aside(path);
     let write = || -> io::Result<()> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -105,7 +147,7 @@ pub(crate) fn compare_and_swap(
     content: &impl Serialize,
 ) -> Result<bool, Diagnostic> {
     let path = named(root, stem, generation);
-    let aside = root.join(format!(".{stem}-{}-{}.tmp", std::process::id(), count()));
+    let aside = aside(&path);
     let bytes = serde_json::to_vec_pretty(content).map_err(|error| unwritable(&path, &error.into()))?;
     let swap = || -> io::Result<bool> {
         write_file(&aside, &bytes)?;
@@ -162,4 +204,43 @@ pub(crate) fn names(dir: &Path) -> Result<Vec<String>, Diagnostic> {
             .push(entry.map_err(|error| unreadable(dir, &error))?.file_name().to_string_lossy().into_owned());
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_writers_left_is_swept_and_nothing_of_the_living() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let gone = child.id();
+        child.wait().unwrap();
+        let (here, living) = (machine(), std::process::id());
+        let long_ago = std::time::SystemTime::now() - ABANDONED * 2;
+        let write = |name: &str, old: bool| {
+            let file = File::create(dir.path().join(name)).unwrap();
+            if old {
+                file.set_modified(long_ago).unwrap();
+            }
+        };
+        let stays = [
+            format!(".snapshot-3.json.{here}-{living}-0.tmp"),
+            format!(".lease-3.json.00000000-{gone}-0.tmp"),
+            "lease-3.json".to_owned(),
+        ];
+        stays.iter().for_each(|name| write(name, false));
+        write(&format!(".x.{here}-{living}-1.tmp"), true);
+        write(&format!(".lease-2.json.{here}-{gone}-4.tmp"), false);
+        write(&format!(".lease-3.json.00000000-{living}-0.tmp"), true);
+        write("snapshot-2.17-0.tmp", true);
+        sweep(dir.path());
+        let mut left = names(dir.path()).unwrap();
+        left.sort();
+        let mut wanted = stays.to_vec();
+        wanted.push(format!(".x.{here}-{living}-1.tmp"));
+        wanted.sort();
+        assert_eq!(left, wanted);
+        assert_eq!(aside(&dir.path().join("a.json")).parent(), Some(dir.path()));
+    }
 }

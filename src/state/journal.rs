@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mlp_value::ResourceId;
 use serde::{Deserialize, Serialize};
 
-use crate::{Record, State};
+use crate::{Loaded, Record, State};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,15 @@ pub enum Entry {
     Replace {
         /// What is remembered from now on; the lineage is part of it.
         state: Box<State>,
+    },
+    /// Everything that is remembered came from another store, with what was not settled there and the applies there were.
+    Adopt {
+        /// What is remembered from now on.
+        state: Box<State>,
+        /// Calls whose outcome is not known.
+        unfinished: Vec<Unfinished>,
+        /// Earlier applies, oldest first.
+        closed: Vec<Closed>,
     },
     /// It failed.
     Failed {
@@ -162,6 +171,11 @@ impl Replay {
         Self { state, unfinished: unfinished.into_iter().map(key).collect(), open: None, closed: Vec::new() }
     }
 
+    pub(crate) fn loaded(self) -> Loaded {
+        let unfinished = self.unfinished();
+        Loaded { state: self.state, unfinished }
+    }
+
     pub(crate) fn unfinished(&self) -> Vec<Unfinished> {
         self.unfinished.values().cloned().collect()
     }
@@ -225,6 +239,12 @@ impl Replay {
             Entry::Replace { state } => {
                 // What was begun before it is not forgotten: what became of those calls is still to be asked.
                 self.state = State::clone(state);
+            }
+            Entry::Adopt { state, unfinished, closed } => {
+                let key = |left: &Unfinished| ((left.apply.clone(), left.step, left.call), left.clone());
+                self.state = State::clone(state);
+                self.unfinished = unfinished.iter().map(key).collect();
+                self.closed.extend(closed.iter().cloned());
             }
             Entry::Failed { step, call, uncertain, .. } => {
                 if !uncertain {
@@ -315,6 +335,23 @@ pub(crate) mod tests {
         let (state, unfinished) = replay(State::empty("p", "e"), &[&entries[..], &[settle]].concat());
         assert!(state.resources.is_empty());
         assert_eq!(unfinished.len(), 2);
+    }
+
+    #[test]
+    fn what_came_from_elsewhere_comes_whole() {
+        let elsewhere = [open("1"), begin(1, "model.a"), done(1, "model.a"), begin(2, "model.b")];
+        let mut replay = Replay::new(State::empty("p", "e"), Vec::new());
+        elsewhere.iter().for_each(|entry| replay.apply(entry));
+        replay.break_off();
+        let (state, unfinished) = (replay.state.clone(), replay.unfinished());
+        let adopt =
+            Entry::Adopt { state: Box::new(state.clone()), unfinished, closed: replay.closed.clone() };
+        let mut here = Replay::new(State::empty("p", "e"), Vec::new());
+        [open("2"), begin(7, "model.x"), open("3"), adopt].iter().for_each(|entry| here.apply(entry));
+        here.apply(&Entry::Close { outcome: "done".into(), summary: String::new() });
+        assert_eq!((&here.state, here.unfinished()), (&state, replay.unfinished()));
+        let applies: Vec<_> = here.closed.iter().map(|one| one.apply.as_str()).collect();
+        assert_eq!(applies, ["2", "1", "3"]);
     }
 
     #[test]

@@ -84,6 +84,30 @@ fn start_of(pid: i32) -> Option<u64> {
 /// What counts of the segments of each token: bytes in a directory, 1 for a segment that is one object.
 pub(crate) type Lengths = BTreeMap<u64, BTreeMap<u64, u64>>;
 
+/// Another place of a state: where it went, or where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The place, for people, and to tell one from another.
+    pub place: String,
+    /// What opens it; who moves states knows what it means.
+    pub settings: String,
+    /// Who moves it: `user@host`.
+    pub who: String,
+    /// RFC 3339.
+    pub when: String,
+}
+
+/// As what somebody comes who wants the lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Door {
+    /// To work with the state.
+    Work,
+    /// To move the state away.
+    Leaving,
+    /// To bring a state from there.
+    Arriving(Elsewhere),
+}
+
 /// A lease as it is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -98,6 +122,15 @@ pub struct Lease {
     pub expires: u64,
     /// Segments of older tokens with the length that counts; what was written after is ignored.
     pub sealed: BTreeMap<u64, BTreeMap<u64, u64>>,
+    /// How long its holder asked for, in seconds.
+    #[serde(default)]
+    pub length: u64,
+    /// Where the state went: what is here is what it was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Elsewhere>,
+    /// Where a state is being brought from: what is here does not count yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arriving: Option<Elsewhere>,
 }
 
 impl Lease {
@@ -110,13 +143,71 @@ impl Lease {
             && self.expires > unix_now()
             && !other.is_gone(&holder.host)
         {
-            return Err(held(other, self.expires));
+            let other = other.clone();
+            let before = self.bound(length);
+            return Err(held(&other, self.expires, before));
         }
         self.token += 1;
         self.holder = Some(holder.clone());
         self.taking = hex(&random::bytes::<16>());
-        self.expires = unix_now() + length.as_secs();
+        self.length = length.as_secs();
+        self.expires = unix_now() + self.length;
         Ok(())
+    }
+
+    /// Ends a lease that lies far in the future after its length from now: the clock of whoever wrote it is ahead of this one.
+    /// One who still works prolongs it with the next sign of life. Gives when it was to end before.
+    fn bound(&mut self, length: Duration) -> Option<u64> {
+        let length = if self.length == 0 { length.as_secs() } else { self.length };
+        // Clocks differ by a little everywhere.
+        let is_far = self.expires > unix_now() + 2 * length;
+        is_far.then(|| std::mem::replace(&mut self.expires, unix_now() + length))
+    }
+
+    /// Gives it to who comes through that door; whoever is refused is told why, in the inner result where the lease is to be
+    /// written all the same because it was bounded.
+    pub(crate) fn enter(
+        &mut self,
+        holder: &Holder,
+        length: Duration,
+        door: &Door,
+    ) -> Result<Result<Self, Diagnostic>, Diagnostic> {
+        match door {
+            Door::Work => self.usable()?,
+            Door::Leaving => match (&self.moved, &self.arriving) {
+                (None, Some(from)) => return Err(arriving(from)),
+                (Some(to), _) => return Err(moved(to)),
+                (None, None) => {}
+            },
+            Door::Arriving(from) => {
+                if let Some(other) = self.arriving.as_ref().filter(|other| other.place != from.place) {
+                    return Err(arriving(other));
+                }
+            }
+        }
+        let expires = self.expires;
+        match self.take(holder, length) {
+            Ok(()) => {
+                if let Door::Arriving(from) = door {
+                    self.arriving = Some(from.clone());
+                }
+                Ok(Ok(self.clone()))
+            }
+            Err(refusal) if self.expires != expires => Ok(Err(refusal)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Whether the state that it guards is here.
+    ///
+    /// # Errors
+    /// It went elsewhere, or is only being brought.
+    pub(crate) fn usable(&self) -> Result<(), Diagnostic> {
+        match (&self.arriving, &self.moved) {
+            (Some(from), _) => Err(arriving(from)),
+            (None, Some(to)) => Err(moved(to)),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Prolongs it for the holder of that token.
@@ -157,12 +248,34 @@ impl Lease {
 }
 
 /// Somebody else came between: the try to take it lost, and whose it is has to be read.
-pub(crate) fn held(holder: &Holder, expires: u64) -> Diagnostic {
+fn held(holder: &Holder, expires: u64, before: Option<u64>) -> Diagnostic {
     let until = rfc3339(expires);
-    Diagnostic::error(codes::LEASE_HELD, format!("{holder} is applying to this environment until {until}"))
+    let headline = format!("{holder} is applying to this environment until {until}");
+    let mut error = Diagnostic::error(codes::LEASE_HELD, headline)
         .blame(Blame::Provider)
-        .note("a lease that is not renewed is taken over by itself: there is nothing to unlock")
-        .help(format!("wait until they are done, or until {until}"))
+        .note("a lease that is not renewed is taken over by itself: there is nothing to unlock");
+    if let Some(before) = before {
+        error = error.note(format!(
+            "it was to last until {}, by a clock that is ahead of the one here; without a sign of life it ends earlier now",
+            rfc3339(before)
+        ));
+    }
+    error.help(format!("wait until they are done, or until {until}"))
+}
+
+fn moved(to: &Elsewhere) -> Diagnostic {
+    let headline = format!("the state that was here was moved to {} on {} by {}", to.place, to.when, to.who);
+    Diagnostic::error(codes::STATE_ELSEWHERE, headline)
+        .note("what is here is as it was then: nothing is planned from it, and nothing is written to it")
+        .help("use the specification whose `state` names that place; `mlp init -migrate-state` brings it back here")
+}
+
+fn arriving(from: &Elsewhere) -> Diagnostic {
+    let headline =
+        format!("the state is being moved here from {} by {} since {}", from.place, from.who, from.when);
+    Diagnostic::error(codes::STATE_ELSEWHERE, headline)
+        .note("what is here does not count before all of it is here and was compared")
+        .help("wait until they are done; if that broke off, `mlp init -migrate-state` finishes it")
 }
 
 #[cfg(test)]
@@ -203,5 +316,53 @@ mod tests {
         assert_eq!(lease.token, 3);
         lease.holder = Some(far);
         assert!(lease.take(&here, LEASE_LENGTH).is_err());
+    }
+
+    #[test]
+    fn a_lease_by_a_clock_that_is_ahead_ends_after_its_length_from_now() {
+        let here = Holder::here();
+        let far = Holder { host: "elsewhere".into(), ..here.clone() };
+        let mut lease = Lease::default();
+        lease.take(&far, LEASE_LENGTH).unwrap();
+        // Clocks that differ by a little change nothing.
+        lease.expires += 20;
+        let before = lease.clone();
+        assert_eq!(lease.enter(&here, LEASE_LENGTH, &Door::Work).unwrap_err().code, "MLP0610");
+        assert_eq!(lease, before);
+        lease.expires = unix_now() + 31_536_000;
+        let refused = lease.enter(&here, LEASE_LENGTH, &Door::Work).unwrap().unwrap_err();
+        assert!(refused.notes.iter().any(|note| note.contains("ahead of the one here")), "{refused:?}");
+        assert!(refused.headline.contains(&rfc3339(lease.expires)), "{refused:?}");
+        assert!(lease.expires <= unix_now() + LEASE_LENGTH.as_secs());
+        assert_eq!((lease.token, lease.holder.as_ref()), (1, Some(&far)));
+        // Whoever holds it and lives goes on.
+        lease.renew(1, LEASE_LENGTH).unwrap();
+        // One that asked for longer keeps what it asked for.
+        lease.length = 6000;
+        lease.expires = unix_now() + 6000;
+        assert!(lease.enter(&here, LEASE_LENGTH, &Door::Work).is_err());
+    }
+
+    #[test]
+    fn a_state_that_is_elsewhere_is_not_worked_with() {
+        let here = Holder::here();
+        let at = |place: &str| Elsewhere {
+            place: place.into(),
+            settings: String::new(),
+            who: "ann@here".into(),
+            when: "2026-01-01T00:00:00Z".into(),
+        };
+        let enter = |lease: &Lease, door: &Door| lease.clone().enter(&here, LEASE_LENGTH, door);
+        let moved = Lease { moved: Some(at("b")), ..Lease::default() };
+        for door in [Door::Work, Door::Leaving] {
+            let error = enter(&moved, &door).unwrap_err();
+            assert!(error.code == "MLP0607" && error.headline.contains("moved to b on 2026"), "{error:?}");
+        }
+        assert!(enter(&moved, &Door::Arriving(at("b"))).unwrap().is_ok());
+        let arriving = Lease { arriving: Some(at("a")), ..Lease::default() };
+        for door in [Door::Work, Door::Leaving, Door::Arriving(at("c"))] {
+            assert!(enter(&arriving, &door).unwrap_err().headline.contains("moved here from a"));
+        }
+        assert!(enter(&arriving, &Door::Arriving(at("a"))).unwrap().is_ok());
     }
 }

@@ -22,6 +22,9 @@ mod history;
 mod journal;
 mod keyring;
 mod lease;
+mod moving;
+#[cfg(test)]
+mod moving_tests;
 mod random;
 mod record;
 #[cfg(feature = "s3")]
@@ -41,7 +44,8 @@ pub use codes::CODES;
 pub use dir_store::DirStore;
 pub use journal::{Closed, Entry, Unfinished, replay};
 pub use keyring::{Encryption, KeySource};
-pub use lease::{Holder, LEASE_LENGTH, Lease, SHORTEST_LEASE};
+pub use lease::{Door, Elsewhere, Holder, LEASE_LENGTH, Lease, SHORTEST_LEASE};
+pub use moving::{Move, Moved, Place, move_state};
 pub use record::{FORMAT_VERSION, Record, State, Status, deposed, successor};
 #[cfg(feature = "s3")]
 pub use s3::{S3Settings, s3_store};

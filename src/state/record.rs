@@ -112,15 +112,23 @@ impl State {
 
     /// The outputs of a declaration: those of all its roles in one object; `None` when nothing of it is remembered.
     pub fn outputs(&self, address: &Address) -> Option<KnownValue> {
+        self.outputs_as(address, &|_| None)
+    }
+
+    /// The same, with what `now` says that a resource tells over what is remembered of it.
+    pub fn outputs_as<'s>(
+        &'s self,
+        address: &Address,
+        now: &dyn Fn(&ResourceId) -> Option<&'s KnownValue>,
+    ) -> Option<KnownValue> {
         let from = ResourceId::new(address.clone(), "");
         let roles = self.resources.range(from..).take_while(|(id, _)| id.address == *address);
         let mut merged = BTreeMap::new();
         let mut found = false;
-        for (_, record) in roles.filter(|(id, _)| successor(id).is_none()) {
+        for (id, record) in roles.filter(|(id, _)| successor(id).is_none()) {
             found = true;
-            if let Some(outputs) = record.outputs.as_object() {
-                merged.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
-            }
+            let told = [Some(&record.outputs), now(id)].into_iter().flatten().filter_map(Value::as_object);
+            merged.extend(told.flatten().map(|(name, value)| (name.clone(), value.clone())));
         }
         found.then(|| Value::object(merged))
     }

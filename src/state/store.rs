@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mlp_diag::Diagnostic;
 
-use crate::{Closed, Entry, Holder, Lease, State, Unfinished};
+use crate::{Closed, Door, Entry, Holder, Lease, State, Unfinished};
 
 /// What a store remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,54 @@ pub trait Depot: Store {
     /// # Errors
     /// It cannot be written.
     fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic>;
+
+    /// The names of what was kept.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn all_kept(&self) -> Result<Vec<String>, Diagnostic>;
+
+    /// Keeps something under a name in place of what is there.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn keep_anew(&self, name: &str, bytes: &[u8]) -> Result<(), Diagnostic>;
+
+    /// Reads also what was moved elsewhere, or is not whole yet.
+    ///
+    /// # Errors
+    /// What `read` may say of the rest.
+    fn read_behind(&self) -> Result<Loaded, Diagnostic>;
+
+    /// The applies there have been, also the last one that broke off; one that is still at work would look so.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    fn history_behind(&self) -> Result<Vec<Closed>, Diagnostic>;
+
+    /// Takes the lease as one who comes for that, and opens the journal.
+    ///
+    /// # Errors
+    /// What `open` may say.
+    fn open_as(&self, holder: &Holder, door: &Door) -> Result<Box<dyn Writer>, Diagnostic>;
+
+    /// How long a lease lasts without a sign of life.
+    fn lease_length(&self) -> Duration;
+
+    /// Changes the lease, with nobody else between.
+    ///
+    /// # Errors
+    /// What `change` says: then nothing is written; or it cannot be written.
+    fn swap_lease(
+        &self,
+        change: &mut dyn FnMut(&mut Lease) -> Result<(), Diagnostic>,
+    ) -> Result<(), Diagnostic>;
+
+    /// Whether who may read what is here is no longer what was asked for: the next writing makes a new key.
+    ///
+    /// # Errors
+    /// The keys cannot be read.
+    fn wants_new_key(&self) -> Result<bool, Diagnostic>;
 
     /// Who holds the lease, and until when.
     ///

@@ -14,7 +14,7 @@ use crate::dir_store::{change_lease, read_lease};
 use crate::files::{remove_segments, segment_path, sync_directory};
 use crate::journal::Replay;
 use crate::segment::{self, unwritable};
-use crate::{DirStore, Entry, Loaded, State, Writer, history};
+use crate::{Depot, DirStore, Entry, Loaded, State, Writer, history};
 
 /// The number of the one segment a writer fills: each opening has a token of its own.
 const SEGMENT: u64 = 1;

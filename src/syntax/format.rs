@@ -232,12 +232,19 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
+/// Nobody reads beside each other what is wider: lines that are do not move their neighbours, of which there may be thousands.
+const WIDEST: usize = 1000;
+
+fn widest(widths: impl Iterator<Item = usize>) -> usize {
+    widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
+}
+
 /// Aligns the `=` of attributes that stand directly below one another.
 fn align_values(lines: &mut [Line]) {
     for group in lines.chunk_by_mut(|above, below| above.value.is_some() && below.value.is_some()) {
-        let widest = group.iter().map(|line| width(&line.lead)).max().unwrap_or(0);
+        let widest = widest(group.iter().map(|line| width(&line.lead)));
         for line in group.iter_mut().filter(|line| line.value.is_some()) {
-            line.value_gap = widest - width(&line.lead) + 1;
+            line.value_gap = widest.saturating_sub(width(&line.lead)) + 1;
         }
     }
 }
@@ -250,9 +257,9 @@ fn align_comments(lines: &mut [Line]) {
             continue;
         }
         let widths: Vec<usize> = group.iter().map(|line| width(&line.code())).collect();
-        let widest = widths.iter().max().copied().unwrap_or(0);
+        let widest = widest(widths.iter().copied());
         for (line, width) in group.iter_mut().zip(widths) {
-            line.comment_gap = widest - width + 1;
+            line.comment_gap = widest.saturating_sub(width) + 1;
         }
     }
 }

@@ -6,13 +6,17 @@ use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use crate::codes;
 use crate::convert::Converter;
 use crate::explain::explain;
+use crate::in_parallel::in_parallel;
 use crate::lex::{Kind, Lexer, Token, numbers_inside};
 use crate::recover::{Reader, drop_repeated};
-use crate::split::{check, split};
+use crate::split::{Item, check, split};
 use crate::{Expr, Tree};
 
 /// The largest file that is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// So much text is read sooner than threads are started.
+const WORTH: usize = 64 * 1024;
 
 /// So many mistakes are told of one file; who makes more has something else in mind than a specification.
 const MAX_PROBLEMS: usize = 1000;
@@ -23,30 +27,60 @@ pub fn parse(file: FileId, text: &str) -> (Tree, Diagnostics) {
     if let Some(problem) = too_large(file, text) {
         return (Tree { lost: true, ..Tree::default() }, vec![problem]);
     }
-    let mut reader = Reader { file, text, tree: Tree::default(), problems: Diagnostics::new() };
-    for item in split(file, text) {
-        if reader.problems.len() >= MAX_PROBLEMS {
-            reader.tree.lost = true;
-            let (start, end) = item.range();
-            let headline = format!("more than {MAX_PROBLEMS} mistakes in one file");
-            reader.problems.push(
-                Diagnostic::error(codes::SYNTAX, headline)
-                    .at(
-                        Span::new(file, start, end.min(crate::lex::line_end(text, start))),
-                        "from here on it is not read",
-                    )
-                    .help("mend the first ones: the others may follow from them"),
-            );
+    let items = split(file, text);
+    let (mut tree, mut problems) = (Tree::default(), Diagnostics::new());
+    let read = in_parallel(&items, text.len() >= WORTH, |item| piece(file, text, item));
+    for (item, one) in items.iter().zip(read) {
+        if problems.len() >= MAX_PROBLEMS {
+            tree.lost = true;
+            problems.push(too_many(file, text, item));
             break;
         }
-        let body = reader.piece(&item.tokens, item.problems, 0);
-        reader.tree.body.attributes.extend(body.attributes);
-        reader.tree.body.blocks.extend(body.blocks);
+        let (mut piece, mut found) = one;
+        tree.body.attributes.append(&mut piece.body.attributes);
+        tree.body.blocks.append(&mut piece.body.blocks);
+        tree.broken.append(&mut piece.broken);
+        tree.incomplete.append(&mut piece.incomplete);
+        tree.lost |= piece.lost;
+        problems.append(&mut found);
     }
-    let Reader { mut tree, mut problems, .. } = reader;
     drop_repeated(&mut tree.body, &mut problems);
     problems.sort_by_key(|problem| problem.place().map(|span| span.start));
     (tree, problems)
+}
+
+/// Parses several files, each as [`parse`] does.
+pub fn parse_all(files: &[(FileId, &str)]) -> Vec<(Tree, Diagnostics)> {
+    // Within one file the pieces are shared out; of many files each is one piece.
+    match files {
+        [(file, text)] => vec![parse(*file, text)],
+        _ => {
+            let size: usize = files.iter().map(|(_, text)| text.len()).sum();
+            in_parallel(files, size >= WORTH, |(file, text)| parse(*file, text)).collect()
+        }
+    }
+}
+
+/// One top-level item.
+fn piece(file: FileId, text: &str, item: &Item) -> (Tree, Diagnostics) {
+    let mut reader = Reader { file, text, tree: Tree::default(), problems: Diagnostics::new() };
+    reader.tree.body = reader.piece(&item.tokens, item.found(file, text), 0);
+    (reader.tree, reader.problems)
+}
+
+/// One top-level item as the parser proper alone reads it; `None` where something is wrong with it.
+#[cfg(test)]
+pub(crate) fn slowly(file: FileId, text: &str, item: &Item) -> Option<crate::Body> {
+    let mut reader = Reader { file, text, tree: Tree::default(), problems: Diagnostics::new() };
+    let body = reader.parse(&item.tokens).ok()?;
+    reader.problems.is_empty().then_some(body)
+}
+
+fn too_many(file: FileId, text: &str, item: &Item) -> Diagnostic {
+    let (start, end) = item.range();
+    Diagnostic::error(codes::SYNTAX, format!("more than {MAX_PROBLEMS} mistakes in one file"))
+        .at(Span::new(file, start, end.min(crate::lex::line_end(text, start))), "from here on it is not read")
+        .help("mend the first ones: the others may follow from them")
 }
 
 /// Parses one expression that is not part of a file, such as the value of a variable.

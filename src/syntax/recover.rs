@@ -11,6 +11,7 @@ use crate::convert::Converter;
 use crate::explain::{explain, twice};
 use crate::lex::{Kind, Token};
 use crate::parse::masked;
+use crate::plain;
 use crate::split::{MAX_DEPTH, Nesting, check, indent_of, is_header_of};
 use crate::{Attribute, Block, Body, Expr, ExprKind, Ident, Tree};
 
@@ -33,13 +34,14 @@ struct Shape {
 }
 
 impl Reader<'_> {
-    /// Reads an attribute or a block, and all that it can of a broken one; `known` is what is wrong already.
-    pub(crate) fn piece(&mut self, tokens: &[Token], known: Vec<Diagnostic>, depth: usize) -> Body {
-        let mut found = known;
+    /// Reads an attribute or a block, and all that it can of a broken one; `found` is what is wrong already.
+    pub(crate) fn piece(&mut self, tokens: &[Token], mut found: Vec<Diagnostic>, depth: usize) -> Body {
         if found.is_empty() {
-            found = check(self.file, self.text, tokens);
-        }
-        if found.is_empty() {
+            if let (Some(first), Some(last)) = (tokens.first(), tokens.last())
+                && let Some(body) = plain::body(self.file, self.text, first.start, last.end)
+            {
+                return body;
+            }
             match self.parse(tokens) {
                 Ok(body) => return body,
                 Err(problem) => found.push(*problem),
@@ -48,7 +50,8 @@ impl Reader<'_> {
         self.broken(tokens, found, depth)
     }
 
-    fn parse(&mut self, tokens: &[Token]) -> Result<Body, Box<Diagnostic>> {
+    /// What the parser proper makes of it.
+    pub(crate) fn parse(&mut self, tokens: &[Token]) -> Result<Body, Box<Diagnostic>> {
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return Ok(Body::default()) };
         // With a line ending after it, an error at the end lies behind the last token, not in it.
         let source = masked(self.text, tokens, first.start, last.end) + "\n";
@@ -132,7 +135,7 @@ impl Reader<'_> {
         let mut complete = true;
         if inside.iter().any(|token| token.kind == Kind::Newline) {
             for piece in self.members(inside, bracketed) {
-                let inner = self.piece(piece, Vec::new(), depth + 1);
+                let inner = self.piece(piece, check(self.file, self.text, piece), depth + 1);
                 let names = inner.attributes.len() + inner.blocks.len();
                 complete &= names > 0 && names >= self.assignments(piece);
                 body.attributes.extend(inner.attributes);

@@ -15,8 +15,8 @@ pub(crate) const MAX_TOKENS: usize = 1_000_000;
 pub(crate) struct Item {
     /// Its tokens; the line ending is not among them.
     pub tokens: Vec<Token>,
-    /// What is wrong already without parsing it.
-    pub problems: Vec<Diagnostic>,
+    /// What is wrong already without parsing it; `None` while nobody looked.
+    pub problems: Option<Vec<Diagnostic>>,
 }
 
 impl Item {
@@ -24,6 +24,11 @@ impl Item {
     pub(crate) fn range(&self) -> (usize, usize) {
         let start = self.tokens.first().map_or(0, |token| token.start);
         (start, self.tokens.last().map_or(start, |token| token.end))
+    }
+
+    /// What is wrong already without parsing it.
+    pub(crate) fn found(&self, file: FileId, text: &str) -> Vec<Diagnostic> {
+        self.problems.clone().unwrap_or_else(|| check(file, text, &self.tokens))
     }
 }
 
@@ -42,7 +47,10 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
         }
         pos = tokens.last().map_or(text.len(), |token| token.end);
         if tokens.len() >= MAX_TOKENS {
-            items.push(Item { problems: vec![large(file, text, &tokens)], tokens: tokens[..1].to_vec() });
+            items.push(Item {
+                problems: Some(vec![large(file, text, &tokens)]),
+                tokens: tokens[..1].to_vec(),
+            });
             return items;
         }
         let bare = items.last().is_some_and(|item| is_bare_header(text, &item.tokens));
@@ -56,12 +64,11 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
         if tokens.first().is_some_and(|token| token.is(text, "{"))
             && let Some(header) = items.last_mut().filter(|_| bare)
         {
-            header.problems = vec![own_line(span(file, &tokens[0]))];
+            header.problems = Some(vec![own_line(span(file, &tokens[0]))]);
             header.tokens.extend(tokens);
             continue;
         }
-        let problems = check(file, text, &tokens);
-        items.push(Item { tokens, problems });
+        items.push(Item { tokens, problems: None });
     }
     items
 }
@@ -103,6 +110,7 @@ fn join(file: FileId, text: &str, items: &mut Vec<Item>, closer: &[Token]) -> bo
     let newline = |end: usize| Token { kind: Kind::Newline, start: end, end, closed: true };
     let rest: Vec<Item> = items.drain(owner + 1..).collect();
     let block = &mut items[owner];
+    let mut problems = block.found(file, text);
     block.tokens.pop();
     for item in rest {
         block.tokens.push(newline(item.range().0));
@@ -111,12 +119,13 @@ fn join(file: FileId, text: &str, items: &mut Vec<Item>, closer: &[Token]) -> bo
     block.tokens.push(newline(closer[0].start));
     block.tokens.extend(closer);
     let head = Span::new(file, start, header.map_or(start, |token| token.end));
-    block.problems.push(
+    problems.push(
         Diagnostic::error(codes::BRACKET, "`}` closes its block too early")
             .at(span(file, &culprit), "one too many: what follows still belongs to the block")
             .see(head, "this block")
             .help("remove it"),
     );
+    block.problems = Some(problems);
     true
 }
 
@@ -376,7 +385,8 @@ mod tests {
     fn pieces(text: &str) -> Vec<(&str, Vec<String>)> {
         let shown = |item: Item| {
             let (start, end) = item.range();
-            (&text[start..end], item.problems.iter().map(|problem| problem.code.clone()).collect())
+            let found = item.found(FileId(0), text);
+            (&text[start..end], found.iter().map(|problem| problem.code.clone()).collect())
         };
         split(FileId(0), text).into_iter().map(shown).collect()
     }
@@ -399,6 +409,12 @@ mod tests {
     #[test]
     fn the_opener_that_was_forgotten_is_blamed() {
         let items = split(FileId(0), "a \"x\" {\n  b {\n    c = 1\n}\nd \"y\" {\n}\n");
-        assert_eq!(items[0].problems[0].place().unwrap().start, 12);
+        assert_eq!(
+            items[0].found(FileId(0), "a \"x\" {\n  b {\n    c = 1\n}\nd \"y\" {\n}\n")[0]
+                .place()
+                .unwrap()
+                .start,
+            12
+        );
     }
 }

@@ -5,6 +5,7 @@ pub mod http;
 pub mod plan;
 pub mod postgres;
 pub mod processes;
+pub mod s3;
 pub mod scratch;
 
 use std::collections::BTreeSet;

@@ -17,6 +17,7 @@ pub fn empty() -> String {
         steps: Vec::new(),
         drift: Vec::new(),
         events: Vec::new(),
+        outputs: Vec::new(),
         deferred: Vec::new(),
         kept: Vec::new(),
         unchanged: Vec::new(),

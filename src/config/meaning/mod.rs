@@ -21,7 +21,7 @@ mod traffic;
 mod wiring;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mlp_diag::{Diagnostic, Diagnostics, Span};
 use mlp_eval::{PlanValue, Reference, reference_of};
@@ -68,7 +68,9 @@ pub(crate) fn any_within(sorted: &[Span], whole: Span) -> bool {
 pub(crate) struct Whole<'a, 't> {
     evaluator: &'a Evaluator<'t>,
     all: &'a BTreeMap<Address, Declaration>,
-    /// Those in which something is wrong by itself.
+    /// Those in which nothing is wrong by itself, by kind.
+    by_kind: HashMap<&'static str, Vec<&'a Declaration>>,
+    /// Those in which something is.
     spoilt: BTreeSet<&'a Address>,
     /// Expressions kept for later, by whose they are.
     quoted: BTreeMap<Address, Vec<QuotedAt>>,
@@ -93,15 +95,24 @@ pub(crate) fn check(
     for one in evaluator.quoted.take() {
         quoted.entry(one.owner.clone()).or_default().push(one);
     }
-    let whole = Whole { evaluator, all: declarations, spoilt, quoted, found: RefCell::default() };
+    // Who asked first, and whether several did, is no matter.
+    for all in quoted.values_mut() {
+        all.sort_by(|left, right| left.at.cmp(&right.at));
+        all.dedup_by(|left, right| left.at == right.at && left.expr == right.expr);
+    }
+    let mut by_kind: HashMap<&'static str, Vec<&Declaration>> = HashMap::new();
+    for declaration in declarations.values().filter(|one| !spoilt.contains(&one.address)) {
+        by_kind.entry(declaration.kind).or_default().push(declaration);
+    }
+    let whole = Whole { evaluator, all: declarations, by_kind, spoilt, quoted, found: RefCell::default() };
     RULES.iter().for_each(|rule| rule(&whole));
     diagnostics.append(&mut whole.found.into_inner());
 }
 
 impl<'a, 't> Whole<'a, 't> {
     /// The declarations of a kind in which nothing is wrong.
-    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &'a Declaration> {
-        self.sound().filter(move |declaration| declaration.kind == kind)
+    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &'a Declaration> + use<'_, 'a, 't> {
+        self.by_kind.get(kind).into_iter().flatten().copied()
     }
 
     /// Declarations in which nothing is wrong.

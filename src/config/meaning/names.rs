@@ -12,8 +12,12 @@ use crate::source::Source;
 
 /// Checks them all.
 pub(super) fn check(whole: &Whole<'_, '_>) {
+    let providers = Overrides {
+        kinds: kinds::provider_kinds().collect(),
+        paths: [Path::of(&["override"]), Path::of(&["capacity", "reservation"])],
+    };
     for declaration in whole.sound() {
-        overrides(whole, declaration);
+        providers.check(whole, declaration);
         match declaration.kind {
             "promotion" => promotion(whole, declaration),
             "pipeline" => registered(whole, declaration),
@@ -30,22 +34,28 @@ fn unknown(headline: String, place: Option<Span>, name: &str, known: &[&str]) ->
         .help(one_of(name, known.iter().copied()))
 }
 
-/// `override "<kind of provider>"`, and a reservation by kind of provider.
-fn overrides(whole: &Whole<'_, '_>, declaration: &Declaration) {
-    let kinds: Vec<&str> = kinds::provider_kinds().collect();
-    let each = |path: Path| {
-        for name in names_of(declaration.body.get(&path)) {
-            if !kinds.contains(&name) {
+/// `override "<kind of provider>"`, and a reservation by kind of provider: the kinds that there are, and where they are named.
+struct Overrides {
+    kinds: Vec<&'static str>,
+    paths: [Path; 2],
+}
+
+impl Overrides {
+    fn check(&self, whole: &Whole<'_, '_>, declaration: &Declaration) {
+        self.paths.iter().for_each(|path| self.named(whole, declaration, path));
+        for step in names_of(declaration.body.field("step").filter(|_| declaration.kind == "pipeline")) {
+            self.named(whole, declaration, &Path::of(&["step", step, "capacity", "reservation"]));
+        }
+    }
+
+    fn named(&self, whole: &Whole<'_, '_>, declaration: &Declaration, path: &Path) {
+        for name in names_of(declaration.body.get(path)) {
+            if !self.kinds.contains(&name) {
                 let place = whole.name_place(&declaration.address, &path.field(name));
                 let headline = format!("there is no kind of provider `{name}`");
-                whole.report(unknown(headline, place, name, &kinds));
+                whole.report(unknown(headline, place, name, &self.kinds));
             }
         }
-    };
-    each(Path::of(&["override"]));
-    each(Path::of(&["capacity", "reservation"]));
-    for step in names_of(declaration.body.field("step").filter(|_| declaration.kind == "pipeline")) {
-        each(Path::of(&["step", step, "capacity", "reservation"]));
     }
 }
 
@@ -129,9 +139,10 @@ fn imported(whole: &Whole<'_, '_>, declaration: &Declaration) {
 fn variables(whole: &Whole<'_, '_>) {
     let Some(parts) = &whole.evaluator.given_variables else { return };
     let Source::Parts(parts, ..) = &parts.source else { return };
-    let known: Vec<&str> = whole.evaluator.variables.keys().map(String::as_str).collect();
+    let all = &whole.evaluator.variables;
     for (name, entry) in parts {
-        if !known.contains(&name.as_str()) {
+        if !all.contains_key(name) {
+            let known: Vec<&str> = all.keys().map(String::as_str).collect();
             let headline = format!("there is no variable `{name}`");
             whole.report(unknown(headline, Some(entry.name), name, &known));
         }

@@ -145,7 +145,17 @@ impl Decider<'_, '_> {
             }
         }
         if step.changes.is_empty() && !mend {
-            self.stays(record);
+            let tells =
+                step.outputs.as_ref().map(|now| Sides::told(&record.outputs, now)).unwrap_or_default();
+            if tells.is_empty() {
+                self.stays(record);
+                return;
+            }
+            // Nothing is done to it, but what it tells now is remembered.
+            step.action = Action::Read;
+            step.changes = tells;
+            step.config = Some(record.applied.lift());
+            self.drafts.insert((record.id.clone(), Part::New), step);
             return;
         }
         if step.action == Action::NoOp {

@@ -83,6 +83,72 @@ fn what_the_platform_moved_is_an_event_and_no_drift() {
     let (plan, _) = world.plan();
     assert!(plan.is_empty() && plan.drift.is_empty());
     assert!(render_drift(&plan, PLAIN).contains("alias.champion = \"3\""), "{}", render_drift(&plan, PLAIN));
+    // The next apply takes note of it, and that is no change of anything.
+    assert_eq!(plan.steps.len(), 1);
+    assert!(plan.steps[0].action == Action::Read && plan.steps[0].calls.is_empty(), "{plan:?}");
+    let json = render_json(&plan);
+    assert_eq!(json["resource_changes"][0]["change"]["actions"], json!(["no-op"]));
+    assert_eq!(json["applyable"], false);
+    assert!(render_text(&plan, PLAIN).contains("No changes."));
+}
+
+#[test]
+fn outputs_that_change_are_shown_and_sensitive_ones_only_that_they_do() {
+    let (mut plan, _) = World::new("a size=1", "a size=1").plan();
+    let output = |name: &str, action, values: (Option<&str>, Option<&str>), sensitive| crate::FieldChange {
+        path: Path::of(&[name]),
+        before: values.0.map(KnownValue::text),
+        after: values.1.map(PlanValue::text),
+        action,
+        cause: crate::Cause::Specification,
+        reason: None,
+        origin: None,
+        sensitive,
+    };
+    plan.outputs = vec![output("stays", Action::NoOp, (Some("same"), Some("same")), false)];
+    assert!(plan.is_empty() && !render_text(&plan, PLAIN).contains("outputs"));
+    plan.outputs.extend([
+        output("url", Action::Update, (Some("http://a"), Some("http://b")), false),
+        output("more", Action::Create, (None, Some("new")), false),
+        output("gone", Action::Delete, (Some("old"), None), false),
+        output("token", Action::Update, (None, None), true),
+    ]);
+    assert!(!plan.is_empty());
+    let text = render_text(&plan, PLAIN);
+    for line in [
+        "Changes to outputs:",
+        "~ url = \"http://a\" -> \"http://b\"",
+        "+ more = \"new\"",
+        "- gone = \"old\"",
+        "~ token = (sensitive)",
+        "only outputs change",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(!text.contains("same"), "{text}");
+    let markdown = render_markdown(&plan).unwrap();
+    assert!(
+        markdown.contains("#### Changes to outputs") && markdown.contains("<code>url</code>"),
+        "{markdown}"
+    );
+    let html = render_html(&plan).unwrap();
+    assert!(html.contains("<h2>Changes to outputs</h2>") && !html.contains("There is nothing to do"));
+    let json = &render_json(&plan)["output_changes"];
+    let of = |name: &str| {
+        (json[name]["actions"][0].clone(), json[name]["before"].clone(), json[name]["after"].clone())
+    };
+    assert_eq!(of("stays"), (json!("no-op"), json!("same"), json!("same")));
+    assert_eq!(of("url"), (json!("update"), json!("http://a"), json!("http://b")));
+    assert_eq!(of("more"), (json!("create"), json!(null), json!("new")));
+    assert_eq!(of("gone"), (json!("delete"), json!("old"), json!(null)));
+    assert_eq!(of("token"), (json!("update"), json!(null), json!(null)));
+    assert_eq!(
+        (&json["token"]["before_sensitive"], &json["url"]["after_sensitive"]),
+        (&json!(true), &json!(false))
+    );
+    // What only followed the platform is shown and is nothing to do.
+    plan.outputs.iter_mut().for_each(|output| output.cause = crate::Cause::Event);
+    assert!(plan.is_empty());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use self::values::{Shown, masked, unknown_in};
 use super::values::{computed_from, waits_for};
 use super::view::new_first;
 use crate::words::{BY_REQUEST, TAINTED, TRIGGERED};
-use crate::{Action, DeferredItem, DriftItem, EventItem, FieldChange, Part, Plan, PlanStep, Unchanged};
+use crate::{Action, DeferredItem, DriftItem, EventItem, FieldChange, Mode, Part, Plan, PlanStep, Unchanged};
 
 /// Version of the document, which is that of the shape it follows.
 const SHAPE: &str = "1.2";
@@ -24,7 +24,12 @@ const VALUES: &str = "1.0";
 pub fn render_json(plan: &Plan) -> Json {
     let shown = Shown::of(plan);
     let first = new_first(plan);
-    let steps: Vec<&PlanStep> = plan.steps.iter().filter(|step| step.part != Some(Part::Old)).collect();
+    // What is only taken note of stays as it is; what moved stands among the events.
+    let is_noted = |step: &&PlanStep| step.action == Action::Read && plan.mode != Mode::RefreshOnly;
+    let quiet = |step: &PlanStep| PlanStep { action: Action::NoOp, changes: Vec::new(), ..step.clone() };
+    let noted: Vec<PlanStep> = plan.steps.iter().filter(is_noted).map(quiet).collect();
+    let done = plan.steps.iter().filter(|step| step.part != Some(Part::Old) && !is_noted(step));
+    let steps: Vec<&PlanStep> = done.chain(&noted).collect();
     let mut changes: Vec<Json> = steps.iter().map(|step| resource_change(step, &first, &shown)).collect();
     changes.extend(plan.unchanged.iter().map(|one| unchanged(one, &shown)));
     json!({
@@ -43,6 +48,7 @@ pub fn render_json(plan: &Plan) -> Json {
         "resource_changes": changes,
         "resource_drift": plan.drift.iter().map(|item| drift(item, &shown)).collect::<Vec<_>>(),
         "events": plan.events.iter().map(event).collect::<Vec<_>>(),
+        "output_changes": output_changes(plan),
         "deferred_changes": plan.deferred.iter().map(deferred).collect::<Vec<_>>(),
         "kept": plan.kept,
         "prior_state": { "format_version": VALUES, "values": { "root_module": { "resources": prior(plan, &shown) } } },
@@ -204,6 +210,31 @@ fn event(item: &EventItem) -> Json {
     let mut map = address(&item.resource, &item.kind);
     map.insert("fields".into(), item.changes.iter().map(field).collect());
     Json::Object(map)
+}
+
+/// In the shape of Terraform's, by name.
+fn output_changes(plan: &Plan) -> Json {
+    let change = |output: &FieldChange| {
+        let plain = |value: &PlanValue| masked(value).to_plain_json_with(&mut |_: &Unknown| Json::Null);
+        let action = match output.action {
+            Action::Create => "create",
+            Action::Delete => "delete",
+            Action::NoOp => "no-op",
+            _ => "update",
+        };
+        let is_there = output.action != Action::Delete;
+        let known = output.after.as_ref().filter(|_| !output.sensitive);
+        let change = json!({
+            "actions": [action],
+            "before": output.before.as_ref().map(|value| plain(&value.lift())),
+            "after": known.map(plain),
+            "after_unknown": known.and_then(unknown_in).unwrap_or(Json::Bool(false)),
+            "before_sensitive": output.sensitive && output.action != Action::Create,
+            "after_sensitive": output.sensitive && is_there,
+        });
+        (output.path.to_string(), change)
+    };
+    Json::Object(plan.outputs.iter().map(change).collect())
 }
 
 fn deferred(item: &DeferredItem) -> Json {

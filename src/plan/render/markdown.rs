@@ -53,6 +53,14 @@ fn within(plan: &Plan, most: usize) -> Result<String, minijinja::Error> {
         }
         sections.extend(budget.section(title, texts));
     }
+    let outputs = page.outputs.iter().map(|output| {
+        let head = format!("- {} {}", code(output.symbol), code(&output.path));
+        let value = output.value.as_deref().map(|value| format!(" = {}", code(value)));
+        let lines = || output.lines.iter().map(|line| code(&format!("{} {}", line.sign, line.text)));
+        let whole = value.unwrap_or_else(|| lines().map(|line| format!("<br>{line}")).collect());
+        (format!("{head}{whole}\n"), format!("{head}\n"))
+    });
+    sections.extend(budget.section("Changes to outputs", outputs.collect()));
     let waiting = page.deferred.iter().map(|item| {
         let line = waiting(item);
         (line.clone(), line)
@@ -63,8 +71,12 @@ fn within(plan: &Plan, most: usize) -> Result<String, minijinja::Error> {
         (line.clone(), line)
     });
     sections.extend(budget.section("Stays in the target", kept.collect()));
-    let all =
-        page.drift.len() + page.events.len() + page.groups.len() + page.deferred.len() + page.kept.len();
+    let all = page.drift.len()
+        + page.events.len()
+        + page.groups.len()
+        + page.outputs.len()
+        + page.deferred.len()
+        + page.kept.len();
     let cut = if budget.cut == 0 { String::new() } else { cut_words(budget.cut, all) };
     draw(&sections, &cut)
 }

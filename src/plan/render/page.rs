@@ -23,6 +23,7 @@ pub(crate) struct Page {
     pub groups: Vec<Card>,
     pub drift: Vec<Card>,
     pub events: Vec<Card>,
+    pub outputs: Vec<Field>,
     pub deferred: Vec<Waiting>,
     pub kept: Vec<Stay>,
     pub notices: Vec<Told>,
@@ -136,6 +137,7 @@ impl Page {
             groups: cards(&view.groups),
             drift: cards(&view.drift),
             events: cards(&view.events),
+            outputs: view.outputs.iter().map(|row| field(plan, view, row, width)).collect(),
             deferred: plan.deferred.iter().map(waiting).collect(),
             kept: plan
                 .kept

@@ -32,6 +32,7 @@ pub fn render_text(plan: &Plan, options: RenderOptions) -> String {
     page.found("Changed outside mlp:", &view.drift);
     page.found("Since the last apply, the running platform moved by itself:", &view.events);
     page.steps();
+    page.outputs();
     page.deferred();
     page.kept();
     page.wrapped("", "", &view.summary(), None);
@@ -198,6 +199,17 @@ impl Page<'_> {
         if hidden > 0 {
             self.line(&format!("          … {hidden} more lines (--verbose shows them)"));
         }
+    }
+
+    fn outputs(&mut self) {
+        let view = self.view;
+        if view.outputs.is_empty() {
+            return;
+        }
+        self.wrapped("", "", "Changes to outputs:", Some("1"));
+        self.line("");
+        view.outputs.iter().for_each(|row| self.field(row));
+        self.line("");
     }
 
     fn deferred(&mut self) {

@@ -21,6 +21,8 @@ pub(crate) struct View<'p> {
     pub drift: Vec<Group<'p>>,
     /// What the running platform moved by itself.
     pub events: Vec<Group<'p>>,
+    /// Outputs that change.
+    pub outputs: Vec<Row<'p>>,
 }
 
 /// Resources of which the same is to be said.
@@ -61,7 +63,15 @@ pub(crate) struct Row<'p> {
 
 impl<'p> View<'p> {
     pub fn of(plan: &'p Plan) -> Self {
-        Self { plan, words: Words::of(plan), groups: groups(plan), drift: drift(plan), events: events(plan) }
+        let changed = plan.outputs.iter().filter(|output| output.action != Action::NoOp);
+        Self {
+            plan,
+            words: Words::of(plan),
+            groups: groups(plan),
+            drift: drift(plan),
+            events: events(plan),
+            outputs: changed.map(row).collect(),
+        }
     }
 
     /// The signs that occur, with what they mean.
@@ -105,11 +115,14 @@ fn summary(plan: &Plan) -> String {
     if counts.read > 0 && plan.mode == Mode::RefreshOnly {
         return format!("Plan: {} to read again, nothing to change{extra}.", counts.read);
     }
-    if !plan.is_empty() {
+    if plan.changes_resources() {
         let (add, change, destroy) = (counts.add, counts.change, counts.destroy);
         return format!("Plan: {add} to add, {change} to change, {destroy} to destroy{extra}.");
     }
     let waits = extra.strip_prefix(", ").map(|extra| format!(" ({extra})")).unwrap_or_default();
+    if plan.changes_outputs() {
+        return format!("Plan: only outputs change, and nothing in the target{waits}.");
+    }
     match plan.mode {
         Mode::Destroy => format!("No changes. There is nothing to destroy{waits}."),
         Mode::RefreshOnly => format!("No changes. What is there is what is remembered{waits}."),
@@ -152,7 +165,11 @@ fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let (new_first, leads) = (new_first(plan), leads_to(plan));
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| step.part != Some(Part::Old)) {
+    // What the platform moved stands with the events.
+    let is_shown = |step: &&PlanStep| {
+        step.part != Some(Part::Old) && (step.action != Action::Read || plan.mode == Mode::RefreshOnly)
+    };
+    for step in plan.steps.iter().filter(is_shown) {
         let first = new_first.contains(&step.resource);
         let symbol = if first { "+/-" } else { step.action.symbol() };
         let key = key(step, symbol);
@@ -223,19 +240,23 @@ fn shown<'p>(changes: &'p [FieldChange], own: &ResourceId) -> impl Iterator<Item
 }
 
 fn rows<'p>(changes: &'p [FieldChange], own: &ResourceId) -> Vec<Row<'p>> {
-    let row = |change: &'p FieldChange| Row {
+    shown(changes, own).map(row).collect()
+}
+
+fn row(change: &FieldChange) -> Row<'_> {
+    Row {
         symbol: symbol(change),
         before: change.before.as_ref().map(KnownValue::lift),
         places: place_of(change).into_iter().collect(),
         default: is_created_default(change),
         change,
-    };
-    shown(changes, own).map(row).collect()
+    }
 }
 
 fn symbol(change: &FieldChange) -> &'static str {
     match (change.action, &change.before, &change.after) {
         (Action::Create, ..) => "+",
+        (Action::Delete, ..) => "-",
         _ if change.sensitive => "~",
         (Action::Replace, ..) => "-/+",
         (Action::NewVersion, ..) => "+~",

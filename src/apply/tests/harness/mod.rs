@@ -64,8 +64,6 @@ struct History {
     apply: u64,
     /// How often a process went on that had lost its lease.
     raced: Cell<u64>,
-    /// The sessions of processes that stood still.
-    stale: RefCell<BTreeSet<usize>>,
     /// What the plan of one that stands still ends early: its call may be on its way.
     standing: RefCell<Vec<String>>,
 }
@@ -74,8 +72,6 @@ struct History {
 struct Turn {
     apply: u64,
     parallelism: usize,
-    /// Its session, once it has one.
-    session: Cell<usize>,
     /// What its plan ends before all that needs it has let go of it.
     early: RefCell<Vec<String>>,
 }
@@ -96,7 +92,6 @@ pub fn run(seed: u64, bug: Bug) -> Result<u64, String> {
         disk: Disk::default(),
         apply: 0,
         raced: Cell::new(0),
-        stale: RefCell::default(),
         standing: RefCell::default(),
     };
     runtime.block_on(history.run()).map(|()| history.raced.get())
@@ -193,7 +188,6 @@ impl History {
                 let _ = process.await;
                 self.standing.borrow_mut().clear();
                 self.raced.set(self.raced.get() + 1);
-                self.stale.borrow_mut().insert(first.session.get());
                 done.map(|outcome| Some(format!("raced: {outcome}")))
             }
         }
@@ -203,7 +197,7 @@ impl History {
     fn turn(&mut self) -> Turn {
         self.apply += 1;
         let parallelism = usize::try_from(1 + self.dice.below(4)).unwrap();
-        Turn { apply: self.apply, parallelism, session: Cell::default(), early: RefCell::default() }
+        Turn { apply: self.apply, parallelism, early: RefCell::default() }
     }
 
     /// One process from its start to its end; gives what it did, or nothing when there was nothing to do.
@@ -215,7 +209,6 @@ impl History {
         stall: Arc<Stall>,
     ) -> Result<String, String> {
         let session = self.sim.stalling(crash.clone(), stall);
-        turn.session.set(session.number());
         let session: Arc<dyn Session> = match self.bug {
             Bug::BlindAfterLoss => Arc::new(Blind::new(session)),
             _ => session,
@@ -238,7 +231,7 @@ impl History {
         }
         let state = writer.loaded().state;
         let mut plan = self.plan(wish, &state, &session).await?;
-        if plan.is_empty() {
+        if plan.steps.is_empty() {
             return Ok(String::new());
         }
         *turn.early.borrow_mut() = ends_early(&plan, &state);
@@ -307,14 +300,8 @@ impl History {
             return Err(format!("there is {found:?} where there should be {wanted:?}"));
         }
         let (state, _) = self.disk.read();
-        let stale = self.stale.borrow();
-        let calls = self.world.calls();
-        // What one who had lost the lease changed last is as it should be, and its outputs are told by the next change.
-        let of_stale = |identity: &str| {
-            let last = calls.iter().rev().find(|call| call.identity == identity);
-            last.is_some_and(|call| stale.contains(&call.session))
-        };
-        for (id, record) in state.resources.iter().filter(|(_, record)| !of_stale(&record.identity)) {
+        // What one who had lost the lease changed last is told too: the next process takes note of it.
+        for (id, record) in &state.resources {
             let outputs = self.world.outputs(&record.identity);
             if outputs.as_ref() != Some(&record.outputs) {
                 return Err(format!("{id} is remembered with {:?} and tells {outputs:?}", record.outputs));
