@@ -151,6 +151,7 @@ const DEPOSING: u32 = u32::MAX - 1;
 
 /// Carries out one step. What goes wrong is said of its resource, unless it is known more exactly.
 pub(crate) async fn carry_out(shared: &Shared, step: &PlanStep) -> Result<()> {
+    let _task = mlp_trace::task("step", || step.resource.to_string());
     attempt(shared, step).await.map_err(|problem| {
         let placed = problem.subject.is_some() || !problem.labels.is_empty();
         if placed { problem } else { Box::new(problem.on(&step.resource, "")) }

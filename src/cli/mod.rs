@@ -19,6 +19,7 @@ mod lsp;
 mod output;
 mod plan;
 mod plan_file;
+mod profile;
 pub(crate) mod project;
 mod release;
 mod report;
@@ -66,6 +67,9 @@ pub struct Globals {
     /// No colours
     #[arg(long, global = true)]
     pub no_color: bool,
+    /// Writes how long each stage took, as a trace that Chrome and Perfetto open
+    #[arg(long, global = true, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
 }
 
 /// The list of commands.
@@ -169,7 +173,7 @@ impl Command {
 pub fn main() -> Exit {
     let arguments = two_dashes(std::env::args().collect());
     match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli.command.run(&cli.globals),
+        Ok(cli) => profile::around(&cli.globals, || cli.command.run(&cli.globals)),
         Err(error) => {
             // A reader that went away is no error of ours.
             let _ = error.print();

@@ -64,6 +64,7 @@ impl Compiled {
 impl Project {
     /// Reads the project of the command line.
     pub fn read(globals: &Globals, variables: &VariableArgs) -> Self {
+        let _stage = mlp_trace::stage("read");
         let asked = globals.directory.clone().unwrap_or_else(|| PathBuf::from("."));
         let directory = std::fs::canonicalize(&asked).unwrap_or(asked);
         let found = files::read_project(&directory);
@@ -196,6 +197,7 @@ impl Project {
     }
 
     fn resolve_trees(&self, trees: &[&Tree], sources: &SourceMap, environment: &str) -> Resolution {
+        let _stage = mlp_trace::stage_of("resolve", || environment.to_owned());
         let modules: Vec<Module<'_>> = self
             .modules
             .iter()

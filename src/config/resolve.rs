@@ -60,6 +60,7 @@ pub struct Resolution {
 
 /// Resolves the specification for one environment.
 pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
+    let indexing = mlp_trace::stage("index");
     let mut diagnostics = Diagnostics::new();
     let mut index = Index::of(inputs.trees, &mut diagnostics);
     let declared = std::mem::take(&mut index.declared);
@@ -73,6 +74,8 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
         return Resolution { diagnostics, ..Resolution::default() };
     };
     let (declared, elsewhere) = merged(&index, declared, environment, &mut diagnostics);
+    drop(indexing);
+    let _evaluating = mlp_trace::stage("evaluate");
     let text_of = |span: Span| {
         let text = inputs.sources.text(span.file);
         text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()

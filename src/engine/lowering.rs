@@ -28,6 +28,7 @@ pub fn lower(
     facts: &mut Facts,
     answer: &dyn Fn(&Need) -> Fact,
 ) -> Lowering {
+    let _stage = mlp_trace::stage("lower");
     let there = match names.there(platform) {
         Ok(there) => there,
         Err(diagnostics) => return Lowering { diagnostics, ..Lowering::default() },

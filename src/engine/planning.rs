@@ -165,6 +165,7 @@ pub async fn make_plan(
     answer: &(dyn Fn(&Need) -> Fact + Sync),
     request: &Request,
 ) -> Result<Planned, Diagnostics> {
+    let _stage = mlp_trace::stage("plan");
     let (session, store, loaded) = session_for(platform, provider, directory).await?;
     let state_directory = home(directory, &platform.environment.folder()).join("state");
     let vault = Vault::open(platform, &state_directory, provider, &loaded.state);
@@ -310,6 +311,7 @@ async fn observe(
     desired: &[Desired],
     (refactor, options): (&Refactor, &PlanOptions),
 ) -> Result<BTreeMap<ResourceId, Seen>, Diagnostics> {
+    let _stage = mlp_trace::stage("observe");
     let identity = |desired: &'_ Desired| match refactor.imports.get(&desired.id) {
         Some(import) => import.identity.clone(),
         None => desired.identity.clone(),

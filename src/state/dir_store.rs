@@ -137,6 +137,7 @@ impl DirStore {
     }
 
     fn load(&self) -> Result<(Replay, Lease), Diagnostic> {
+        let _stage = mlp_trace::stage("read state");
         // A compaction may remove segments between the listing and the reading, and a new key may come between the list of
         // keys and what is encrypted with them: then what is there is newer.
         let read = || {
@@ -200,6 +201,7 @@ impl DirStore {
         replay: &Replay,
         crypt: &Crypt,
     ) -> Result<(), Diagnostic> {
+        let _stage = mlp_trace::stage("write snapshot");
         // `through` tells the token: before it, or with a segment of it.
         let token = if through.1 == u64::MAX { through.0 + 1 } else { through.0 };
         let path = named(&self.root, "snapshot", token);

@@ -95,6 +95,7 @@ impl DirWriter {
             return Ok(());
         }
         let written = lock(&self.memory).written;
+        let _stage = mlp_trace::stage("sync journal");
         self.file.sync_data().map_err(|error| unwritable(&self.path, &error))?;
         *durable = written;
         Ok(())

@@ -23,6 +23,7 @@ const MAX_PROBLEMS: usize = 1000;
 
 /// Parses a file: the tree of everything that could be read, and what is wrong with the rest.
 pub fn parse(file: FileId, text: &str) -> (Tree, Diagnostics) {
+    let _stage = mlp_trace::stage("parse");
     if let Some(problem) = too_large(file, text) {
         return (Tree { lost: true, ..Tree::default() }, vec![problem]);
     }
