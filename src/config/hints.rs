@@ -85,7 +85,8 @@ pub(crate) fn of_module(call: &Address, word: &str, known: &[&str]) -> String {
 /// What lies outside of a module, where it is named inside.
 pub(crate) fn outside(address: &Address) -> String {
     let name = address.name.replace('.', "_");
-    let plain = Address { module: Vec::new(), ..address.clone() };
+    let mut plain = address.clone();
+    plain.module.clear();
     format!(
         "a module sees only what is in it: declare `variable \"{name}\" {{}}` there, write `var.{name}` here, and `{name} = {plain}` where it is called"
     )

@@ -399,7 +399,8 @@ impl<'a, 't> NameScope<'a, 't> {
             let all = self.evaluator.instances.keys().filter(of_it);
             all.map(|one| (one.name.to_string(), format!("{}.{}", one.kind, one.name))).collect()
         });
-        let outer = Address { module: Vec::new(), ..address.clone() };
+        let mut outer = address.clone();
+        outer.module.clear();
         let outside = !address.module.is_empty() && self.evaluator.instances.contains_key(&outer);
         let help = near.filter(|_| !outside).unwrap_or_else(|| {
             if outside {
