@@ -13,7 +13,7 @@ mod talk;
 const STACK: usize = 256 * 1024 * 1024;
 
 fn main() -> std::process::ExitCode {
-    let worker = std::thread::Builder::new().stack_size(STACK).spawn(cli::main);
+    let worker = std::thread::Builder::new().name("mlp".to_owned()).stack_size(STACK).spawn(cli::main);
     let exit = worker.map(std::thread::JoinHandle::join);
     match exit {
         Ok(Ok(exit)) => std::process::ExitCode::from(exit as u8),

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// The edges that `docs/architecture.md` permits. What is reachable over several of them may also be named directly: that a
 /// base crate arrives by one neighbour or another does not matter.
 const EDGES: &[(&str, &[&str])] = &[
-    ("mlp-diag", &[]),
+    ("mlp-trace", &[]),
+    ("mlp-diag", &["mlp-trace"]),
     ("mlp-value", &["mlp-diag"]),
     ("mlp-eval", &["mlp-value"]),
     ("mlp-syntax", &["mlp-diag"]),
@@ -23,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mlp-state", &["mlp-eval"]),
     ("mlp-plan", &["mlp-provider", "mlp-state"]),
     ("mlp-apply", &["mlp-plan"]),
+    ("mlp-bench", &[]),
 ];
 
 /// A file may not be longer; what grows beyond is split first.

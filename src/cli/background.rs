@@ -22,7 +22,7 @@ pub fn run(args: &Args, globals: &Globals) -> Exit {
             .and_then(|runtime| runtime.block_on(mlp_local::supervise(args.path.clone())).map_err(Box::new)),
         // One endpoint of a project of the local provider.
         #[cfg(feature = "local")]
-        "endpoint" => report::runtime().and_then(|runtime| {
+        "endpoint" => report::serving().and_then(|runtime| {
             runtime.block_on(mlp_local::keep_endpoint(args.path.clone())).map_err(Box::new)
         }),
         other => Err(Box::new(mlp_diag::Diagnostic::error(

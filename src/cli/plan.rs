@@ -172,6 +172,7 @@ fn generate(path: &Path, variables: &VariableArgs, globals: &Globals) -> Result<
 
 /// Prints a plan for a person.
 pub fn show(planned: &Planned, globals: &Globals, verbose: bool) {
+    let _stage = mlp_trace::stage("draw");
     let style = terminal::stdout_style(globals.no_color);
     let options = RenderOptions { color: style.color, width: style.width, verbose };
     report::data(&render_text(&planned.plan, options));

@@ -49,6 +49,7 @@ impl Showing {
     /// # Errors
     /// It cannot be drawn, which would be a mistake of this program.
     pub fn draw(&self, plan: &Plan, globals: &Globals) -> Result<String, Box<Diagnostic>> {
+        let _stage = mlp_trace::stage("draw");
         let internal = |why: String| {
             Box::new(
                 Diagnostic::error("MLP0970", why)

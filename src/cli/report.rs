@@ -82,7 +82,22 @@ pub fn not_offered(what: &str) -> Diagnostic {
 /// # Errors
 /// The machine has no threads left.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Box<Diagnostic>> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+    started(tokio::runtime::Builder::new_multi_thread().thread_name("mlp-io"))
+}
+
+/// The runtime that answers requests: a quarter of the cores, since the models need the others. One thread that finds the next
+/// request by itself answers it sooner than two that wake each other.
+///
+/// # Errors
+/// The machine has no threads left.
+pub fn serving() -> Result<tokio::runtime::Runtime, Box<Diagnostic>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = (cores / 4).max(1);
+    started(tokio::runtime::Builder::new_multi_thread().thread_name("mlp-io").worker_threads(workers))
+}
+
+fn started(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Box<Diagnostic>> {
+    builder.enable_all().build().map_err(|error| {
         Box::new(
             Diagnostic::error("MLP0914", format!("the program cannot start its threads: {error}"))
                 .blame(mlp_diag::Blame::Provider)

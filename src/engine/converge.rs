@@ -48,6 +48,7 @@ pub async fn apply(
     pace: Pace,
     watcher: &Watcher,
 ) -> Result<Outcome, Diagnostics> {
+    let _stage = mlp_trace::stage("apply");
     let one = |diagnostic: Diagnostic| vec![diagnostic];
     let writer: Arc<dyn Writer> = Arc::from(planned.store.open(&holder(&watcher.who)).map_err(one)?);
     let session = planned.session_of(provider, &writer.loaded().state.lineage).await?;

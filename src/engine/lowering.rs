@@ -28,6 +28,7 @@ pub fn lower(
     facts: &mut Facts,
     answer: &dyn Fn(&Need) -> Fact,
 ) -> Lowering {
+    let _stage = mlp_trace::stage("lower");
     let there = match names.there(platform) {
         Ok(there) => there,
         Err(diagnostics) => return Lowering { diagnostics, ..Lowering::default() },
@@ -83,7 +84,7 @@ fn once(platform: &Platform, provider: &dyn Provider, facts: &Facts) -> (Lowerin
             );
             continue;
         }
-        lowering.diagnostics.extend(unserved(platform, declaration));
+        lowering.diagnostics.extend(unserved(platform, provider, declaration));
         if declaration.kind == "resource" {
             match native(platform, provider, declaration) {
                 Ok(one) => lowering.desired.push(one),

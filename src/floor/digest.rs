@@ -60,7 +60,9 @@ pub(crate) fn sort_paths(paths: &mut [PathBuf]) {
 pub(crate) fn hash_file(path: &Path) -> io::Result<blake3::Hash> {
     let mut file = File::open(path)?;
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0_u8; 128 * 1024];
+    // Most files are small, and a large buffer costs more to clear than they cost to read.
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut buffer = vec![0_u8; length.saturating_add(1).clamp(1024, 128 * 1024)];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hasher.finalize()),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use mlp_config::{Assignment, Module, assignments, called};
+use mlp_config::{Assignment, Module, VALUE_FILES, assignments, called, read_unasked, values_tree};
 use mlp_diag::{Diagnostic, Diagnostics, FileId, SourceMap};
 use mlp_syntax::{Changed, Chunks, Tree};
 
@@ -67,7 +67,7 @@ impl File {
 
     /// Whether it holds values of variables instead of blocks.
     pub(crate) fn is_values(&self) -> bool {
-        self.path.ends_with(".mlpvars")
+        VALUE_FILES.iter().any(|ending| self.path.ends_with(ending))
     }
 }
 
@@ -165,11 +165,11 @@ impl Project {
 
     /// The values that files give to variables without being named on a command line.
     pub(crate) fn assignments(&self, diagnostics: &mut Diagnostics) -> Vec<Assignment> {
-        let of_root = |file: &&File| file.room == ROOT;
-        let own = self.files.iter().filter(of_root).filter(|file| file.path == "mlp.mlpvars");
-        let given = self.files.iter().filter(of_root).filter(|file| file.path.ends_with(".auto.mlpvars"));
-        // The later wins.
-        own.chain(given)
+        let of_root = self.files.iter().filter(|file| file.room == ROOT);
+        let unasked = read_unasked(of_root.map(|file| file.path.as_str()));
+        unasked
+            .into_iter()
+            .filter_map(|path| self.file(path))
             .flat_map(|file| {
                 let mut whole = Tree::default();
                 for tree in file.trees() {
@@ -186,7 +186,7 @@ impl Project {
 fn paths(host: &dyn Host, open: &BTreeMap<String, Arc<Text>>, room: &str) -> Vec<String> {
     let mut endings = vec![".mlp"];
     if room == ROOT {
-        endings.push(".mlpvars");
+        endings.extend(VALUE_FILES);
     }
     let beside = |name: String| if room == ROOT { name } else { format!("{room}/{name}") };
     let mut found: Vec<String> =
@@ -207,6 +207,19 @@ fn read(path: String, room: String, id: FileId, text: Arc<Text>, before: Option<
     let before = before.filter(|before| before.id() == id);
     if before.as_ref().is_some_and(|before| before.text == text) {
         return File { path, room, ..before.unwrap_or_default() };
+    }
+    // Values in JSON are one piece.
+    if path.ends_with(".json") {
+        let (tree, problems) = values_tree(&path, id, &text.text);
+        let whole = Chunk { start: 0, text: text.text.clone(), tree, problems, ghost: None };
+        return File {
+            path,
+            room,
+            number: id.0,
+            text,
+            split: Chunks::default(),
+            chunks: vec![Arc::new(whole)],
+        };
     }
     let Some(before) = before else {
         let split = Chunks::of(&text.text);

@@ -47,6 +47,7 @@ struct Decider<'a, 'i> {
 
 /// Decides what has to be done. The plan is the best result there is; with an error it must not be applied.
 pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
+    let _stage = mlp_trace::stage("decide");
     let mut decider = Decider {
         input,
         plan: Plan {

@@ -23,6 +23,7 @@ const MAX_PROBLEMS: usize = 1000;
 
 /// Parses a file: the tree of everything that could be read, and what is wrong with the rest.
 pub fn parse(file: FileId, text: &str) -> (Tree, Diagnostics) {
+    let _stage = mlp_trace::stage("parse");
     if let Some(problem) = too_large(file, text) {
         return (Tree { lost: true, ..Tree::default() }, vec![problem]);
     }
@@ -109,7 +110,7 @@ pub fn parse_expression(file: FileId, text: &str) -> Result<Expr, Diagnostics> {
     if problems.is_empty() { Ok(expr) } else { Err(problems) }
 }
 
-fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
+pub(crate) fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
     (text.len() > MAX_BYTES).then(|| {
         Diagnostic::error(
             codes::TOO_LARGE,

@@ -180,6 +180,10 @@ impl StepCache {
 
     /// Remembers what the step is now, for the next explanation.
     pub(crate) fn remember(&self, now: &LastRun) -> Result<(), Problem> {
+        // Most steps are what they were, and reading a file costs a fraction of writing one.
+        if read_json::<LastRun>(&self.last).is_some_and(|last| last == *now) {
+            return Ok(());
+        }
         write_json(&self.last, now)
     }
 

@@ -155,31 +155,42 @@ fn check_retry(step: &StepSpec, problems: &mut Vec<Problem>) {
 
 fn find_cycle(steps: &[StepSpec], by_name: &BTreeMap<&str, &StepSpec>) -> Option<Problem> {
     let mut done = BTreeSet::new();
-    steps.iter().find_map(|step| walk(&step.name, by_name, &mut Vec::new(), &mut done))
+    steps.iter().find_map(|step| walk(&step.name, by_name, &mut done))
 }
 
+/// Follows what a step needs, to the end, without recursion: a chain may be as long as a pipeline.
 fn walk<'a>(
     name: &'a str,
     by_name: &BTreeMap<&'a str, &'a StepSpec>,
-    path: &mut Vec<&'a str>,
     done: &mut BTreeSet<&'a str>,
 ) -> Option<Problem> {
-    if done.contains(name) {
-        return None;
-    }
-    if let Some(start) = path.iter().position(|earlier| *earlier == name) {
-        let circle = path[start..].iter().chain([&name]).map(|step| format!("`{step}`"));
-        let shown = circle.collect::<Vec<_>>().join(" needs ");
-        return Some(invalid(format!("the steps wait for each other: {shown}")).at(format!("step.{name}")));
-    }
-    let step = by_name.get(name)?;
-    path.push(name);
-    for next in dependencies(step) {
-        if let Some(problem) = walk(next, by_name, path, done) {
-            return Some(problem);
+    let needs = |name: &str| by_name.get(name).map(|step| dependencies(step)).unwrap_or_default().into_iter();
+    let mut path: Vec<(&str, std::collections::btree_set::IntoIter<&str>)> = Vec::new();
+    let mut on_path = BTreeSet::new();
+    let mut open = vec![name];
+    loop {
+        if let Some(next) = open.pop() {
+            if done.contains(next) || !by_name.contains_key(next) {
+                continue;
+            }
+            if !on_path.insert(next) {
+                let circle =
+                    path.iter().map(|(step, _)| *step).skip_while(|step| *step != next).chain([next]);
+                let shown = circle.map(|step| format!("`{step}`")).collect::<Vec<_>>().join(" needs ");
+                return Some(
+                    invalid(format!("the steps wait for each other: {shown}")).at(format!("step.{next}")),
+                );
+            }
+            path.push((next, needs(next)));
+        }
+        let (step, left) = path.last_mut()?;
+        match left.next() {
+            Some(next) => open.push(next),
+            None => {
+                on_path.remove(step);
+                done.insert(step);
+                path.pop();
+            }
         }
     }
-    path.pop();
-    done.insert(name);
-    None
 }

@@ -2,18 +2,24 @@
 //! still carry its environment.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The variable whose value is the directory of the step, and so names it among all runs of the machine.
 pub(crate) const MARKER: &str = "MLP_STEP_DIR";
 
+/// Ids of processes are given away in turn. In this time no machine gives away the 32,768 that there are at the least, so that
+/// who came later has an id between that of the first and that of the last.
+const ROUND: Duration = Duration::from_millis(250);
+
 /// The processes of one step. Dropped before `finish`, it kills them at once: no run leaves any.
 pub(crate) struct ProcessScope {
     group: Option<u32>,
     /// When the leader started, to tell it from a later process with its id.
     started: Option<u64>,
+    /// The same by the clock of this process.
+    since: Instant,
     marker: PathBuf,
     finished: bool,
 }
@@ -21,7 +27,8 @@ pub(crate) struct ProcessScope {
 impl ProcessScope {
     /// The scope of the process `group`, which leads its own process group.
     pub(crate) fn new(group: Option<u32>, step_dir: &Path) -> Self {
-        Self { group, started: group.and_then(start_ticks), marker: step_dir.to_path_buf(), finished: false }
+        let (started, marker) = (group.and_then(began), step_dir.to_path_buf());
+        Self { group, started, since: Instant::now(), marker, finished: false }
     }
 
     /// Sends a signal to all of them. Only while the leader was not waited for: its id is not reused then.
@@ -64,7 +71,9 @@ impl ProcessScope {
     }
 
     fn members(&self) -> Vec<Member> {
-        let all = processes();
+        // What the leader started began after it, and most of a machine's processes began long before.
+        let mut all = processes(self.group.filter(|_| self.since.elapsed() < ROUND));
+        all.retain(|member| self.started.is_none_or(|started| member.started >= started));
         // A living process with the id of the leader that is not the leader has taken over the number.
         let reused = |group: &u32| start_ticks(*group).is_some_and(|ticks| self.started != Some(ticks));
         let group = self.group.filter(|group| !reused(group));
@@ -96,7 +105,7 @@ impl Drop for ProcessScope {
 pub(crate) fn kill_run(work_root: &Path) {
     for _ in 0..200 {
         let of_run = |member: &Member| marker_of(member.pid).is_some_and(|dir| dir.starts_with(work_root));
-        let members: Vec<Member> = processes().into_iter().filter(of_run).collect();
+        let members: Vec<Member> = processes(None).into_iter().filter(of_run).collect();
         if members.is_empty() {
             break;
         }
@@ -119,15 +128,27 @@ fn has_proc() -> bool {
 
 /// When a process started, in clock ticks since the machine started; nothing when there is no such process.
 pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
-    let fields = stat(pid)?;
+    began_while(pid, |state| state != "Z")
+}
+
+/// When a process started, also where it has ended and waits to be noticed.
+fn began(pid: u32) -> Option<u64> {
+    began_while(pid, |_| true)
+}
+
+fn began_while(pid: u32, counts: impl Fn(&str) -> bool) -> Option<u64> {
+    let text = stat_text(pid)?;
+    let mut fields = fields_of(&text)?;
     // Counted after the state, which is field 3: the start is field 22.
-    (fields.first()? != "Z").then(|| fields.get(19)?.parse().ok()).flatten()
+    counts(fields.next()?).then(|| fields.nth(18)?.parse().ok()).flatten()
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Member {
     pid: u32,
     group: u32,
+    /// In clock ticks since the machine started.
+    started: u64,
 }
 
 impl Member {
@@ -143,24 +164,50 @@ fn pid(raw: u32) -> Option<Pid> {
     i32::try_from(raw).ok().and_then(Pid::from_raw)
 }
 
-/// All processes of the machine but those that have ended and wait to be noticed.
-fn processes() -> Vec<Member> {
+/// All processes of the machine but those that have ended and wait to be noticed; of those that are older than `first`, which
+/// was given its id less than [`ROUND`] ago, none.
+fn processes(first: Option<u32>) -> Vec<Member> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| {
-        let fields = stat(pid)?;
-        let ended = matches!(fields.first()?.as_str(), "Z" | "X");
-        if ended { None } else { Some(Member { pid, group: fields.get(2)?.parse().ok()? }) }
-    })
-    .collect()
+    let mut pids: Vec<u32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    // Read after the list: all that are in it and younger lie between the two.
+    if let Some((first, last)) = first.zip(last_pid()) {
+        let between = |pid: &u32| {
+            if first <= last { (first..=last).contains(pid) } else { *pid >= first || *pid <= last }
+        };
+        pids.retain(between);
+    }
+    let member = |pid: u32| {
+        let text = stat_text(pid)?;
+        let mut fields = fields_of(&text)?;
+        let ended = matches!(fields.next()?, "Z" | "X");
+        let group = fields.nth(1)?.parse().ok()?;
+        // The state is field 3, the group field 5 and the start field 22.
+        let started = fields.nth(16)?.parse().ok()?;
+        (!ended).then_some(Member { pid, group, started })
+    };
+    pids.into_iter().filter_map(member).collect()
+}
+
+/// The id that was given away last: the end of `/proc/loadavg`.
+fn last_pid() -> Option<u32> {
+    std::fs::read_to_string("/proc/loadavg")
+        .ok()?
+        .split_whitespace()
+        .last()?
+        .parse()
+        .ok()
+        .filter(|last| *last > 0)
+}
+
+fn stat_text(pid: u32) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The fields of `/proc/<pid>/stat` from the state on; the name before it may contain anything.
-fn stat(pid: u32) -> Option<Vec<String>> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let (_, fields) = text.rsplit_once(')')?;
-    Some(fields.split_whitespace().map(str::to_string).collect())
+fn fields_of(text: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    Some(text.rsplit_once(')')?.1.split_whitespace())
 }
 
 fn marker_of(pid: u32) -> Option<PathBuf> {

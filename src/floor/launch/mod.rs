@@ -25,6 +25,7 @@ mod spec;
 mod step;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use artifact::is_parquet;
 pub use check::check;

@@ -47,6 +47,11 @@ impl Free {
         self.refused
     }
 
+    /// Whether there is a place for a step at all.
+    pub(crate) fn has_room(&self) -> bool {
+        self.slots > 0
+    }
+
     /// Takes what the step asks for, if all of it is there.
     pub(crate) fn take(&mut self, step: &StepSpec) -> Option<Vec<Gpu>> {
         let fits = self.slots > 0

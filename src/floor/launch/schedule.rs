@@ -1,9 +1,10 @@
 //! Which step runs when.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -17,10 +18,13 @@ use super::report::{
 use super::reserve::{Free, Gpu};
 use super::spec::{InputBinding, PipelineRun, StepSpec};
 use super::step::{Context, Outcome, Work, blocking, execute};
+use super::waiting::Waiting;
 use crate::Problem;
 
 /// How often a GPU that another run holds is asked for.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// How old the record of a run may be while it goes on.
+const RECORD_AGE: Duration = Duration::from_millis(100);
 
 /// Runs a pipeline to its end, or until `cancel` becomes true, and returns what happened; a failed step is
 /// part of that. An error means that nothing was started, or that the record could not be written.
@@ -97,20 +101,24 @@ fn refuse_running(run: &PipelineRun) -> Result<(), Problem> {
 }
 
 /// Snapshots the code of all steps before the first one runs: a run is of one moment.
-fn snapshot_all(run: &PipelineRun) -> Result<BTreeMap<String, CodeSnapshot>, Problem> {
-    let mut by_dir: BTreeMap<PathBuf, CodeSnapshot> = BTreeMap::new();
+fn snapshot_all(run: &PipelineRun) -> Result<BTreeMap<String, Arc<CodeSnapshot>>, Problem> {
+    let mut known: BTreeMap<(PathBuf, Option<&str>), Arc<CodeSnapshot>> = BTreeMap::new();
     let mut by_step = BTreeMap::new();
     for step in &run.steps {
         let dir = step.code.dir.as_ref().map_or(run.project_root.clone(), |dir| run.project_root.join(dir));
-        let snapshot = match (&step.code.digest, by_dir.get(&dir)) {
-            (Some(digest), _) => pinned(run, &dir, digest),
-            (None, Some(snapshot)) => Ok(snapshot.clone()),
-            (None, None) => snapshot_code(&run.project_root, &dir, &run.snapshot_root),
+        let digest = step.code.digest.as_deref();
+        let snapshot = match known.entry((dir, digest)) {
+            Entry::Occupied(entry) => Arc::clone(entry.get()),
+            Entry::Vacant(entry) => {
+                let dir = &entry.key().0;
+                let taken = match digest {
+                    Some(digest) => pinned(run, dir, digest),
+                    None => snapshot_code(&run.project_root, dir, &run.snapshot_root),
+                };
+                let taken = taken.map_err(|problem| problem.at(format!("step.{}.code", step.name)))?;
+                Arc::clone(entry.insert(Arc::new(taken)))
+            }
         };
-        let snapshot = snapshot.map_err(|problem| problem.at(format!("step.{}.code", step.name)))?;
-        if step.code.digest.is_none() {
-            by_dir.insert(dir, snapshot.clone());
-        }
         by_step.insert(step.name.clone(), snapshot);
     }
     Ok(by_step)
@@ -133,16 +141,35 @@ struct Scheduler {
     ctx: Arc<Context>,
     cancel: watch::Receiver<bool>,
     report: RunReport,
-    waiting: Vec<StepSpec>,
+    record: Record,
+    waiting: Waiting,
     free: Free,
     running: JoinSet<Outcome>,
     tasks: HashMap<Id, Arc<Work>>,
 }
 
+/// When the record of the run is written: not after every step, since a record of ten thousand steps is as long as all of
+/// them together. Who reads it sees the run as it was a moment ago, and a runner that is killed loses that moment of it: what
+/// its steps made is in the cache all the same.
+#[derive(Debug, Default)]
+struct Record {
+    written: Option<Instant>,
+    /// How long writing it took.
+    cost: Duration,
+}
+
+impl Record {
+    /// How long it may still wait.
+    fn due_in(&self) -> Duration {
+        let interval = RECORD_AGE.max(self.cost * 10);
+        self.written.map_or(Duration::ZERO, |written| interval.saturating_sub(written.elapsed()))
+    }
+}
+
 impl Scheduler {
     fn new(
         run: PipelineRun,
-        code: BTreeMap<String, CodeSnapshot>,
+        code: BTreeMap<String, Arc<CodeSnapshot>>,
         events: EventSink,
         cancel: watch::Receiver<bool>,
     ) -> Self {
@@ -165,7 +192,8 @@ impl Scheduler {
         Self {
             report,
             cancel,
-            waiting: run.steps.clone(),
+            record: Record::default(),
+            waiting: Waiting::new(&run.steps),
             free: Free::new(run.capacity, run.gpu_root.clone()),
             running: JoinSet::new(),
             tasks: HashMap::new(),
@@ -178,11 +206,12 @@ impl Scheduler {
             if *self.cancel.borrow() {
                 self.cancel_waiting();
             }
-            self.skip_hopeless();
             self.start_ready();
-            self.write()?;
+            if self.record.due_in().is_zero() {
+                self.write()?;
+            }
             match self.next_end().await {
-                None if self.waiting.is_empty() => break,
+                None if self.waiting.is_empty() && self.running.is_empty() => break,
                 None => {}
                 Some(Ok((id, outcome))) => self.finish(id, outcome),
                 Some(Err(error)) => {
@@ -201,65 +230,69 @@ impl Scheduler {
         self.write()
     }
 
-    /// The end of the next step. Nothing when none runs, or when it is time to ask again for what somebody outside
-    /// of this run holds.
+    /// The end of the next step. Nothing when none runs, or when it is time to write the record, or to ask again for what
+    /// somebody outside of this run holds.
     async fn next_end(&mut self) -> Option<Result<(Id, Outcome), JoinError>> {
-        if !self.free.waits_for_others() {
-            return self.running.join_next_with_id().await;
+        let mut again = self.record.due_in();
+        if self.free.waits_for_others() {
+            again = again.min(ASK_AGAIN);
         }
-        let again = tokio::time::sleep(ASK_AGAIN);
         if self.running.is_empty() {
-            again.await;
+            if self.free.waits_for_others() {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
             return None;
         }
         tokio::select! {
+            biased;
             ended = self.running.join_next_with_id() => ended,
-            () = again => None,
+            () = tokio::time::sleep(again) => None,
         }
     }
 
-    fn write(&self) -> Result<(), Problem> {
-        self.report.write(&self.ctx.run.work_root)
+    fn write(&mut self) -> Result<(), Problem> {
+        let began = Instant::now();
+        self.report.write(&self.ctx.run.work_root)?;
+        self.record = Record { written: Some(Instant::now()), cost: began.elapsed() };
+        Ok(())
     }
 
     fn cancel_waiting(&mut self) {
-        for step in std::mem::take(&mut self.waiting) {
+        for step in self.waiting.take_all() {
             self.set(&step.name, StepStatus::Cancelled, Some("the run was cancelled".into()));
             (self.ctx.events)(Event::StepCancelled { step: step.name });
         }
     }
 
-    /// Gives up steps that need one that did not end well, and then those that need these.
-    fn skip_hopeless(&mut self) {
-        loop {
-            let hopeless = self.waiting.iter().enumerate().find_map(|(index, step)| {
-                let word = |name: &str| match self.report.steps.get(name)?.status {
-                    StepStatus::Failed => Some(format!("step `{name}` failed")),
-                    StepStatus::Skipped => Some(format!("step `{name}` was skipped")),
-                    StepStatus::Cancelled => Some(format!("step `{name}` was cancelled")),
-                    _ => None,
-                };
-                Some((index, dependencies(step).into_iter().find_map(word)?))
-            });
-            let Some((index, reason)) = hopeless else { break };
-            let step = self.waiting.remove(index).name;
-            self.set(&step, StepStatus::Skipped, Some(reason.clone()));
-            (self.ctx.events)(Event::StepSkipped { step, reason });
+    /// Gives up the steps that need one that did not end well, and then those that need these.
+    fn skip_after(&mut self, failed: &str) {
+        let mut hopeless: BTreeSet<usize> = self.waiting.after(failed).collect();
+        while let Some(place) = hopeless.pop_first() {
+            let Some(step) = self.waiting.take(place) else { continue };
+            let word = |name: &str| match self.report.steps.get(name)?.status {
+                StepStatus::Failed => Some(format!("step `{name}` failed")),
+                StepStatus::Skipped => Some(format!("step `{name}` was skipped")),
+                StepStatus::Cancelled => Some(format!("step `{name}` was cancelled")),
+                _ => None,
+            };
+            let reason = dependencies(&step).into_iter().find_map(word).unwrap_or_default();
+            hopeless.extend(self.waiting.after(&step.name));
+            self.set(&step.name, StepStatus::Skipped, Some(reason.clone()));
+            (self.ctx.events)(Event::StepSkipped { step: step.name, reason });
         }
     }
 
     fn start_ready(&mut self) {
         self.free.ask_anew();
-        let mut index = 0;
-        while let Some(step) = self.waiting.get(index) {
-            let good = |name: &&str| self.report.steps.get(*name).is_some_and(|step| step.status.is_good());
-            let ready = dependencies(step).iter().all(good);
-            match ready.then(|| self.free.take(step)).flatten() {
-                None => index += 1,
-                Some(gpus) => {
-                    let spec = self.waiting.remove(index);
-                    self.start(spec, gpus);
-                }
+        let mut from = 0;
+        // Without a free place none of those that are ready needs to be asked what it reserves.
+        while self.free.has_room() {
+            let Some((place, step)) = self.waiting.ready(from) else { break };
+            from = place + 1;
+            if let Some(gpus) = self.free.take(step)
+                && let Some(spec) = self.waiting.take(place)
+            {
+                self.start(spec, gpus);
             }
         }
     }
@@ -291,6 +324,9 @@ impl Scheduler {
         self.free.give_back(&work.spec, &work.gpus);
         let step = work.spec.name.clone();
         self.set(&step, outcome.status, outcome.reason);
+        if outcome.status.is_good() {
+            self.waiting.ended_well(&step);
+        }
         if let Some(report) = self.report.steps.get_mut(&step) {
             report.outputs = outcome.outputs;
             report.metrics = outcome.metrics;
@@ -300,9 +336,13 @@ impl Scheduler {
             });
         }
         if let Some((problem, log_tail)) = outcome.failure {
-            (self.ctx.events)(Event::StepFailed { step, problem, log_tail });
+            (self.ctx.events)(Event::StepFailed { step: step.clone(), problem, log_tail });
         } else if outcome.status == StepStatus::Cancelled {
-            (self.ctx.events)(Event::StepCancelled { step });
+            (self.ctx.events)(Event::StepCancelled { step: step.clone() });
+        }
+        // In a run that was cancelled, all that wait are.
+        if !outcome.status.is_good() && !*self.cancel.borrow() {
+            self.skip_after(&step);
         }
     }
 

@@ -30,7 +30,7 @@ const LONGEST_WAIT: f64 = 300.0;
 pub(crate) struct Context {
     pub(crate) run: PipelineRun,
     pub(crate) started_at: String,
-    pub(crate) code: BTreeMap<String, CodeSnapshot>,
+    pub(crate) code: BTreeMap<String, Arc<CodeSnapshot>>,
     pub(crate) events: EventSink,
 }
 
