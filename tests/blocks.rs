@@ -280,6 +280,21 @@ fn what_exists_is_taken_over() {
 }
 
 #[test]
+fn one_block_takes_over_many() {
+    let before = project("storage \"a\" {}\nstorage \"pond\" {}\n");
+    apply(&before);
+    let text = "storage \"lake\" {\n  for_each = toset([\"eu\", \"us\"])\n}\n\
+                import {\n  for_each = { eu = \"storage/a\", us = \"storage/pond\" }\n  to       = storage.lake[each.key]\n  id       = each.value\n}\n";
+    let project = Project::of(&[("main.mlp", &(HEAD.replace("blocks", "other") + text))]);
+    support::copy(&before.home("local").join("storage"), &project.home("local").join("storage"));
+    plan(&project).ended(0).says("2 to take over").says("0 to add").says("storage.lake[\"us\"]");
+    apply(&project);
+    nothing_to_do(&project);
+    project.edit("us = \"storage/pond\"", "uk = \"storage/pond\"");
+    plan(&project).ended(1).says("`storage.lake` has no instance `storage.lake[\"uk\"]`");
+}
+
+#[test]
 fn a_value_is_remembered_and_nothing_is_made_of_it() {
     let project = project(
         r#"

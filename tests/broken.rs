@@ -178,7 +178,6 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("MLP0210", "the parser refuses what is nested so deeply before the evaluator sees it"),
     ("MLP0342", "the signature is read from a file beside the specification; `meaning` tests it"),
     ("MLP0348", "a note of a plan that goes on; `environments` of the configuration test it"),
-    ("MLP0315", "told by plans of targets with values known only after apply"),
 ];
 
 #[test]

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use mlp_config::{Inputs, resolve};
 use mlp_diag::{Diagnostics, SourceMap};
-use mlp_platform::kinds::KINDS;
+use mlp_platform::kinds::{COMMON, KINDS};
 use mlp_platform::schema::{Attribute, Kind, Ty};
 use mlp_provider::{Desired, LowerInput, Provider, Support};
 use mlp_value::facts::{Fact, Facts, Need};
@@ -134,10 +134,13 @@ fn within(attributes: &'static [Attribute], path: &str, wrap: &dyn Fn(&str) -> S
     }
 }
 
+/// Those of the kind, and those of every block, whose paths begin with `common`.
 fn asked(kind: &'static Kind) -> Vec<(&'static Attribute, Asked)> {
     let mut all = Vec::new();
-    for attribute in kind.attributes {
-        let path = format!("{}.{}", kind.name, attribute.name);
+    let common: &[Attribute] = if kind.common { COMMON } else { &[] };
+    let own = kind.attributes.iter().map(|attribute| (kind.name, attribute));
+    for (name, attribute) in own.chain(common.iter().map(|attribute| ("common", attribute))) {
+        let path = format!("{name}.{}", attribute.name);
         let with = sample(&path, &attribute.ty);
         all.push((attribute, Asked { path: path.clone(), without: None, with }));
         let mut deeper = Vec::new();
@@ -191,6 +194,14 @@ fn idle(provider: &dyn Provider, subject: &str, attribute: &Attribute, one: &Ask
     ))
 }
 
+/// Attributes that say something to people where nothing is made.
+const TO_PEOPLE: &[&str] = &["common.description", "common.owner", "common.labels"];
+
+/// Whether a kind becomes no object of its own.
+fn is_declared_only(provider: &dyn Provider, kind: &Kind) -> bool {
+    matches!(provider.support(kind.name), Support::Declarative)
+}
+
 /// Whether a pattern means a path: `a.**` all below `a` and itself, `**.b` all that end so.
 fn is_meant(pattern: &str, path: &str) -> bool {
     let below =
@@ -229,9 +240,15 @@ fn every_attribute_has_an_effect_or_is_refused() {
                 subjects.iter().map(|subject| idle(&*provider, subject, attribute, &one)).collect();
             let Some(why) = found.into_iter().collect::<Option<Vec<String>>>() else { continue };
             let why = why.join("; ");
+            if one.path.starts_with("common.")
+                && is_declared_only(&*provider, kind)
+                && TO_PEOPLE.contains(&one.path.as_str())
+            {
+                continue;
+            }
             match NOTHING.iter().position(|(path, _)| is_meant(path, &one.path)) {
                 Some(index) => drop(used.insert(index)),
-                None => drop(writeln!(failures, "{}: {why}", one.path)),
+                None => drop(writeln!(failures, "{} of {}: {why}", one.path, kind.name)),
             }
         }
     }

@@ -245,6 +245,33 @@ fn parsing_never_panics_and_formatting_changes_no_meaning() {
     });
 }
 
+/// Values in JSON are read where another reader of JSON reads an object, and nowhere else.
+#[test]
+fn reading_values_in_json_never_panics_and_reads_what_is_json() {
+    let corpus = [
+        r#"{"a": [1, -2.5, 1e-3, {"b": null}], "c": true, "d": "\u00e9\uD83D\uDE00\/\n ${x}"}"#,
+        "{ \"names\": [\"eu\", \"us\"], \"limits\": { \"most\": 8 }, \"empty\": {}, \"none\": [] }\r\n",
+    ];
+    fuzz("values in JSON", corpus.map(str::to_owned).to_vec(), |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let (_, problems) = mlp_syntax::parse_json(FileId(0), &text);
+        for problem in &problems {
+            let place = problem.place().expect("a mistake has a place");
+            assert!(text.get(place.start as usize..place.end as usize).is_some(), "{problem:?}");
+        }
+        // What only one of the two readers minds: names given twice, depth, numbers beyond a float, a mark of byte order.
+        let minded = problems.iter().any(|one| ["MLP0103", "MLP0104"].contains(&one.code.as_str()));
+        if minded || text.starts_with('\u{feff}') {
+            return;
+        }
+        match serde_json::from_str::<serde_json::Value>(&text) {
+            Ok(value) => assert_eq!(value.is_object(), problems.is_empty(), "{text:?}: {problems:?}"),
+            Err(error) if error.to_string().contains("out of range") => {}
+            Err(error) => assert!(!problems.is_empty(), "{text:?}: {error}"),
+        }
+    });
+}
+
 #[test]
 fn formatting_the_corpus_keeps_its_meaning() {
     for text in corpus() {

@@ -98,6 +98,34 @@ fn every_specification_of_this_project_is_right() {
 }
 
 #[test]
+fn blocks_made_from_a_collection_are_right_where_blocks_are() {
+    let schema = schema();
+    let made = |inside: &str, content: &str| {
+        format!(
+            "endpoint \"e\" {{\n  dynamic \"{inside}\" {{\n    for_each = var.x\n    {content}\n  }}\n}}\n"
+        )
+    };
+    for text in [
+        made("variant", "content {\n      traffic = variant.value\n      model = model.m\n    }"),
+        made("variant", "iterator = it\n    labels = [it.key]\n    content { model = model.m }"),
+        made("lifecycle", "content { protect = true }"),
+        "monitor \"m\" {\n  target = endpoint.e\n  dynamic \"signal\" {\n    for_each = [\"a\"]\n    content { kind = \"bias\" }\n  }\n}\n".to_owned(),
+    ] {
+        let wrong: Vec<String> = schema.iter_errors(&form(&text)).map(|error| format!("{error:.300}")).collect();
+        assert!(wrong.is_empty(), "{text}: {wrong:?}");
+    }
+    for text in [
+        made("varient", "content { model = model.m }"),
+        made("variant", "content { trafic = 5 }"),
+        made("variant", "contents { traffic = 5 }"),
+        made("variant", "labels = [\"x\"]"),
+        made("kind", "content { model = model.m }"),
+    ] {
+        assert!(!schema.is_valid(&form(&text)), "{text}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_found() {
     let schema = schema();
     for text in [

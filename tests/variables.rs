@@ -40,11 +40,17 @@ fn the_later_value_wins_and_explain_says_which() {
     shown(&[], &[("MLP_VAR_size", "3")], "3");
     project.write("mlp.mlpvars", "size = 4\n");
     shown(&[], &[("MLP_VAR_size", "3")], "4");
+    project.write("mlp.mlpvars.json", "{ \"size\": 4.5 }\n");
+    shown(&[], &[("MLP_VAR_size", "3")], "4.5");
+    project.write("0.auto.mlpvars.json", "{ \"size\": 4.6 }\n");
+    shown(&[], &[], "4.6");
     project.write("b.auto.mlpvars", "size = 6\n");
     project.write("a.auto.mlpvars", "size = 5\n");
     shown(&[], &[], "6");
     project.write("given.mlpvars", "size = 7\n");
     shown(&["-var-file", "given.mlpvars"], &[], "7");
+    project.write("given.json", "{ \"size\": 10 }\n");
+    shown(&["-var-file", "given.json"], &[], "10");
     shown(&["-var-file", "given.mlpvars", "-var", "size=8"], &[], "8");
     shown(&["-var", "size=8", "-var-file", "given.mlpvars"], &[], "7");
     let all =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mlp_plan::mlp_provider::mlp_diag::{Blame, Diagnostic};
-use mlp_plan::mlp_provider::{Observed, Owner, ResourceKind, Seen, Session};
+use mlp_plan::mlp_provider::{Observed, Owner, Ready, ResourceKind, Seen, Session};
 use mlp_plan::mlp_state::{Entry, Record, State, Status, Unfinished, Writer};
 
 use crate::{codes, compare};
@@ -40,13 +40,19 @@ async fn settle_one(
     let known = state.resources.get(&left.resource);
     let mut entry = (None, None);
     // A delete has no record of its own: what is remembered says which object was meant.
-    if let Some(meant) = left.record.as_deref().or(known) {
+    if let Some(meant) = left.record.as_ref().or(known) {
         let seen = session.read(&meant.kind, &meant.identity).await.map_err(|error| error.diagnostic)?;
         entry = match (seen, &left.record) {
             (Seen::Absent, None) => (None, Some(left.resource.clone())),
-            (Seen::Present(observed), Some(record)) => (found(kinds, known, record, &observed)?, None),
+            (Seen::Present(observed), Some(record)) => {
+                let ready = session.ready(&record.kind, &record.identity).await;
+                let ready =
+                    matches!(ready.map_err(|error| error.diagnostic)?, Ready::Yes | Ready::Underway(_));
+                let kind = kinds.iter().find(|kind| kind.name == record.kind);
+                (found(kind, known.map(|known| &**known), record, (&observed, ready))?, None)
+            }
             // Not made so far. The call may be on its way all the same, so its name is kept until a plan has looked again.
-            (Seen::Absent, Some(record)) if known.is_none() => (Some(Box::new(missing(record))), None),
+            (Seen::Absent, Some(record)) if known.is_none() => (Some(Arc::new(missing(record))), None),
             // Not changed after all, or not ended after all: the next plan sees that by itself.
             _ => (None, None),
         };
@@ -62,11 +68,11 @@ fn missing(record: &Record) -> Record {
 }
 
 fn found(
-    kinds: &[ResourceKind],
+    kind: Option<&ResourceKind>,
     known: Option<&Record>,
     record: &Record,
-    observed: &Observed,
-) -> Result<Option<Box<Record>>, Box<Diagnostic>> {
+    (observed, ready): (&Observed, bool),
+) -> Result<Option<Arc<Record>>, Box<Diagnostic>> {
     match observed.owner {
         Owner::Foreign => return Ok(None),
         Owner::CannotTell => {
@@ -84,16 +90,19 @@ fn found(
         }
         Owner::Mine => {}
     }
-    let kind = kinds.iter().find(|kind| kind.name == record.kind);
     let whole = compare::differences(kind, &record.applied, &observed.config).is_empty();
     if !whole && known.is_some() {
         return Ok(None);
     }
     let mut record = record.clone();
-    record.applied = compare::applied(kind, &record.applied, &[], &observed.config);
+    // What is still on its way to be ready does not say yet how it is when all is well: an object that was there before was
+    // well then.
+    let was_well = known.filter(|known| known.status == Status::Ready);
+    let well = was_well.filter(|_| !ready).map_or(&observed.config, |known| &known.applied);
+    record.applied = compare::applied(kind, &record.applied, &[], well);
     record.outputs = observed.outputs.clone();
-    if !whole {
+    if !whole || (!ready && was_well.is_none()) {
         record.status = Status::Tainted { reason: "an apply broke off while making it".into() };
     }
-    Ok(Some(Box::new(record)))
+    Ok(Some(Arc::new(record)))
 }

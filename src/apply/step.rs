@@ -72,7 +72,8 @@ impl Shared {
 
     /// Appends to the journal and keeps our copy in step with it.
     fn remember(&self, step: u32, call: u32, put: Option<Record>, remove: Option<ResourceId>) -> Result<()> {
-        let entry = Entry::Done { step, call, put: put.clone().map(Box::new), remove: remove.clone() };
+        let put = put.map(Arc::new);
+        let entry = Entry::Done { step, call, put: put.clone(), remove: remove.clone() };
         self.journal.append(&entry).map_err(Box::new)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = remove {
@@ -100,7 +101,7 @@ impl Shared {
         };
         let Some(current) = current else { return Ok(()) };
         // What needs it needs its successor by now, and whether it is whole no longer matters.
-        let old = Record { id: deposed.clone(), status: Status::Ready, ..current };
+        let old = Record { id: deposed.clone(), status: Status::Ready, ..Record::clone(&current) };
         self.remember(step.number, DEPOSING, Some(old), None)
     }
 
@@ -189,7 +190,7 @@ async fn make(shared: &Shared, step: &PlanStep, asked: &Filled) -> Result<()> {
         |status| step.record.as_ref().map(|template| template.record(asked.value.clone(), outputs(), status));
     for (index, call) in (0u32..).zip(&step.calls) {
         let status = if index as usize == last { Status::Ready } else { tainted("it was made in part") };
-        journalled(shared, step, index, call, record(status).map(Box::new)).await?;
+        journalled(shared, step, index, call, record(status).map(Arc::new)).await?;
         // Until it was read back, something new counts as half made, and something old as it was.
         let half = is_new(step).then(|| record(tainted("it was made and never became ready"))).flatten();
         shared.remember(step.number, index, half, None)?;
@@ -258,7 +259,7 @@ async fn journalled(
     step: &PlanStep,
     index: u32,
     call: &Call,
-    record: Option<Box<Record>>,
+    record: Option<Arc<Record>>,
 ) -> Result<()> {
     let body = shared.fill(step, &call.body)?.value;
     let call = Call { body: body.lift(), ..call.clone() };

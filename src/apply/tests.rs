@@ -25,6 +25,10 @@ struct Fake {
     hangs: Mutex<BTreeSet<String>>,
     /// Identities that serve something else than asked.
     wrong: Mutex<BTreeSet<String>>,
+    /// Identities that are there and not ready yet.
+    starting: Mutex<BTreeSet<String>>,
+    /// Identities whose calls wait until another one is under way.
+    meets: Mutex<BTreeSet<String>>,
     running: AtomicUsize,
     most: AtomicUsize,
 }
@@ -59,6 +63,8 @@ impl Session for Fake {
         if self.wrong.lock().unwrap().contains(identity) {
             fields.insert("size".into(), KnownValue::int(-1));
         }
+        let running = !self.starting.lock().unwrap().contains(identity);
+        fields.insert("running".into(), KnownValue::Bool(running));
         let owner =
             if self.foreign.lock().unwrap().contains(identity) { Owner::Foreign } else { Owner::Mine };
         let outputs = KnownValue::object([("url", KnownValue::text(format!("http://{identity}")))]);
@@ -67,7 +73,13 @@ impl Session for Fake {
 
     async fn perform(&self, call: &Call, _: &dyn Reporter) -> Result<(), ProviderError> {
         self.most.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        let meets = self.meets.lock().unwrap().contains(&call.identity);
+        for _ in 0..if meets { 10_000 } else { 1 } {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if self.most.load(Ordering::SeqCst) > 1 {
+                break;
+            }
+        }
         self.running.fetch_sub(1, Ordering::SeqCst);
         let fault = {
             let mut faults = self.faults.lock().unwrap();
@@ -89,8 +101,9 @@ impl Session for Fake {
         Ok(())
     }
 
-    async fn ready(&self, _: &str, _: &str) -> Result<Ready, ProviderError> {
-        Ok(Ready::Yes)
+    async fn ready(&self, _: &str, identity: &str) -> Result<Ready, ProviderError> {
+        let starting = self.starting.lock().unwrap().contains(identity);
+        Ok(if starting { Ready::Wait("it starts".into()) } else { Ready::Yes })
     }
 
     async fn removal(&self, _: &str, _: &str) -> Result<Option<Removal>, ProviderError> {
@@ -250,6 +263,7 @@ impl Bench {
 async fn steps_come_after_what_they_depend_on_and_side_by_side_otherwise() {
     let mut bench = Bench::new();
     bench.options.parallelism = 2;
+    bench.fake.meets.lock().unwrap().extend(["a".to_owned(), "c".to_owned()]);
     let steps =
         vec![make(1, "a", &[]), make(2, "b", &[1]), make(3, "c", &[]), make(4, "d", &[]), make(5, "e", &[2])];
     let outcome = bench.go(steps).await;
@@ -414,22 +428,19 @@ async fn the_first_wish_to_stop_starts_nothing_new_and_the_second_waits_for_noth
     assert_eq!(bench.store().read().unwrap().unfinished.len(), 1);
 }
 
-#[tokio::test]
-async fn after_a_crash_the_next_run_looks_and_converges() {
-    let bench = Bench::new();
-    bench.fake.hangs.lock().unwrap().insert("b".into());
+/// Begins an apply and breaks it off when so many calls were made; the lease looks as if its process were gone.
+async fn broken_off(bench: &Bench, steps: Vec<PlanStep>, calls: usize) {
     {
         let journal = bench.open();
-        let plan = plan(&journal.loaded().state, vec![make(1, "a", &[]), make(2, "b", &[1])]);
+        let plan = plan(&journal.loaded().state, steps);
         let run = execute(&plan, bench.fake.clone(), journal, &bench.options, Arc::new(Silent));
         let made = async {
-            while bench.fake.log().len() < 2 {
+            while bench.fake.log().len() < calls {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         tokio::select! { _ = run => panic!("it hangs"), () = made => {} }
     }
-    // The lease of a process that lives is not taken over: this one is made to look as if its process were gone.
     let of_lease = |path: &std::path::PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lease-"))
     };
@@ -438,6 +449,13 @@ async fn after_a_crash_the_next_run_looks_and_converges() {
     let mut lease: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     lease["holder"]["started"] = 1.into();
     std::fs::write(&path, lease.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn after_a_crash_the_next_run_looks_and_converges() {
+    let bench = Bench::new();
+    bench.fake.hangs.lock().unwrap().insert("b".into());
+    broken_off(&bench, vec![make(1, "a", &[]), make(2, "b", &[1])], 2).await;
     assert_eq!(bench.store().read().unwrap().unfinished.len(), 1);
     let journal = bench.open();
     let session: Arc<dyn Session> = bench.fake.clone();
@@ -447,4 +465,26 @@ async fn after_a_crash_the_next_run_looks_and_converges() {
     assert_eq!(loaded.state.resources.len(), 2);
     assert!(loaded.state.resources.values().all(|record| record.status == Status::Ready));
     assert_eq!(bench.fake.log().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_to_be_ready_after_a_crash_is_not_remembered_as_how_it_should_be() {
+    let mut bench = Bench::new();
+    let fields = vec![Field::required("size", ""), Field::computed("running", "")];
+    bench.options.kinds = vec![ResourceKind::new("fake_thing", "", fields)];
+    bench.go(vec![make(1, "a", &[])]).await;
+    bench.fake.hangs.lock().unwrap().extend(["a".to_owned(), "b".to_owned()]);
+    bench.fake.starting.lock().unwrap().extend(["a".to_owned(), "b".to_owned()]);
+    let size = PlanValue::object([("size", PlanValue::int(2))]);
+    let steps = vec![step(1, "a", &[], Action::Update, size), make(2, "b", &[])];
+    broken_off(&bench, steps, 3).await;
+    let journal = bench.open();
+    let session: Arc<dyn Session> = bench.fake.clone();
+    assert_eq!(settle(&session, &journal, &bench.options.kinds).await.unwrap(), 2);
+    let state = journal.loaded().state;
+    let record = |id: &str| &state.resources[&id.parse().unwrap()];
+    let a = record("thing.a");
+    assert_eq!((a.applied.field("size"), a.status == Status::Ready), (Some(&KnownValue::int(2)), true));
+    assert_eq!(a.applied.field("running"), Some(&KnownValue::Bool(true)));
+    assert!(matches!(record("thing.b").status, Status::Tainted { .. }));
 }

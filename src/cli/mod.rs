@@ -191,11 +191,19 @@ fn two_dashes(arguments: Vec<String>) -> Vec<String> {
     }
     let command = Cli::command();
     let mut known: Vec<String> = Vec::new();
+    let mut letters: Vec<char> = vec!['h', 'V'];
     let below = |command| std::iter::once(command).chain(clap::Command::get_subcommands(command));
     let all = below(&command).flat_map(below);
     all.for_each(|command| {
-        known.extend(command.get_arguments().filter_map(|a| a.get_long().map(str::to_owned)))
+        known.extend(command.get_arguments().filter_map(|a| a.get_long().map(str::to_owned)));
+        letters.extend(command.get_arguments().filter_map(clap::Arg::get_short));
     });
+    // A slip such as `-envv` is told as one, instead of being read as `-e nvv`; `-estaging` is like no flag, and stays.
+    let means_long = |name: &str| {
+        known.iter().any(|long| long == name)
+            || !name.starts_with(letters.as_slice())
+            || name.len() > 3 && mlp_diag::did_you_mean(name, known.iter().map(String::as_str)).is_some()
+    };
     let mut rest_is_data = false;
     arguments
         .into_iter()
@@ -203,13 +211,16 @@ fn two_dashes(arguments: Vec<String>) -> Vec<String> {
             rest_is_data |= argument == "--";
             let name = argument.strip_prefix('-').map(|rest| rest.split('=').next().unwrap_or(rest));
             match name {
-                Some(name) if !rest_is_data && name.len() > 1 && known.iter().any(|long| long == name) => {
-                    format!("-{argument}")
-                }
+                Some(name) if !rest_is_data && is_word(name) && means_long(name) => format!("-{argument}"),
                 _ => argument,
             }
         })
         .collect()
+}
+
+/// Two letters or more, as flags have: no number, and not a second dash.
+fn is_word(name: &str) -> bool {
+    name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -223,6 +234,18 @@ mod tests {
             two_dashes(words(&["mlp", "apply", "-auto-approve", "-e", "local", "-var=a=1", "--", "-json"])),
             words(&["mlp", "apply", "--auto-approve", "-e", "local", "--var=a=1", "--", "-json"])
         );
+        for (written, read) in [
+            ("-envv", "--envv"),
+            ("-paralelism=3", "--paralelism=3"),
+            ("-xyz", "--xyz"),
+            ("-estaging", "-estaging"),
+            ("-Cdocs", "-Cdocs"),
+            ("-1", "-1"),
+            ("-", "-"),
+            ("-h", "-h"),
+        ] {
+            assert_eq!(two_dashes(words(&["mlp", "plan", written])), words(&["mlp", "plan", read]));
+        }
         Cli::command().debug_assert();
     }
 

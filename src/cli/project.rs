@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mlp_config::{
-    Assignment, Given, Inputs, Module, Resolution, Undeclared, VariableStory, assignments, environments,
-    resolve,
+    Assignment, Given, Inputs, Module, Resolution, Undeclared, VALUE_FILES, VariableStory, assignments,
+    environments, read_unasked, resolve, values_tree,
 };
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
 use mlp_eval::PlanValue;
@@ -95,13 +95,17 @@ impl Project {
 
     /// Reads the files of values that are read without being named.
     fn read_variable_files(&mut self) {
-        let own = self.directory.join("mlp.mlpvars");
-        if own.is_file() {
-            self.read_variables(&own);
+        let mut all: Vec<PathBuf> = Vec::new();
+        for ending in VALUE_FILES {
+            match files::with_ending(&self.directory, ending) {
+                Ok(paths) => all.extend(paths),
+                Err(diagnostic) => self.push_once(*diagnostic),
+            }
         }
-        match files::with_ending(&self.directory, ".auto.mlpvars") {
-            Ok(paths) => paths.iter().for_each(|path| self.read_variables(path)),
-            Err(diagnostic) => self.push_once(*diagnostic),
+        let names: Vec<String> =
+            all.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+        for name in read_unasked(names.iter().map(String::as_str)) {
+            self.read_variables(&self.directory.join(name));
         }
     }
 
@@ -118,7 +122,7 @@ impl Project {
                 let name =
                     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let file = self.sources.add(name.as_str(), text.as_str());
-                let (tree, mut diagnostics) = mlp_syntax::parse(file, &text);
+                let (tree, mut diagnostics) = values_tree(&name, file, &text);
                 self.diagnostics.append(&mut diagnostics);
                 let found = assignments(&tree, &name, &mut self.diagnostics);
                 self.assignments.extend(found);
@@ -324,6 +328,19 @@ impl Project {
             state: &state,
         };
         outside::look(&surroundings, kind, query)
+    }
+
+    /// The platform of an environment for what is done to its state: also where the rest of it cannot be resolved, as long as
+    /// the state is not where it is looked for.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn platform_of_state(&self, environment: &str) -> Result<Platform, Diagnostics> {
+        let resolution = self.resolution(environment);
+        let trees: Vec<&Tree> = self.trees.iter().collect();
+        let platform =
+            resolution.platform.or_else(|| self.outline(&trees, &self.sources, environment).map(of_user));
+        platform.ok_or(resolution.diagnostics)
     }
 
     /// The platform as far as it is known without asking anything: what says where a state is.

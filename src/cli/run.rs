@@ -107,7 +107,7 @@ fn parameters(given: &[String]) -> Result<BTreeMap<String, KnownValue>, Vec<Diag
 /// Nothing applied is called so.
 pub fn applied<'s>(state: &'s State, name: &str) -> Result<&'s Record, Box<Diagnostic>> {
     let is_it = |record: &&Record| record.id.to_string() == name || record.id.address.to_string() == name;
-    state.resources.values().find(is_it).ok_or_else(|| {
+    state.resources.values().map(|record| &**record).find(is_it).ok_or_else(|| {
         let known: Vec<String> = state.resources.keys().map(ToString::to_string).collect();
         Box::new(
             Diagnostic::error("MLP0920", format!("nothing applied is called `{name}`"))

@@ -31,7 +31,7 @@ impl clap::Args for VariableArgs {
             .value_name("FILE")
             .action(ArgAction::Append)
             .value_parser(value_parser!(PathBuf))
-            .help("File of values, read after mlp.mlpvars and every *.auto.mlpvars");
+            .help("File of values, JSON where its name ends so; read after mlp.mlpvars and every *.auto.mlpvars");
         command.arg(value).arg(file)
     }
 

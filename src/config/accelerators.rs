@@ -6,7 +6,6 @@ use mlp_catalog::{Catalog, Phrase, Problem};
 use mlp_diag::{Diagnostic, one_of};
 use mlp_eval::PlanValue;
 use mlp_platform::{Declaration, Origin};
-use mlp_value::facts::{Fact, Need};
 use mlp_value::{Address, Path, Step, Value};
 
 use crate::codes;
@@ -32,7 +31,7 @@ pub(crate) fn check(evaluator: &Evaluator<'_>, declarations: &BTreeMap<Address, 
     if phrases.is_empty() {
         return;
     }
-    let catalog = evaluator.catalog();
+    let Some(catalog) = evaluator.catalog() else { return };
     for (declaration, path, value) in phrases {
         check_one(evaluator, &catalog, declaration, &path, value);
     }
@@ -43,30 +42,8 @@ fn is_open(declaration: &Declaration) -> bool {
     mlp_platform::kinds::kind(declaration.kind).is_some_and(|kind| kind.open)
 }
 
-impl Evaluator<'_> {
-    /// The catalogue with what the project's own file adds to it.
-    fn catalog(&self) -> std::borrow::Cow<'static, Catalog> {
-        let built_in = Catalog::built_in();
-        let text = match self.facts.ask(Need::Text(OWN_CATALOG.to_owned()), &mut self.needs.borrow_mut()) {
-            Some(Fact::Text(text)) => text,
-            _ => return std::borrow::Cow::Borrowed(built_in),
-        };
-        let mut catalog = built_in.clone();
-        for problem in catalog.extend(text, OWN_CATALOG) {
-            self.report(
-                Diagnostic::error(
-                    codes::CATALOG,
-                    format!("{OWN_CATALOG}, line {}: {}", problem.line, problem.why),
-                )
-                .help(problem.help),
-            );
-        }
-        std::borrow::Cow::Owned(catalog)
-    }
-}
-
 /// The phrase that a value is; what is not known yet is left out of it.
-fn phrase_of(value: &PlanValue) -> Phrase {
+pub(crate) fn phrase_of(value: &PlanValue) -> Phrase {
     let text = |name: &str| value.field(name).and_then(Value::as_text).map(str::to_owned);
     let names = match value.field("name") {
         Some(Value::List(items)) => {
@@ -123,13 +100,20 @@ fn check_one(
     }
 }
 
-fn help(catalog: &Catalog, phrase: &Phrase, problem: &Problem) -> String {
+pub(crate) fn help(catalog: &Catalog, phrase: &Phrase, problem: &Problem) -> String {
     match &problem.help {
         Some(help) => help.clone(),
         None => {
             let written = problem.index.and_then(|index| phrase.names.get(index)).map_or("", String::as_str);
             let names = catalog.names();
-            let help = one_of(written, names.iter().copied());
+            // As others write it: `NVIDIA_TESLA_T4`, `nvidia-h100-80gb`.
+            let parts = || written.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+            let within = names.iter().find(|name| parts().any(|part| part == name.to_lowercase()));
+            let help =
+                match within.filter(|_| mlp_diag::did_you_mean(written, names.iter().copied()).is_none()) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => one_of(written, names.iter().copied()),
+                };
             let end = if help.ends_with('?') { "" } else { ";" };
             format!("{help}{end} `mlp catalog` lists them all")
         }

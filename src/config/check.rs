@@ -12,9 +12,11 @@ use crate::dynamic::Binding;
 use crate::evaluator::{Evaluated, Evaluator, Instance, forgets, kept};
 use crate::expression::lower;
 use crate::fit::{describe, fit};
+use crate::hints;
 use crate::modules::rebased;
 use crate::scope::NameScope;
 use crate::source::{Parts, Source, alternatives, object_form_of};
+use crate::told;
 
 /// The part of `lifecycle` that is looked at after the apply.
 pub(crate) const AFTER: &str = "postcondition";
@@ -217,7 +219,7 @@ impl<'a, 't> Checker<'a, 't> {
                 Err(diagnostic) => self.fail(diagnostic),
             };
         }
-        if let Some(value) = self.bare_name(expr, &options) {
+        if let Some(value) = self.bare_name(expr, &options, path) {
             return value;
         }
         let Some(outcome) = self.evaluate(expr, path) else {
@@ -246,7 +248,7 @@ impl<'a, 't> Checker<'a, 't> {
                     path
                 });
                 self.fail(
-                    Diagnostic::error(misfit.code, format!("`{full}` has the wrong type or value"))
+                    Diagnostic::error(misfit.code, format!("`{}` has the wrong type or value", shown(&full)))
                         .at(place, why)
                         .help(misfit.help),
                 )
@@ -311,11 +313,25 @@ impl<'a, 't> Checker<'a, 't> {
     }
 
     /// Kinds and addresses that stand as bare names (`applies = dataset`, `from = dataset.old`).
-    fn bare_name(&mut self, expr: &'t Expr, options: &[&'static Ty]) -> Option<PlanValue> {
+    fn bare_name(&mut self, expr: &'t Expr, options: &[&'static Ty], path: &Path) -> Option<PlanValue> {
         if !options.iter().any(|ty| matches!(ty, Ty::KindName | Ty::Address)) {
             return None;
         }
-        let Node::Traverse { traversal } = lower(expr).node else { return None };
+        let node = lower(expr).node;
+        // `storage.lake[each.key]`: its keys are computed.
+        if options.iter().any(|ty| matches!(ty, Ty::Address))
+            && matches!(node, Node::Traverse { .. } | Node::Index { .. })
+        {
+            return Some(match crate::keyed::address(self.evaluator, self.owner, expr, path) {
+                Ok(address) => PlanValue::text(address),
+                Err(problems) => {
+                    self.failed = true;
+                    problems.into_iter().for_each(|problem| self.evaluator.report(problem));
+                    PlanValue::Null
+                }
+            });
+        }
+        let Node::Traverse { traversal } = node else { return None };
         if options.iter().any(|ty| matches!(ty, Ty::KindName)) && traversal.steps.is_empty() {
             if kinds::kind(&traversal.root).is_some() {
                 return Some(PlanValue::text(&traversal.root));
@@ -332,11 +348,7 @@ impl<'a, 't> Checker<'a, 't> {
                 ),
             );
         }
-        let inside: String = self.owner.address.module.iter().map(|call| format!("module.{call}.")).collect();
-        options
-            .iter()
-            .any(|ty| matches!(ty, Ty::Address))
-            .then(|| PlanValue::text(format!("{inside}{traversal}")))
+        None
     }
 
     /// A list of conditions as it is written: each item is kept for later by itself.
@@ -390,6 +402,11 @@ impl<'a, 't> Checker<'a, 't> {
     }
 }
 
+/// A path as a person writes it: a block without a label has none.
+fn shown(path: &Path) -> String {
+    path.to_string().replace("[\"\"]", "")
+}
+
 /// Whether a path is that of a condition of `lifecycle`.
 fn is_condition(path: &Path) -> bool {
     let field = |step: Option<&Step>, word: &str| matches!(step, Some(Step::Field(name)) if &**name == word);
@@ -411,6 +428,7 @@ fn named(expr: &Ir, scope: &NameScope<'_, '_>) -> Vec<Because> {
             found.push(Because { name, value, sensitive: sensitive || ephemeral });
         }
     });
+    told::prices(expr, scope, &mut found);
     found
 }
 
@@ -431,7 +449,15 @@ fn close(
             return;
         }
         match outer.resolve(traversal, expr.span) {
-            Err(problem) => problems.push(problem),
+            Err(problem) => {
+                let alone = traversal.steps.is_empty();
+                let strange = !outer.begins(root) && hints::literal(root).is_none();
+                let help = strange.then(|| hints::of_scope(root, alone, names)).flatten();
+                problems.push(match help {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                });
+            }
             Ok(found) => match found.value.known() {
                 Ok(value) => match rest(&value, &traversal.steps[found.consumed..]) {
                     Some(value) => expr.node = Node::Literal { value },
@@ -462,6 +488,12 @@ fn close(
     }
     expr.children_mut(&mut |child| close(child, names, outer, bound, problems));
     bound.truncate(before);
+    if let Node::Call { function, .. } = &expr.node
+        && problems.is_empty()
+        && mlp_eval::function(function).is_some_and(mlp_eval::FunctionInfo::reads_catalog)
+    {
+        told::priced(expr, names, outer, problems);
+    }
 }
 
 /// What a running endpoint is measured by; it is read when the expression is evaluated.

@@ -22,6 +22,7 @@ use crate::meaning::any_within;
 use crate::memo::{Frame, Memo, Values};
 use crate::modules::Room;
 use crate::near::Near;
+use crate::offers::Market;
 use crate::scope::NameScope;
 use crate::source::{Entry, Source};
 use crate::values::plain_parts;
@@ -66,6 +67,9 @@ impl Evaluated {
 /// An attribute that was computed: `None` when it is not set, or wrong.
 type Known = Option<Arc<Evaluated>>;
 
+/// The attributes of one instance that were asked for, by name.
+type OfInstance = Vec<(&'static str, Memo<Known>)>;
+
 /// What surrounds the specification.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Surroundings {
@@ -73,6 +77,7 @@ pub(crate) struct Surroundings {
     pub(crate) mode: String,
     pub(crate) residency: PlanValueOrNull,
     pub(crate) root: String,
+    pub(crate) market: Market,
 }
 
 /// The values of attributes' defaults by their text: each is a constant of the language, and reading it takes longer than all else.
@@ -149,10 +154,12 @@ pub(crate) struct Evaluator<'t> {
     reported: RefCell<HashSet<Diagnostic>>,
     /// What may be meant by names that nothing has.
     pub(crate) near: Near,
+    /// The catalogue of hardware, once something asked for it; `None` inside while files are still asked for.
+    pub(crate) known_catalog: OnceCell<Option<Arc<mlp_catalog::Catalog>>>,
     /// Texts that must not be shown.
     secrets: OnceCell<BTreeSet<String>>,
     /// Attributes that are set, by the number of their instance.
-    attributes: RefCell<Vec<Vec<(&'static str, Memo<Known>)>>>,
+    attributes: RefCell<Vec<OfInstance>>,
     /// Those that are not.
     unset: RefCell<HashMap<(&'static str, &'static str), Known>>,
     /// Attributes beyond the schema that others asked for.
@@ -244,6 +251,7 @@ impl<'t> Evaluator<'t> {
             quoted: RefCell::default(),
             reported: RefCell::default(),
             near: Near::default(),
+            known_catalog: OnceCell::new(),
             secrets: OnceCell::new(),
             attributes: RefCell::default(),
             unset: RefCell::default(),

@@ -24,9 +24,10 @@ pub(crate) fn declarations<'t>(
     evaluator: &Evaluator<'t>,
     declare: fn(&Evaluator<'t>, &Instance<'t>) -> Declaration,
 ) -> Vec<Declaration> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let found =
-        (evaluator.instances.len() >= WORTH && threads > 1).then(|| shared(evaluator, declare, threads));
+    let count = evaluator.instances.len();
+    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = if count < WORTH { 1 } else { processors().min(count / NEIGHBOURS) };
+    let found = (threads > 1).then(|| shared(evaluator, declare, threads));
     found.flatten().unwrap_or_else(|| {
         evaluator.instances.values().map(|instance| declare(evaluator, instance)).collect()
     })
@@ -73,4 +74,47 @@ fn shared<'t>(
     }
     all.sort_by_key(|(at, _)| *at);
     Some(all.into_iter().flat_map(|(_, some)| some).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::Resolution;
+    use crate::tests::{HEAD, resolve_text};
+
+    /// So many blocks of a specification that grows at its end only: what the first are does not depend on how many there are.
+    fn resolved(count: usize, wrong: &str) -> Resolution {
+        let mut text = format!("{HEAD}variable \"v\" {{\n  default = 2\n}}\n{wrong}");
+        for at in 0..count {
+            let before = at.saturating_sub(1);
+            let description =
+                if at == 0 { "\"0\"".to_owned() } else { format!("storage.s{before}.description") };
+            write!(
+                text,
+                "storage \"s{at}\" {{\n  kind = \"object\"\n  description = {description}\n}}\ndataset \"d{at}\" {{\n  \
+                 description = \"${{var.v}} of {at}\"\n  storage = storage.s{at}\n}}\n"
+            )
+            .unwrap();
+        }
+        resolve_text(&text, "local")
+    }
+
+    #[test]
+    fn several_come_to_what_one_comes_to() {
+        for wrong in ["", "storage \"wrong\" {\n  kind = \"nothing\"\n  description = storage.none\n}\n"] {
+            let (few, many) = (resolved(WORTH / 4, wrong), resolved(2 * WORTH, wrong));
+            assert_eq!(few.diagnostics.is_empty(), wrong.is_empty());
+            let codes = |found: &Resolution| -> Vec<_> {
+                found.diagnostics.iter().map(|one| (one.code.clone(), one.place())).collect()
+            };
+            assert_eq!(codes(&few), codes(&many));
+            let (few, many) = (few.platform.unwrap().declarations, many.platform.unwrap().declarations);
+            assert!(many.len() > 4 * WORTH);
+            for (address, declaration) in &few {
+                assert_eq!(many.get(address), Some(declaration));
+            }
+        }
+    }
 }

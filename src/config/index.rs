@@ -96,6 +96,8 @@ impl<'t> Index<'t> {
     /// Reads all trees as one: order never matters.
     pub fn of(trees: &[&'t Tree], diagnostics: &mut Diagnostics) -> Self {
         let mut index = Self::default();
+        let blocks: Vec<&'t Block> = trees.iter().flat_map(|tree| &tree.body.blocks).collect();
+        let mut read = in_parallel(&blocks, blocks.len() >= WORTH, |&block| Read::of(block));
         for tree in trees {
             for attribute in &tree.body.attributes {
                 diagnostics.push(
@@ -107,9 +109,8 @@ impl<'t> Index<'t> {
                     .help("put it into a `locals` block, or into the block it belongs to"),
                 );
             }
-            let blocks = &tree.body.blocks;
-            let read = in_parallel(blocks, blocks.len() >= WORTH, Read::of);
-            for (block, read) in blocks.iter().zip(read) {
+            for block in &tree.body.blocks {
+                let read = read.next().unwrap_or_default();
                 index.block(block, read, diagnostics);
             }
         }

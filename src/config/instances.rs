@@ -96,7 +96,13 @@ struct Expander<'e, 't> {
 
 impl<'t> Expander<'_, 't> {
     fn refuse(&self, attribute: &str, why: &str, help: &str) -> Instances {
-        let headline = format!("`{attribute}` of {} cannot be used", self.declared.address);
+        let address = &self.declared.address;
+        let of = if self.declared.kind.labels.is_empty() {
+            format!("this `{}`", address.kind)
+        } else {
+            address.to_string()
+        };
+        let headline = format!("`{attribute}` of {of} cannot be used");
         Instances::Refused(Box::new(
             Diagnostic::error(codes::REPEAT, headline).at(self.span, why).help(help.to_owned()),
         ))

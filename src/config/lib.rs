@@ -13,17 +13,21 @@ mod dynamic;
 mod evaluator;
 mod expression;
 mod fit;
+mod hints;
 mod hush;
 mod in_parallel;
 mod index;
 mod inherit;
 mod instances;
+mod keyed;
 mod look;
 mod made;
 mod meaning;
 mod memo;
 mod modules;
 mod near;
+mod offers;
+mod once;
 mod ordering;
 mod partial;
 mod remembered;
@@ -35,6 +39,7 @@ mod source;
 mod spread;
 mod standards;
 mod together;
+mod told;
 mod typexpr;
 mod validation;
 mod values;
@@ -49,7 +54,10 @@ pub use index::{Index, environments};
 pub use modules::{Module, called, module_directory};
 pub use resolve::{Inputs, Resolution, resolve};
 pub use together::together;
-pub use variables::{Assignment, Candidate, Given, Undeclared, VariableStory, assignments};
+pub use variables::{
+    Assignment, Candidate, Given, Undeclared, VALUE_FILES, VariableStory, assignments, is_automatic,
+    read_unasked, values_tree,
+};
 
 #[cfg(test)]
 mod looseness;

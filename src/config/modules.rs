@@ -213,6 +213,19 @@ impl<'o, 't> Opener<'o, 't> {
                     self.instance(room, address, declared.clone(), repeat);
                 }
             }
+            // What is taken over must not be made anew while the import waits.
+            Instances::After(after) if declared.kind.name == "import" => {
+                let span = declared.parts.get(attribute).map_or(declared.header, |entry| entry.source.span());
+                let known = format!("known only after {}", after.join(", "));
+                self.evaluator.report(
+                    Diagnostic::error(
+                        codes::NOT_KNOWN,
+                        "what is taken over must be known before anything is made",
+                    )
+                    .at(span, known)
+                    .help("write the keys and identifiers down, or compute them from what is known"),
+                );
+            }
             Instances::After(after) => {
                 let deferred = Deferred {
                     address: declared.address.clone(),
@@ -333,7 +346,7 @@ impl<'o, 't> Opener<'o, 't> {
             return Err(nothing_there(&directory, span));
         };
         let module = pack.address.inside();
-        let same = Address { key: None, ..Address::new("module", &pack.address.name) };
+        let same = Address::new("module", &pack.address.name);
         if self.evaluator.instances.contains_key(&same) || self.evaluator.repeated.contains(&same) {
             let headline = format!("`{}` and `{same}` have one name", pack.address);
             return Err(boxed(
@@ -470,13 +483,11 @@ impl<'t> Evaluator<'t> {
     ) -> Result<Option<(PlanValue, bool)>, Diagnostic> {
         let module = call.inside();
         let outputs = |address: &&Address| address.module == module && &*address.kind == "output";
-        let Some(instance) =
-            self.instances.get(&Address { module: module.clone(), ..Address::new("output", name) })
-        else {
+        let Some(instance) = self.instances.get(&Address::within(module.clone(), "output", name)) else {
             let names: Vec<&str> = self.instances.keys().filter(outputs).map(|found| &*found.name).collect();
             return Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{call}` has no output `{name}`"))
                 .at_opt(span, "")
-                .help(one_of(name, names.iter().copied())));
+                .help(crate::hints::of_module(call, name, &names)));
         };
         let attribute = |name: &str| instance.declared.kind.attribute(name);
         let Some(schema) = attribute("value") else { return Ok(None) };

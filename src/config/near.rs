@@ -11,11 +11,14 @@ use mlp_value::Address;
 /// So many names are compared with wrong ones in one specification.
 const MOST: usize = 2_000_000;
 
+/// A name, in a module.
+type Named = (Vec<Arc<str>>, String);
+
 /// What was found already.
 #[derive(Debug, Default)]
 pub(crate) struct Near {
     helps: RefCell<HashMap<String, Option<String>>>,
-    named: RefCell<HashMap<(Vec<Arc<str>>, String), Option<Address>>>,
+    named: RefCell<HashMap<Named, Option<Address>>>,
     compared: Cell<usize>,
 }
 

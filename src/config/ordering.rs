@@ -70,13 +70,13 @@ impl Search<'_, '_> {
         let pending = &self.evaluator.pending;
         if root == "module" {
             let call = words.first().map_or("", |word| word);
-            let call = Address { module, ..Address::new("module", call) };
+            let call = Address::within(module, "module", call);
             // What a module gives may follow from anything in it.
             let within = |one: &Address| one.enclosing().iter().any(|outer| outer.without_key() == call);
             return pending.iter().any(|one| one != self.itself && (*one == call || within(one)));
         }
         let named = |kind: &str, name: String| {
-            let address = Address { module: module.clone(), ..Address::new(kind, &name) };
+            let address = Address::within(module.clone(), kind, &name);
             address != *self.itself && pending.contains(&address)
         };
         // One label or two; a native resource by its type, or behind the word `resource`.

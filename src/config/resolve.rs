@@ -18,12 +18,13 @@ use crate::index::{EnvironmentBlock, Index};
 use crate::inherit::inherit;
 use crate::instances::Repeat;
 use crate::modules::{Module, Opener};
+use crate::offers::Market;
 use crate::partial::merged;
 use crate::source::{Entry, Source};
 use crate::spread::{rebase_paths, spread};
 use crate::values::variables;
 use crate::variables::{Assignment, VariableStory};
-use crate::{accelerators, circles, in_parallel, meaning, select, standards};
+use crate::{accelerators, circles, in_parallel, meaning, once, select, standards};
 
 /// What a specification is resolved from.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +85,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
         mode: literal_text(environment.declared.parts.get("mode")).unwrap_or_else(|| "shared".into()),
         residency: PlanValueOrNull::default(),
         root: inputs.root.to_owned(),
+        market: Market::of(&environment.declared.parts, declared.values()),
     };
     let mut evaluator = Evaluator::new(surroundings, &index.locals, facts, &text_of);
     let unknown = diagnostics.iter().filter(|one| one.code == codes::UNKNOWN_ATTRIBUTE);
@@ -108,6 +110,7 @@ pub fn resolve(inputs: &Inputs<'_>, facts: &Facts) -> Resolution {
     broken::unused(&evaluator);
     let mut diagnostics = evaluator.diagnostics.into_inner();
     broken::drop_consequences(inputs, &mut diagnostics);
+    once::join(inputs, &mut diagnostics);
     // What only follows from a mistake already reported is not reported again.
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(|diagnostic| diagnostic.severity != mlp_diag::Severity::Note);

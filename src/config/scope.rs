@@ -17,11 +17,13 @@ use crate::codes;
 use crate::dynamic::Binding;
 use crate::evaluator::{Evaluator, Instance};
 use crate::expression::BROKEN;
+use crate::hints;
 use crate::instances::Repeat;
 use crate::modules::rebased;
 
 mod names;
 mod reads;
+mod strange;
 
 use names::Names;
 
@@ -247,9 +249,13 @@ impl<'a, 't> NameScope<'a, 't> {
         let members = kind.members.iter().map(|member| member.word);
         let outputs = kind.outputs.iter().map(|output| output.name);
         let names: Vec<&str> = kind.attribute_names().chain(members).chain(outputs).collect();
+        let declares = |path: &str| self.declares(instance, path, word);
+        let near = || mlp_diag::did_you_mean(word, names.iter().copied()).is_some();
+        let help =
+            hints::behind(&address, kind, word, declares).filter(|help| help.starts_with("write") || !near());
         Err(Diagnostic::error(codes::UNKNOWN_NAME, format!("`{}` has nothing called `{word}`", kind.name))
             .at_opt(self.word_at(span, word), "not known here")
-            .help(one_of(word, names.iter().copied())))
+            .help(help.unwrap_or_else(|| one_of(word, names.iter().copied()))))
     }
 
     /// What a traversal starts with.
@@ -278,7 +284,8 @@ impl<'a, 't> NameScope<'a, 't> {
             ("resource", [name]) => Address::new(&traversal.root, name),
             _ => Address::new(kind.name, &names.join(".")),
         };
-        let base = Address { module: module.to_vec(), ..plain };
+        let mut base = plain;
+        base.module = module.to_vec();
         if !self.evaluator.repeated.contains(&base) {
             return Ok(Named::One(base, labels));
         }
@@ -392,7 +399,13 @@ impl<'a, 't> NameScope<'a, 't> {
             let all = self.evaluator.instances.keys().filter(of_it);
             all.map(|one| (one.name.to_string(), format!("{}.{}", one.kind, one.name))).collect()
         });
-        let help = near.unwrap_or_else(|| {
+        let mut outer = address.clone();
+        outer.module.clear();
+        let outside = !address.module.is_empty() && self.evaluator.instances.contains_key(&outer);
+        let help = near.filter(|_| !outside).unwrap_or_else(|| {
+            if outside {
+                return hints::outside(address);
+            }
             let labels: String = address.name.split('.').map(|label| format!(" \"{label}\"")).collect();
             format!("declare it: `{}{labels} {{ … }}`", kind.name)
         });
@@ -415,6 +428,9 @@ impl<'a, 't> NameScope<'a, 't> {
         }
         let words = ["var", "local", "each", "count", "path", "target"];
         let all: Vec<&str> = words.into_iter().chain(kinds::KINDS.iter().map(|kind| kind.name)).collect();
+        if let Some(help) = hints::literal(root).or_else(|| hints::listed_name(root, &self.at)) {
+            return problem.help(help);
+        }
         problem.help(match mlp_diag::did_you_mean(root, all) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "a name begins with `var`, `local`, `each`, `count`, `path`, `target` or the kind of a block, \
@@ -520,6 +536,11 @@ impl<'a, 't> NameScope<'a, 't> {
             }
             (_, root) => {
                 let attribute = if root == "each" { "for_each" } else { "count" };
+                // One that the block does not take was told.
+                let spans = self.owner.map(|owner| owner.declared.spans.as_slice()).unwrap_or_default();
+                if self.evaluator.has_misspelt(spans) {
+                    return Err(followup(format!("`{root}` has no value here"), span));
+                }
                 Err(Diagnostic::error(
                     codes::SCOPE,
                     format!("`{root}` can be used only in a block with `{attribute}`"),

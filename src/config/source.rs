@@ -203,13 +203,21 @@ impl<'t> BodyReader<'t, '_> {
 
     pub(crate) fn unknown(&mut self, name: &Ident, expected: &Expected) {
         let names = expected.names();
+        let near = mlp_diag::did_you_mean(&name.name, names.iter().copied());
+        let help = match crate::slips::foreign_attribute(&name.name, &names).filter(|_| near.is_none()) {
+            Some(here) => format!("what other tools call so is `{here}` here"),
+            None => match crate::slips::instead(expected.what.trim_matches('`'), &name.name) {
+                Some(help) => help.to_owned(),
+                None => one_of(&name.name, names.iter().copied()),
+            },
+        };
         self.diagnostics.push(
             Diagnostic::error(
                 codes::UNKNOWN_ATTRIBUTE,
                 format!("{} has no attribute or block `{}`", expected.what, name.name),
             )
             .at(name.span, "not known here")
-            .help(one_of(&name.name, names.iter().copied())),
+            .help(help),
         );
     }
 

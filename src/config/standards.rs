@@ -130,7 +130,7 @@ impl NameScope<'_, '_> {
             return self.given_by(pack, first, &rest[1..], span).map(Some);
         };
         let module = pack.inside();
-        let mut address = Address { module: module.clone(), ..Address::new(kind.name, name) };
+        let mut address = Address::within(module.clone(), kind.name, name);
         let mut used = 2;
         if self.evaluator().repeated.contains(&address) {
             let key = match rest.get(2) {

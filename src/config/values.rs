@@ -420,6 +420,14 @@ impl Scope for Constant<'_, '_> {
         self.inner.file_exists(path)
     }
 
+    fn offers(&self, of: &PlanValue, narrowed: &PlanValue) -> Result<Option<PlanValue>, (usize, String)> {
+        self.inner.offers(of, narrowed)
+    }
+
+    fn price(&self, of: &PlanValue, narrowed: &PlanValue) -> Result<Option<PlanValue>, (usize, String)> {
+        self.inner.price(of, narrowed)
+    }
+
     fn is_mistake(&self, problem: &Diagnostic) -> bool {
         self.inner.is_mistake(problem)
     }

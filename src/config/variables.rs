@@ -1,9 +1,11 @@
 //! Values given to variables from outside, and what a person is told of where a value comes from.
 //!
-//! The order, the later wins: the default, the environment's `variables`, `MLP_VAR_<name>`, `mlp.mlpvars`, `*.auto.mlpvars` in the
-//! order of their names, then `-var-file` and `-var` in the order of the command line.
+//! The order, the later wins: the default, the environment's `variables`, `MLP_VAR_<name>`, `mlp.mlpvars`, `mlp.mlpvars.json`,
+//! `*.auto.mlpvars` and `*.auto.mlpvars.json` in the order of their names, then `-var-file` and `-var` in the order of the command line.
 
-use mlp_diag::{Diagnostic, Diagnostics, Span};
+use std::collections::HashMap;
+
+use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
 use mlp_syntax::{Expr, Tree};
 
 use crate::codes;
@@ -77,6 +79,30 @@ pub struct Candidate {
     pub wins: bool,
 }
 
+/// How files of values end.
+pub const VALUE_FILES: &[&str] = &[".mlpvars", ".mlpvars.json"];
+
+/// Reads a file of values: JSON where its name says so.
+pub fn values_tree(name: &str, file: FileId, text: &str) -> (Tree, Diagnostics) {
+    if name.ends_with(".json") { mlp_syntax::parse_json(file, text) } else { mlp_syntax::parse(file, text) }
+}
+
+/// Which of these files are read without being named, in the order in which the later wins.
+pub fn read_unasked<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<&'n str> {
+    let own = ["mlp.mlpvars", "mlp.mlpvars.json"];
+    let mut found: Vec<&str> =
+        own.into_iter().filter_map(|own| names.clone().find(|name| *name == own)).collect();
+    let mut given: Vec<&str> = names.filter(|name| is_automatic(name)).collect();
+    given.sort_unstable();
+    found.extend(given);
+    found
+}
+
+/// Whether a file of values is one of those that are read by their ending.
+pub fn is_automatic(name: &str) -> bool {
+    name.ends_with(".auto.mlpvars") || name.ends_with(".auto.mlpvars.json")
+}
+
 /// The assignments of an `.mlpvars` file.
 pub fn assignments(tree: &Tree, from: &str, diagnostics: &mut Diagnostics) -> Vec<Assignment> {
     for block in &tree.body.blocks {
@@ -87,9 +113,10 @@ pub fn assignments(tree: &Tree, from: &str, diagnostics: &mut Diagnostics) -> Ve
         );
     }
     let mut found: Vec<Assignment> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
     for attribute in &tree.body.attributes {
         let name = &attribute.name;
-        if let Some(first) = found.iter().find(|one| one.name == name.name) {
+        if let Some(first) = known.get(name.name.as_str()).and_then(|at| found.get(*at)) {
             diagnostics.push(
                 Diagnostic::error(codes::DUPLICATE, format!("`{}` is set twice", name.name))
                     .at(name.span, "again here")
@@ -98,6 +125,7 @@ pub fn assignments(tree: &Tree, from: &str, diagnostics: &mut Diagnostics) -> Ve
             );
             continue;
         }
+        known.insert(&name.name, found.len());
         found.push(Assignment {
             name: name.name.clone(),
             given: Given::Expr(attribute.expr.clone()),

@@ -49,6 +49,9 @@ pub(crate) fn give(ty: &Ty) -> String {
 
 /// The way out for a value that does not fit; `fits` says whether it would fit another type.
 pub(crate) fn way_out(value: &PlanValue, ty: &'static Ty, fits: &dyn Fn(&'static Ty) -> bool) -> String {
+    if let Some(number) = percent(value, ty) {
+        return format!("write `{number}`: percent, as a number");
+    }
     match (ty, value) {
         (Ty::List(item), _) if fits(item) => "write it in brackets: `[…]`".to_owned(),
         (Ty::Duration, Value::Number(number)) => {
@@ -65,13 +68,31 @@ pub(crate) fn way_out(value: &PlanValue, ty: &'static Ty, fits: &dyn Fn(&'static
     }
 }
 
+/// The percentage that a text such as `90%` means, where one is expected.
+fn percent<'v>(value: &'v PlanValue, ty: &Ty) -> Option<&'v str> {
+    let number = value.as_text()?.strip_suffix('%')?.trim();
+    let expected = match ty {
+        Ty::OneOf(options) => options.iter().any(|option| matches!(option, Ty::Integer(_, 100))),
+        _ => matches!(ty, Ty::Integer(_, 100)),
+    };
+    (expected && number.parse::<u8>().is_ok_and(|number| number <= 100)).then_some(number)
+}
+
 /// The way out where a reference is expected and something else was given.
 pub(crate) fn reference(value: &PlanValue, wanted: &[&str]) -> String {
     let kind = wanted.first().copied().unwrap_or("model");
     let is_name = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
     };
+    let is_address =
+        |text: &str| text.split_once('.').is_some_and(|(kind, _)| mlp_platform::kinds::kind(kind).is_some());
     match value.as_text().filter(|text| is_name(text) && kind != "secret") {
+        Some(text) if text.contains('.') && !is_address(text) => {
+            format!("declare {} and name it without quotes: `{kind}.<name>`", self::kind(kind))
+        }
+        Some(text) if kind == "provider" && !text.contains('.') => {
+            format!("name the declaration without quotes: `provider.{text}.<name>`")
+        }
         Some(text) if text.contains('.') => format!("name the declaration without quotes: `{text}`"),
         Some(text) => format!("name the declaration without quotes: `{kind}.{text}`"),
         None => format!("name the declaration without quotes: `{kind}.<name>`"),

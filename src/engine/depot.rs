@@ -155,8 +155,9 @@ fn plain(path: &FsPath) -> PathBuf {
 /// The backend is unknown, a key cannot be read, or the state is in another place than the specification says.
 pub fn depot(platform: &Platform, directory: &FsPath) -> Result<Arc<dyn Depot>, Diagnostic> {
     let settings = Settings::of(platform);
+    let depot = opened(&settings, directory)?;
     super::place::same_place(&settings, directory)?;
-    opened(&settings, directory)
+    Ok(depot)
 }
 
 /// Opens the store that these settings tell of, wherever the state is.

@@ -227,9 +227,9 @@ pub fn plan_return(
         back.contents.insert(name.clone(), content);
     }
     let ends = |ending: &str| files::with_ending(directory, ending).map_err(|problem| *problem);
-    for path in [ends(".mlp")?, ends(VALUES)?].concat() {
+    for path in [ends(".mlp")?, ends(".mlpvars")?, ends(".mlpvars.json")?].concat() {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if !kept.files.contains_key(&name) {
+        if is_of_it(&name) && !kept.files.contains_key(&name) {
             safe(depot, &name, &std::fs::read(&path).unwrap_or_default(), force)?;
             back.removed.push(name);
         }
@@ -237,12 +237,9 @@ pub fn plan_return(
     Ok(back)
 }
 
-/// How files of values end that are read without being named.
-const VALUES: &str = ".auto.mlpvars";
-
 /// Whether a text that was read is a file of the project, and no value from the command line or a file from elsewhere.
 fn is_of_it(name: &str) -> bool {
-    !name.starts_with('<') && (name.ends_with(".mlp") || name.ends_with(VALUES))
+    !name.starts_with('<') && (name.ends_with(".mlp") || mlp_config::is_automatic(name))
 }
 
 /// Refuses to overwrite what no apply kept.

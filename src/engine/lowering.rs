@@ -84,7 +84,7 @@ fn once(platform: &Platform, provider: &dyn Provider, facts: &Facts) -> (Lowerin
             );
             continue;
         }
-        lowering.diagnostics.extend(unserved(platform, declaration));
+        lowering.diagnostics.extend(unserved(platform, provider, declaration));
         if declaration.kind == "resource" {
             match native(platform, provider, declaration) {
                 Ok(one) => lowering.desired.push(one),

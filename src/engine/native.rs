@@ -303,8 +303,13 @@ const MEANINGLESS: &[(&str, &str, &str)] = &[
 ];
 
 /// What the language knows and no part of this program serves.
-pub(crate) fn unserved(platform: &Platform, declaration: &Declaration) -> Diagnostics {
+pub(crate) fn unserved(
+    platform: &Platform,
+    provider: &dyn Provider,
+    declaration: &Declaration,
+) -> Diagnostics {
     let mut problems: Diagnostics = other_provider(platform, declaration).into_iter().collect();
+    problems.extend(unknown_look_up(provider, declaration));
     for (_, attribute, why) in MEANINGLESS.iter().filter(|(kind, ..)| *kind == declaration.kind) {
         let path: Path = attribute.parse().unwrap_or_default();
         let set = |value: &PlanValue| !matches!(value, Value::Null | Value::Bool(false));
@@ -314,6 +319,22 @@ pub(crate) fn unserved(platform: &Platform, declaration: &Declaration) -> Diagno
         }
     }
     problems
+}
+
+/// What can be looked up beside objects of providers.
+const FILE: &str = "local_file";
+
+/// A look-up of what this target has none of, also where nothing asks for what it finds.
+fn unknown_look_up(provider: &dyn Provider, declaration: &Declaration) -> Option<Diagnostic> {
+    let (kind, _) = declaration.address.name.split_once('.').filter(|_| declaration.kind == "data")?;
+    if kind == FILE || provider.resource(kind).is_some() {
+        return None;
+    }
+    let names = provider.resources().iter().map(|kind| kind.name.as_str()).chain([FILE]);
+    let names: Vec<&str> = names.collect();
+    let headline =
+        format!("there is nothing of the kind `{kind}` to look up with the provider `{}`", provider.kind());
+    Some(wrong(declaration, &Path::default(), headline, one_of(kind, names.iter().copied())))
 }
 
 /// A provider of its own for one declaration.

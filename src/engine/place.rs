@@ -109,7 +109,7 @@ fn left_behind(settings: &Settings, directory: &FsPath) -> Result<Option<Setting
             return Ok(false);
         }
         let loaded = depot.read_behind()?;
-        Ok(!loaded.state.resources.is_empty() || loaded.state.serial > 0 || !loaded.unfinished.is_empty())
+        Ok(!loaded.state.resources.is_empty() || !loaded.unfinished.is_empty())
     };
     match reader(&last, settings, directory).and_then(|depot| holds(&*depot)) {
         Ok(true) => Ok(Some(last)),

@@ -275,7 +275,8 @@ fn spec_digest(platform: &Platform, sources: &SourceMap) -> String {
         hasher.update(part.as_bytes());
     };
     // Where a value was given does not matter, but what it is.
-    let given = |name: &str| name.starts_with('<') || name.ends_with(".mlpvars") || name == "mlp.lock";
+    let values = |name: &str| mlp_config::VALUE_FILES.iter().any(|ending| name.ends_with(ending));
+    let given = |name: &str| name.starts_with('<') || values(name) || name == "mlp.lock";
     for (_, name, text) in sources.files().filter(|(_, name, _)| !given(name)) {
         add(name);
         add(text);
@@ -333,7 +334,10 @@ async fn observe(
     let mut problems = Diagnostics::new();
     for (id, (kind, identity)) in wanted {
         if provider.is_in_state(kind) {
-            observed.insert(id.clone(), state.resources.get(id).map_or(Seen::Absent, remembered));
+            observed.insert(
+                id.clone(),
+                state.resources.get(id).map_or(Seen::Absent, |record| remembered(record)),
+            );
             continue;
         }
         match session.read(kind, &identity).await {

@@ -99,7 +99,7 @@ pub async fn rebuild(remains: &Remains<'_>) -> Result<Rebuilt, Diagnostics> {
         provider,
         provider_name,
         desired: desired.iter().map(|one| (one.identity.as_str(), one)).collect(),
-        renamed: skeleton.resources.values().map(|record| (record.identity.as_str(), record)).collect(),
+        renamed: skeleton.resources.values().map(|record| (record.identity.as_str(), &**record)).collect(),
         places: &|one: &Desired| {
             let declaration = platform.declarations.get(&one.id.address)?;
             Some(sources.place(declaration.header))

@@ -133,16 +133,24 @@ fn moved(address: &Address, one: &Move<'_>) -> Option<Address> {
         let instance = address.without_key() == *from && from.key.is_none() && to.key.is_none();
         return match (address == from, instance) {
             (true, _) => Some(to.clone()),
-            (_, true) => Some(Address { key: address.key.clone(), ..to.clone() }),
+            (_, true) => {
+                let mut renamed = to.clone();
+                renamed.key.clone_from(&address.key);
+                Some(renamed)
+            }
             _ => None,
         };
     }
     let calls = address.enclosing();
     let at = calls.iter().position(|call| call == from || call.without_key() == *from)?;
     let key = if calls[at] == *from { to.key.clone() } else { calls[at].key.clone() };
-    let mut module = Address { key, ..to.clone() }.inside();
+    let mut call = to.clone();
+    call.key = key;
+    let mut module = call.inside();
     module.extend(address.module.iter().skip(at + 1).cloned());
-    Some(Address { module, ..address.clone() })
+    let mut renamed = address.clone();
+    renamed.module = module;
+    Some(renamed)
 }
 
 type Target<'m> = Option<(ResourceId, &'m Move<'m>)>;

@@ -73,7 +73,14 @@ pub(crate) fn index(
             })?;
             Ok(Typed { value: found.clone(), ty: note_of_field(&target.ty, &name, found) })
         }
-        _ => Err(wrong(format!("{way} is {}, it has no {}", kind(&target.value), word(key)), span)),
+        _ => {
+            let mut problems =
+                wrong(format!("{way} is {}, it has no {}", kind(&target.value), word(key)), span);
+            for problem in &mut problems {
+                problem.help = Some(format!("use {way} itself, or make it an object that has {}", word(key)));
+            }
+            Err(problems)
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use crate::convert::convert_typed;
 use crate::typed::{Typed, natural};
 use crate::{PlanValue, Reference, Traversal, TraversalStep};
 
+/// Why a scope answers nothing about hardware.
+const NO_CATALOG: &str = "the catalogue of hardware is read when the plan is made, and this is only known, or only looked at, later";
+
 /// Gives names their meaning. The interpreter knows only the names that the expression itself binds.
 pub trait Scope {
     /// The value of a name and as many of its steps as the scope understands; the interpreter applies the rest.
@@ -62,6 +65,25 @@ pub trait Scope {
     /// They cannot be listed, or files cannot be read in this scope.
     fn list_files(&self, path: &str) -> Result<Option<Vec<String>>, String> {
         Err(format!("`{path}` cannot be listed: files cannot be listed here"))
+    }
+
+    /// What the catalogue of hardware offers for a phrase or a declaration, less what `narrowed` leaves out; `None` while the
+    /// catalogue is not read yet.
+    ///
+    /// # Errors
+    /// Which of the two is wrong, from 0, and why; or that there is no catalogue in this scope.
+    fn offers(&self, of: &PlanValue, narrowed: &PlanValue) -> Result<Option<PlanValue>, (usize, String)> {
+        let _ = (of, narrowed);
+        Err((0, NO_CATALOG.to_owned()))
+    }
+
+    /// What an hour of it costs; null when nobody knows, `None` while the catalogue is not read yet.
+    ///
+    /// # Errors
+    /// As [`Scope::offers`].
+    fn price(&self, of: &PlanValue, narrowed: &PlanValue) -> Result<Option<PlanValue>, (usize, String)> {
+        let _ = (of, narrowed);
+        Err((0, NO_CATALOG.to_owned()))
     }
 
     /// Whether what `resolve` said is a mistake in the specification, which `try` and `can` do not hide.

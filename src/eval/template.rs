@@ -94,7 +94,12 @@ impl Interpreter<'_> {
                     known => {
                         let text = to_text(known).map_err(|_| {
                             let found = describe_marked(known, outcome.marks());
-                            let way = "`jsonencode` or `join` make text of it";
+                            let way = match crate::reference_of(known) {
+                                Some(reference) => {
+                                    format!("name something of it, such as `{reference}.description`")
+                                }
+                                None => "`jsonencode` or `join` make text of it".to_owned(),
+                            };
                             wrong(format!("a template needs text, this is {found}; {way}"), expr.span)
                         })?;
                         self.push(&text, joined, expr.span)

@@ -82,8 +82,8 @@ fn find(question: &Question<'_>) -> Result<Option<Answer>, Unanswered> {
 
 /// In which order values are taken.
 const ORDER: &str = "
-The later wins: its default, the environment's `variables`, MLP_VAR_<name>, mlp.mlpvars, *.auto.mlpvars by name, then -var-file
-and -var as they stand on the command line.
+The later wins: its default, the environment's `variables`, MLP_VAR_<name>, mlp.mlpvars, mlp.mlpvars.json,
+*.auto.mlpvars and *.auto.mlpvars.json by name, then -var-file and -var as they stand on the command line.
 ";
 
 fn head(story: &VariableStory, sources: &SourceMap) -> String {

@@ -64,7 +64,8 @@ pub struct Drawn {
 impl Drawn {
     /// Its name with the key.
     pub fn name(&self) -> String {
-        let bare = Address { module: Vec::new(), ..self.address.clone() };
+        let mut bare = self.address.clone();
+        bare.module.clear();
         let shown = bare.to_string();
         shown.strip_prefix(&format!("{}.", bare.kind)).map_or(shown.clone(), str::to_owned)
     }
@@ -193,7 +194,7 @@ fn names_in(expr: &Expr, owner: &Address, found: &mut Vec<Address>) {
                 && mlp_platform::kinds::kind(&traversal.root).is_some_and(|kind| kind.labels.len() == 1)
             {
                 let module = owner.module.clone();
-                found.push(Address { module, ..Address::new(&traversal.root, name) });
+                found.push(Address::within(module, &traversal.root, name));
             }
         }
         Node::Literal { value } => {

@@ -93,6 +93,13 @@ pub fn read_project(directory: &Path) -> Sources {
         );
     }
     read_all(&mut sources, files, "");
+    for path in with_ending(directory, ".mlp.json").unwrap_or_default() {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        sources.diagnostics.push(
+            Diagnostic::warning("MLP0911", format!("`{name}` is not read: a specification is no JSON"))
+                .help("write it in a `*.mlp` file; values of variables may be JSON, in `*.mlpvars.json`"),
+        );
+    }
     read_modules(directory, &mut sources);
     sources
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use mlp_config::{Assignment, Module, assignments, called};
+use mlp_config::{Assignment, Module, VALUE_FILES, assignments, called, read_unasked, values_tree};
 use mlp_diag::{Diagnostic, Diagnostics, FileId, SourceMap};
-use mlp_syntax::Tree;
+use mlp_syntax::{Changed, Chunks, Tree};
 
 use crate::Host;
 use crate::text::Text;
@@ -34,6 +34,7 @@ pub(crate) struct File {
     pub(crate) room: String,
     number: u32,
     pub(crate) text: Arc<Text>,
+    split: Chunks,
     chunks: Vec<Arc<Chunk>>,
 }
 
@@ -66,7 +67,7 @@ impl File {
 
     /// Whether it holds values of variables instead of blocks.
     pub(crate) fn is_values(&self) -> bool {
-        self.path.ends_with(".mlpvars")
+        VALUE_FILES.iter().any(|ending| self.path.ends_with(ending))
     }
 }
 
@@ -164,11 +165,11 @@ impl Project {
 
     /// The values that files give to variables without being named on a command line.
     pub(crate) fn assignments(&self, diagnostics: &mut Diagnostics) -> Vec<Assignment> {
-        let of_root = |file: &&File| file.room == ROOT;
-        let own = self.files.iter().filter(of_root).filter(|file| file.path == "mlp.mlpvars");
-        let given = self.files.iter().filter(of_root).filter(|file| file.path.ends_with(".auto.mlpvars"));
-        // The later wins.
-        own.chain(given)
+        let of_root = self.files.iter().filter(|file| file.room == ROOT);
+        let unasked = read_unasked(of_root.map(|file| file.path.as_str()));
+        unasked
+            .into_iter()
+            .filter_map(|path| self.file(path))
             .flat_map(|file| {
                 let mut whole = Tree::default();
                 for tree in file.trees() {
@@ -185,7 +186,7 @@ impl Project {
 fn paths(host: &dyn Host, open: &BTreeMap<String, Arc<Text>>, room: &str) -> Vec<String> {
     let mut endings = vec![".mlp"];
     if room == ROOT {
-        endings.push(".mlpvars");
+        endings.extend(VALUE_FILES);
     }
     let beside = |name: String| if room == ROOT { name } else { format!("{room}/{name}") };
     let mut found: Vec<String> =
@@ -207,28 +208,65 @@ fn read(path: String, room: String, id: FileId, text: Arc<Text>, before: Option<
     if before.as_ref().is_some_and(|before| before.text == text) {
         return File { path, room, ..before.unwrap_or_default() };
     }
+    // Values in JSON are one piece.
+    if path.ends_with(".json") {
+        let (tree, problems) = values_tree(&path, id, &text.text);
+        let whole = Chunk { start: 0, text: text.text.clone(), tree, problems, ghost: None };
+        return File {
+            path,
+            room,
+            number: id.0,
+            text,
+            split: Chunks::default(),
+            chunks: vec![Arc::new(whole)],
+        };
+    }
+    let Some(before) = before else {
+        let split = Chunks::of(&text.text);
+        let chunks = pieces(id, &text.text, &split.ranges, &mut HashMap::new());
+        return File { path, room, number: id.0, text, split, chunks };
+    };
+    let Changed { chunks: split, first, last } = before.split.changed(&before.text.text, &text.text);
+    let mut left = before.chunks;
+    let mut kept = left.split_off(left.len() - last);
     let mut old: HashMap<String, Vec<Arc<Chunk>>> = HashMap::new();
-    for chunk in before.into_iter().flat_map(|before| before.chunks).rev() {
+    for chunk in left.split_off(first).into_iter().rev() {
         old.entry(chunk.text.clone()).or_default().push(chunk);
     }
-    let ranges = mlp_syntax::chunks(&text.text);
+    let behind = split.ranges.len() - last;
+    let mut chunks = left;
+    chunks.extend(pieces(id, &text.text, &split.ranges[first..behind], &mut old));
+    for (chunk, range) in kept.iter_mut().zip(&split.ranges[behind..]) {
+        shift(chunk, range.start);
+    }
+    chunks.append(&mut kept);
+    File { path, room, number: id.0, text, split, chunks }
+}
+
+/// The pieces of a text; those that are among the old ones are taken from there.
+fn pieces(
+    id: FileId,
+    text: &str,
+    ranges: &[std::ops::Range<usize>],
+    old: &mut HashMap<String, Vec<Arc<Chunk>>>,
+) -> Vec<Arc<Chunk>> {
     let mut chunks: Vec<Option<Arc<Chunk>>> = ranges
         .iter()
         .map(|range| {
-            let mut chunk = old.get_mut(&text.text[range.clone()]).and_then(Vec::pop)?;
+            let mut chunk = old.get_mut(&text[range.clone()]).and_then(Vec::pop)?;
             shift(&mut chunk, range.start);
             Some(chunk)
         })
         .collect();
     for (chunk, range) in chunks.iter_mut().zip(ranges).filter(|(chunk, _)| chunk.is_none()) {
-        let written = &text.text[range.clone()];
+        let written = &text[range.clone()];
         let (tree, problems) = mlp_syntax::parse(id, written);
-        let ghost = if problems.is_empty() { None } else { ghost(written, &old) };
+        let ghost = if problems.is_empty() { None } else { ghost(written, old) };
         let mut new = Arc::new(Chunk { start: 0, text: written.to_owned(), tree, problems, ghost });
         shift(&mut new, range.start);
         *chunk = Some(new);
     }
-    File { path, room, number: id.0, text, chunks: chunks.into_iter().flatten().collect() }
+    chunks.into_iter().flatten().collect()
 }
 
 /// What a chunk that begins so was before.

@@ -246,7 +246,9 @@ impl Server {
             return Vec::new();
         }
         self.asked += 1;
-        let watchers = json!([{ "globPattern": "**/*.mlp" }, { "globPattern": "**/*.mlpvars" }]);
+        let endings = [".mlp"].into_iter().chain(mlp_config::VALUE_FILES.iter().copied());
+        let watchers: Vec<_> =
+            endings.map(|ending| json!({ "globPattern": format!("**/*{ending}") })).collect();
         let registration = json!({ "id": "files", "method": "workspace/didChangeWatchedFiles", "registerOptions": { "watchers": watchers } });
         vec![Message::Request(Request::new(
             RequestId::from(self.asked),

@@ -104,6 +104,13 @@ fn prefixed(text: &str, words: &[&str]) -> Result<(), String> {
 
 fn cron(text: &str) -> Result<(), String> {
     use croner::parser::{CronParser, Seconds, Year};
+    let fields = text.split_whitespace().count();
+    if fields != 5 && !text.starts_with('@') {
+        return Err(format!(
+            "it has {fields} field{}, and five are expected: minute, hour, day of the month, month, day of the week",
+            if fields == 1 { "" } else { "s" }
+        ));
+    }
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     parser.parse(text).map(drop).map_err(|error| error.to_string())
 }

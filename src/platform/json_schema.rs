@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use crate::kinds::{COMMON, KINDS};
 use crate::schema::{Attribute, Kind, Ty};
 
+/// The word for blocks made from a collection.
+const DYNAMIC: &str = "dynamic";
+
 /// The JSON Schema of a whole specification.
 pub fn json_schema() -> Value {
     let mut definitions = Definitions::default();
@@ -73,6 +76,10 @@ impl Definitions {
         if kind.common {
             properties.extend(common.clone());
         }
+        let shared: &[Attribute] = if kind.common { COMMON } else { &[] };
+        if let Some(dynamic) = self.dynamic(kind.attributes.iter().chain(shared)) {
+            properties.insert(DYNAMIC.to_owned(), dynamic);
+        }
         if kind.name == "environment" {
             add_partial_blocks(&mut properties);
         }
@@ -107,12 +114,36 @@ impl Definitions {
 
     /// A reference to the object's definition, which is made when there is no equal one.
     fn object(&mut self, path: &str, attributes: &[Attribute], open: bool) -> Value {
-        let properties = self.properties(path, attributes);
+        let mut properties = self.properties(path, attributes);
+        if let Some(dynamic) = self.dynamic(attributes.iter()) {
+            properties.insert(DYNAMIC.to_owned(), dynamic);
+        }
         let schema = object(properties, attributes, open);
         let name = self.names.entry(schema.to_string()).or_insert_with(|| path.to_owned());
         let reference = refer_to(name);
         self.named.entry(name.clone()).or_insert(schema);
         reference
+    }
+
+    /// `dynamic "<block>"` for those attributes that are written as blocks.
+    fn dynamic<'k>(&mut self, attributes: impl Iterator<Item = &'k Attribute>) -> Option<Value> {
+        let mut properties = Map::new();
+        for attribute in attributes {
+            let Some((inner, open)) = block_of(&attribute.ty) else { continue };
+            let content = self.object(attribute.name, inner, open);
+            let name =
+                format!("{}.{DYNAMIC}", content["$ref"].as_str().unwrap_or_default().rsplit('/').next()?);
+            self.named.entry(name.clone()).or_insert_with(|| one_or_many(&made(&content)));
+            properties.insert(attribute.name.to_owned(), refer_to(&name));
+        }
+        (!properties.is_empty()).then(|| {
+            json!({
+                "description": "Blocks made from a collection, by their names.",
+                "type": "object",
+                "properties": properties,
+                "additionalProperties": false,
+            })
+        })
     }
 
     fn of_type(&mut self, path: &str, ty: &Ty) -> Value {
@@ -167,6 +198,36 @@ impl Definitions {
     }
 }
 
+/// The attributes of the block that an attribute may be written as, and whether it takes others beside them.
+fn block_of(ty: &Ty) -> Option<(&'static [Attribute], bool)> {
+    match *ty {
+        Ty::Open(attributes) => Some((attributes, true)),
+        Ty::Object(attributes)
+        | Ty::Repeated(attributes)
+        | Ty::Labelled(attributes)
+        | Ty::MaybeLabelled(attributes) => Some((attributes, false)),
+        Ty::OneOf(types) => types.iter().find_map(block_of),
+        _ => None,
+    }
+}
+
+/// One `dynamic` block.
+fn made(content: &Value) -> Value {
+    let collection = json!({ "anyOf": [{ "type": ["array", "object"] }, expression()] });
+    let labels = json!({ "anyOf": [{ "type": "array", "items": { "type": "string" } }, expression()] });
+    json!({
+        "type": "object",
+        "properties": {
+            "for_each": collection,
+            "iterator": { "type": "string" },
+            "labels": labels,
+            "content": content,
+        },
+        "required": ["for_each", "content"],
+        "additionalProperties": false,
+    })
+}
+
 /// An environment holds blocks of other kinds, which need not be complete and are not looked into.
 fn add_partial_blocks(properties: &mut Map<String, Value>) {
     for kind in KINDS.iter().filter(|kind| kind.partial) {
@@ -177,11 +238,21 @@ fn add_partial_blocks(properties: &mut Map<String, Value>) {
 }
 
 fn object(properties: Map<String, Value>, attributes: &[Attribute], open: bool) -> Value {
-    let required: Vec<&str> =
-        attributes.iter().filter(|attribute| attribute.required).map(|attribute| attribute.name).collect();
+    let all = attributes.iter().filter(|attribute| attribute.required);
+    // What is a block may be made from a collection instead of being written.
+    let (blocks, plain): (Vec<&Attribute>, Vec<&Attribute>) =
+        all.partition(|attribute| block_of(&attribute.ty).is_some());
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": open });
-    if !required.is_empty() {
-        schema["required"] = json!(required);
+    if !plain.is_empty() {
+        schema["required"] = plain.iter().map(|attribute| attribute.name).collect();
+    }
+    if !blocks.is_empty() {
+        let either = blocks.iter().map(|attribute| {
+            let made =
+                json!({ "required": [DYNAMIC], "properties": { DYNAMIC: { "required": [attribute.name] } } });
+            json!({ "anyOf": [{ "required": [attribute.name] }, made] })
+        });
+        schema["allOf"] = either.collect();
     }
     schema
 }

@@ -10,7 +10,7 @@ pub mod forms;
 mod generated;
 mod json_schema;
 pub mod kinds;
-mod phrases;
+pub mod phrases;
 mod reference_pages;
 pub mod schema;
 mod show;

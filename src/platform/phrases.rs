@@ -168,7 +168,7 @@ pub const ACCELERATOR: &[Attribute] = &[
     Attribute::new(
         "memory",
         Ty::SizeBound,
-        "Nominal memory of one device, exact or as a lower bound (`>=80GiB`).",
+        "Nominal memory of one device: at least so much (`80GiB`, `>=80GiB`), or another bound (`=40GiB`, `<80GiB`).",
     ),
     Attribute::new("form", Ty::Enum(&["sxm", "nvl", "pcie"]), "The form of the device."),
     Attribute::new(

@@ -10,7 +10,8 @@ use mlp_diag::{Blame, Diagnostic};
 use crate::blob_writer::BlobWriter;
 use crate::blobs::{Blobs, Fault, Tag, When};
 use crate::crypt::{Crypt, hex, unhex};
-use crate::dir_store::{belongs, new_lineage, parse_lease};
+use crate::dir_lease::parse_lease;
+use crate::dir_store::{belongs, new_lineage};
 use crate::journal::Replay;
 use crate::keyring::{Cache, Encryption, Keys, Opened};
 use crate::lease::{LEASE_LENGTH, Lease};
@@ -247,9 +248,8 @@ impl BlobStore {
         crypt: &Crypt,
     ) -> Result<(), Diagnostic> {
         let name = generation("snapshot", token);
-        let content = Content { through, state: replay.state.clone(), unfinished: replay.unfinished() };
         // A state is plain data, which JSON always holds.
-        let text = snapshot::print(&content).unwrap_or_default();
+        let text = snapshot::print(through, &replay.state, replay.unfinished()).unwrap_or_default();
         self.put(&name, crypt.close(text).as_bytes())?;
         self.sweep("snapshot", &name);
         self.sweep("journal", &segment_name(through.0, through.1.min(9_999_999_999)));

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlp_diag::{Blame, Diagnostic};
+use mlp_diag::Diagnostic;
 
 use crate::crypt::Crypt;
+use crate::dir_lease::{change_lease, read_lease};
 use crate::files::{
-    compare_and_swap, named, names, newest, numbers, read_whole, remove_before, remove_segments,
-    segment_path, sweep, write_json, write_private,
+    named, names, newest, numbers, read_whole, remove_before, remove_segments, segment_path, sweep,
+    write_json, write_private,
 };
 use crate::journal::Replay;
 use crate::keyring::{Cache, Encryption, Keys, Opened};
@@ -204,8 +205,8 @@ impl DirStore {
         // `through` tells the token: before it, or with a segment of it.
         let token = if through.1 == u64::MAX { through.0 + 1 } else { through.0 };
         let path = named(&self.root, "snapshot", token);
-        let content = Content { through, state: replay.state.clone(), unfinished: replay.unfinished() };
-        let text = snapshot::print(&content).map_err(|error| unwritable(&path, &error.into()))?;
+        let text = snapshot::print(through, &replay.state, replay.unfinished());
+        let text = text.map_err(|error| unwritable(&path, &error.into()))?;
         write_private(&path, crypt.close(text).as_bytes())?;
         remove_before(&self.root, "snapshot", token);
         Ok(())
@@ -253,47 +254,6 @@ pub(crate) fn belongs(name: &str, state: &State, wanted: &State) -> Result<(), D
 /// A lineage nobody else has.
 pub(crate) fn new_lineage() -> String {
     crate::crypt::hex(&crate::random::bytes::<16>())
-}
-
-/// Reads the lease; none yet is one of token 0.
-pub(crate) fn read_lease(root: &Path) -> Result<Lease, Diagnostic> {
-    numbered_lease(root).map(|(_, lease)| lease)
-}
-
-fn numbered_lease(root: &Path) -> Result<(u64, Lease), Diagnostic> {
-    let mut last = Ok((0, Lease::default()));
-    for _ in 0..TRIES * 8 {
-        let Some((number, path)) = newest(root, "lease")? else { return Ok((0, Lease::default())) };
-        match present(&path) {
-            Ok(bytes) => return Ok((number, parse_lease(&path.display().to_string(), &bytes)?)),
-            // It was changed between the listing and the reading.
-            Err(error) => last = Err(error),
-        }
-    }
-    last
-}
-
-pub(crate) fn parse_lease(name: &str, bytes: &[u8]) -> Result<Lease, Diagnostic> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Diagnostic::error(codes::STATE_DAMAGED, format!("{name} is damaged: {error}"))
-            .blame(Blame::Provider)
-            .help("restore it from a backup: it holds the number that keeps two applies apart")
-    })
-}
-
-/// Reads, changes and writes the lease with nobody else between: whoever comes second begins again with what is there then.
-pub(crate) fn change_lease<T>(
-    root: &Path,
-    mut change: impl FnMut(&mut Lease) -> Result<T, Diagnostic>,
-) -> Result<T, Diagnostic> {
-    loop {
-        let (number, mut lease) = numbered_lease(root)?;
-        let result = change(&mut lease)?;
-        if compare_and_swap(root, "lease", number + 1, &lease)? {
-            remove_before(root, "lease", number + 1);
-            return Ok(result);
-        }
-    }
 }
 
 impl Store for DirStore {

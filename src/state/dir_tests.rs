@@ -81,7 +81,7 @@ fn what_an_earlier_holder_writes_while_it_is_taken_over_counts_or_is_refused() {
         let store = DirStore::new(dir.path(), "p", "e");
         let first = store.open(&Holder::here()).unwrap();
         first.append(&open("1")).unwrap();
-        crate::dir_store::change_lease(dir.path(), |lease| {
+        crate::dir_lease::change_lease(dir.path(), |lease| {
             lease.expires = 1;
             Ok(())
         })
@@ -221,7 +221,7 @@ fn a_holder_that_was_taken_over_while_it_closed_changes_nothing() {
     writer.append(&open("1")).unwrap();
     writer.begin(&begin(1, "model.a")).unwrap();
     let stale = crate::journal::Replay::new(writer.loaded().state, Vec::new());
-    crate::dir_store::change_lease(dir.path(), |lease| {
+    crate::dir_lease::change_lease(dir.path(), |lease| {
         lease.expires = 1;
         Ok(())
     })

@@ -1,6 +1,7 @@
 //! The journal: what was begun and what came of it, and the memory rebuilt from it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mlp_value::ResourceId;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ pub enum Entry {
         /// Idempotency key.
         key: String,
         /// What will be remembered if it succeeds, without outputs; `None` for a delete.
-        record: Option<Box<Record>>,
+        record: Option<Arc<Record>>,
     },
     /// It was done, or needed no call.
     Done {
@@ -50,7 +51,7 @@ pub enum Entry {
         /// Which of its calls.
         call: u32,
         /// What to remember.
-        put: Option<Box<Record>>,
+        put: Option<Arc<Record>>,
         /// What to forget.
         remove: Option<ResourceId>,
     },
@@ -97,7 +98,7 @@ pub enum Entry {
         /// Which of its calls.
         call: u32,
         /// What to remember.
-        put: Option<Box<Record>>,
+        put: Option<Arc<Record>>,
         /// What to forget.
         remove: Option<ResourceId>,
     },
@@ -128,7 +129,7 @@ pub struct Unfinished {
     /// Idempotency key.
     pub key: String,
     /// What will be remembered if it turns out to have succeeded; `None` for a delete.
-    pub record: Option<Box<Record>>,
+    pub record: Option<Arc<Record>>,
 }
 
 /// One apply, as `mlp history` lists it.
@@ -184,7 +185,7 @@ impl Replay {
         (self.open.as_ref().map(|open| open.apply.clone()).unwrap_or_default(), step, call)
     }
 
-    fn change(&mut self, put: Option<&Record>, remove: Option<&ResourceId>) {
+    fn change(&mut self, put: Option<&Arc<Record>>, remove: Option<&ResourceId>) {
         if let Some(id) = remove {
             self.state.remove(id);
         }
@@ -233,7 +234,7 @@ impl Replay {
             }
             Entry::Done { step, call, put, remove } => {
                 self.unfinished.remove(&self.key(*step, *call));
-                self.change(put.as_deref(), remove.as_ref());
+                self.change(put.as_ref(), remove.as_ref());
             }
             Entry::Move { from, to, .. } => self.state.rename(from, to),
             Entry::Replace { state } => {
@@ -253,7 +254,7 @@ impl Replay {
             }
             Entry::Settle { apply, step, call, put, remove } => {
                 self.unfinished.remove(&(apply.clone(), *step, *call));
-                self.change(put.as_deref(), remove.as_ref());
+                self.change(put.as_ref(), remove.as_ref());
             }
             Entry::Close { outcome, summary } => {
                 if let Some(open) = &mut self.open {
@@ -298,12 +299,12 @@ pub(crate) mod tests {
             operation: "put".into(),
             call_digest: "d".into(),
             key: "k".into(),
-            record: Some(Box::new(record(id))),
+            record: Some(Arc::new(record(id))),
         }
     }
 
     pub(crate) fn done(step: u32, id: &str) -> Entry {
-        Entry::Done { step, call: 0, put: Some(Box::new(record(id))), remove: None }
+        Entry::Done { step, call: 0, put: Some(Arc::new(record(id))), remove: None }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod blobs;
 mod clock;
 mod codes;
 mod crypt;
+mod dir_lease;
 mod dir_store;
 #[cfg(test)]
 mod dir_tests;
@@ -34,6 +35,7 @@ mod s3_tests;
 mod segment;
 mod snapshot;
 mod store;
+mod watch;
 mod wrap;
 mod writer;
 

@@ -128,6 +128,7 @@ fn under_lease(job: &Move<'_>, token: u64) -> Result<Moved, Diagnostic> {
         settings: place.settings.to_owned(),
         who: job.who.to_owned(),
         when: rfc3339(unix_now()),
+        token,
     };
     let writer = job.to.depot.open_as(job.holder, &Door::Arriving(mark(&job.from)))?;
     let there = writer.token();
@@ -187,7 +188,7 @@ fn welcome(job: &Move<'_>, state: &State, there: &Loaded) -> Result<(), Diagnost
     let lease = job.to.depot.lease()?;
     let of_this_move = lease.arriving.is_some_and(|from| from.place == job.from.name);
     let there_state = &there.state;
-    let is_empty = there_state.resources.is_empty() && there_state.serial == 0 && there.unfinished.is_empty();
+    let is_empty = there_state.resources.is_empty() && there.unfinished.is_empty();
     let is_older = there_state.lineage == state.lineage
         && (there_state.serial < state.serial
             || there_state == state

@@ -100,6 +100,9 @@ fn moved(from: (&str, &dyn Depot), to: (&str, &dyn Depot), holder: &Holder) -> R
 fn arrived(from: &dyn Depot, to: &dyn Depot, wanted: &Loaded) {
     assert_eq!(&to.read().unwrap(), wanted);
     let history = to.history().unwrap();
+    let applies: std::collections::BTreeSet<&str> = history.iter().map(|one| one.apply.as_str()).collect();
+    assert_eq!(applies.len(), history.len(), "{history:?}");
+    assert!(to.lease().unwrap().token > from.lease().unwrap().token);
     let told: Vec<_> = history.iter().map(|one| (one.apply.as_str(), one.outcome.as_str())).collect();
     assert_eq!(told[..2], [("1", "applied"), ("2", "broken off")], "{told:?}");
     assert_eq!(history.last().unwrap().command, "init -migrate-state");

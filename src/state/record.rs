@@ -1,6 +1,7 @@
 //! What is remembered of each resource, and of all of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mlp_value::{Address, KnownValue, ResourceId, Value};
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ pub struct State {
     /// The environment's name.
     pub environment: String,
     /// Records by id.
-    pub resources: BTreeMap<ResourceId, Record>,
+    pub resources: BTreeMap<ResourceId, Arc<Record>>,
 }
 
 impl State {
@@ -134,7 +135,8 @@ impl State {
     }
 
     /// Remembers a record, or what replaces it.
-    pub fn put(&mut self, record: Record) {
+    pub fn put(&mut self, record: impl Into<Arc<Record>>) {
+        let record = record.into();
         self.serial += 1;
         self.resources.insert(record.id.clone(), record);
     }
@@ -144,14 +146,16 @@ impl State {
         if self.resources.contains_key(to) {
             return;
         }
-        let Some(mut record) = self.resources.remove(from) else { return };
+        let Some(mut shared) = self.resources.remove(from) else { return };
         self.serial += 1;
+        let record = Arc::make_mut(&mut shared);
         record.made_as.get_or_insert_with(|| from.address.clone());
         record.made_as.take_if(|made_as| *made_as == to.address);
         record.id = to.clone();
-        self.resources.insert(to.clone(), record);
-        for record in self.resources.values_mut() {
-            record.depends_on.iter_mut().filter(|id| *id == from).for_each(|id| id.clone_from(to));
+        self.resources.insert(to.clone(), shared);
+        for record in self.resources.values_mut().filter(|record| record.depends_on.contains(from)) {
+            let needs = &mut Arc::make_mut(record).depends_on;
+            needs.iter_mut().filter(|id| *id == from).for_each(|id| id.clone_from(to));
         }
     }
 

@@ -4,10 +4,12 @@
 //! document has a version; older ones are brought up to date by pure functions, one for each step, and newer ones are refused.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mlp_diag::{Blame, Diagnostic};
 use mlp_value::ResourceId;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use crate::{FORMAT_VERSION, Record, State, Unfinished, codes};
@@ -23,16 +25,40 @@ pub(crate) struct Content {
 
 #[derive(Serialize, Deserialize)]
 struct Document {
-    format_version: u32,
-    project: String,
-    environment: String,
-    lineage: String,
-    serial: u64,
-    /// Hex BLAKE3 of everything else.
     digest: String,
+    environment: String,
+    format_version: u32,
+    lineage: String,
+    project: String,
+    records: Vec<Kept>,
+    serial: u64,
     through: (u64, u64),
     unfinished: Vec<Unfinished>,
-    records: Vec<Json>,
+}
+
+/// A record with the hex BLAKE3 of its text before it. The text is kept as it stands there: to look at it is to hash it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    digest: String,
+    record: Box<RawValue>,
+}
+
+impl Document {
+    /// Hex BLAKE3 of what a document says of itself, and of the digests of its records.
+    fn whole(&self) -> Result<String, serde_json::Error> {
+        let parts = (
+            self.format_version,
+            &self.project,
+            &self.environment,
+            &self.lineage,
+            self.serial,
+            self.through,
+            // Names in the order of the alphabet, as versions before this had them.
+            serde_json::to_value(&self.unfinished)?,
+        );
+        let records: Vec<&str> = self.records.iter().map(|kept| kept.digest.as_str()).collect();
+        Ok(hash(&serde_json::to_string(&(parts, records))?))
+    }
 }
 
 /// Brings a document of version `n` to `n + 1`; the first is that of version 1.
@@ -49,7 +75,7 @@ fn digested(record: &Json) -> Json {
     json!({ "digest": hash(&record.to_string()), "record": record })
 }
 
-/// The digest of a document: of what it says of itself, and of the digests of its records.
+/// The digest of a document of version 2: of what it says of itself, and of the digests of its records.
 fn digest_of(document: &Json) -> String {
     let records: Vec<&Json> =
         document["records"].as_array().into_iter().flatten().map(|record| &record["digest"]).collect();
@@ -80,24 +106,32 @@ fn from_1(old: Json) -> Result<Json, String> {
     Ok(document)
 }
 
-/// The content as a document.
+/// A state as a document, with the calls whose outcome is not known.
 ///
 /// # Errors
 /// It cannot be written as JSON, which plain data always can.
-pub(crate) fn print(content: &Content) -> Result<String, serde_json::Error> {
-    let records = content.state.resources.values().map(|record| Ok(digested(&serde_json::to_value(record)?)));
-    let state = &content.state;
-    let mut document = json!({
-        "format_version": FORMAT_VERSION,
-        "project": state.project,
-        "environment": state.environment,
-        "lineage": state.lineage,
-        "serial": state.serial,
-        "through": content.through,
-        "unfinished": content.unfinished,
-        "records": records.collect::<Result<Vec<_>, serde_json::Error>>()?,
-    });
-    document["digest"] = digest_of(&document).into();
+pub(crate) fn print(
+    through: (u64, u64),
+    state: &State,
+    unfinished: Vec<Unfinished>,
+) -> Result<String, serde_json::Error> {
+    let kept = |record: &Record| {
+        let record = serde_json::value::to_raw_value(record)?;
+        Ok(Kept { digest: hash(record.get()), record })
+    };
+    let records = state.resources.values().map(|record| kept(record));
+    let mut document = Document {
+        digest: String::new(),
+        environment: state.environment.clone(),
+        format_version: FORMAT_VERSION,
+        lineage: state.lineage.clone(),
+        project: state.project.clone(),
+        records: records.collect::<Result<_, serde_json::Error>>()?,
+        serial: state.serial,
+        through,
+        unfinished,
+    };
+    document.digest = document.whole()?;
     serde_json::to_string(&document)
 }
 
@@ -114,27 +148,16 @@ pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Content, Diagnostic> {
                 "restore it from a backup or with `mlp state push`, or make it anew with `mlp state rebuild`",
             )
     };
-    let mut json: Json = serde_json::from_slice(text).map_err(|error| damaged(&error.to_string()))?;
-    let version = json["format_version"].as_u64().ok_or_else(|| damaged("it has no format version"))?;
-    if version > u64::from(FORMAT_VERSION) {
-        let headline =
-            format!("{name} has format version {version}, and this mlp reads up to {FORMAT_VERSION}");
-        return Err(Diagnostic::error(codes::STATE_NEWER, headline).help("use the newer mlp that wrote it"));
-    }
-    let behind = usize::try_from(version).ok().and_then(|version| version.checked_sub(1));
-    let missing =
-        behind.and_then(|behind| UPGRADES.get(behind..)).ok_or_else(|| damaged("no such version"))?;
-    for upgrade in missing {
-        json = upgrade(json).map_err(|why| damaged(&why))?;
-    }
-    let whole = digest_of(&json);
-    let document: Document = serde_json::from_value(json).map_err(|error| damaged(&error.to_string()))?;
+    let document = match serde_json::from_slice::<Document>(text) {
+        Ok(document) if document.format_version == FORMAT_VERSION => document,
+        _ => upgraded(name, text, &damaged)?,
+    };
     let mut resources = BTreeMap::new();
-    for kept in document.records {
-        let record = verified(&kept).map_err(|why| damaged(&why))?;
-        resources.insert(record.id.clone(), record);
+    for kept in &document.records {
+        let record = verified(kept).map_err(|why| damaged(&why))?;
+        resources.insert(record.id.clone(), Arc::new(record));
     }
-    if document.digest != whole {
+    if document.whole().ok().as_ref() != Some(&document.digest) {
         return Err(damaged("its content does not match its digest"));
     }
     Ok(Content {
@@ -151,13 +174,52 @@ pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Content, Diagnostic> {
     })
 }
 
-fn verified(kept: &Json) -> Result<Record, String> {
-    let id = || kept["record"]["id"].as_str().unwrap_or("?").parse::<ResourceId>();
-    let called = || id().map_or_else(|_| "a record".to_owned(), |id| format!("the record of {id}"));
-    if kept["digest"].as_str() != Some(&hash(&kept["record"].to_string())) {
-        return Err(format!("{} does not match its digest", called()));
+/// A document that is not of this version, brought up to date; or why it cannot be.
+fn upgraded(name: &str, text: &[u8], damaged: &dyn Fn(&str) -> Diagnostic) -> Result<Document, Diagnostic> {
+    let unreadable = |error: serde_json::Error| damaged(&error.to_string());
+    let mut json: Json = serde_json::from_slice(text).map_err(unreadable)?;
+    let version = json["format_version"].as_u64().ok_or_else(|| damaged("it has no format version"))?;
+    if version > u64::from(FORMAT_VERSION) {
+        let headline =
+            format!("{name} has format version {version}, and this mlp reads up to {FORMAT_VERSION}");
+        return Err(Diagnostic::error(codes::STATE_NEWER, headline).help("use the newer mlp that wrote it"));
     }
-    serde_json::from_value(kept["record"].clone()).map_err(|error| format!("{}: {error}", called()))
+    let behind = usize::try_from(version).ok().and_then(|version| version.checked_sub(1));
+    let missing =
+        behind.and_then(|behind| UPGRADES.get(behind..)).ok_or_else(|| damaged("no such version"))?;
+    for upgrade in missing {
+        json = upgrade(json).map_err(|why| damaged(&why))?;
+    }
+    serde_json::from_str(&json.to_string()).map_err(unreadable)
+}
+
+fn verified(kept: &Kept) -> Result<Record, String> {
+    let text = kept.record.get();
+    let called = || {
+        let json: Json = serde_json::from_str(text).unwrap_or_default();
+        let id = json["id"].as_str().unwrap_or("?").parse::<ResourceId>();
+        id.map_or_else(|_| "a record".to_owned(), |id| format!("the record of {id}"))
+    };
+    let record = serde_json::from_str(text).map_err(|error| format!("{}: {error}", called()));
+    if hash(text) == kept.digest || record.as_ref().is_ok_and(|record| is_rewritten(kept, record)) {
+        return record;
+    }
+    Err(format!("{} does not match its digest", called()))
+}
+
+/// Whether a record says what its digest was made of in another order of names, or with other white space: another program
+/// has had the document in its hands.
+fn is_rewritten(kept: &Kept, record: &Record) -> bool {
+    let says = || -> Result<bool, serde_json::Error> {
+        let json: Json = serde_json::from_str(kept.record.get())?;
+        let same = serde_json::to_value(record)? == json;
+        // Before, names stood in the order of the alphabet.
+        Ok(same
+            && [serde_json::to_string(record)?, json.to_string()]
+                .map(|text| hash(&text))
+                .contains(&kept.digest))
+    };
+    says().unwrap_or_default()
 }
 
 /// A state as a document to hand over: `mlp state pull`.
@@ -165,8 +227,7 @@ fn verified(kept: &Json) -> Result<Record, String> {
 /// # Errors
 /// It cannot be written as JSON, which plain data always can.
 pub fn export(state: &State, unfinished: &[Unfinished]) -> Result<String, serde_json::Error> {
-    let content = Content { through: (0, 0), state: state.clone(), unfinished: unfinished.to_vec() };
-    print(&content)
+    print((0, 0), state, unfinished.to_vec())
 }
 
 /// Reads what [`export`] wrote; `name` is what the document is called in messages.
@@ -191,9 +252,24 @@ mod tests {
         Content { through: (3, 4), state, unfinished: Vec::new() }
     }
 
+    fn printed() -> String {
+        let content = content();
+        print(content.through, &content.state, content.unfinished).unwrap()
+    }
+
+    #[test]
+    fn what_another_program_laid_out_anew_is_the_same() {
+        let json: Json = serde_json::from_str(&printed()).unwrap();
+        let pretty = serde_json::to_string_pretty(&json).unwrap();
+        assert_eq!(parse("it", pretty.as_bytes()).unwrap(), content());
+        let more = pretty.replacen("\"protect\"", "\"unknown\": 1, \"protect\"", 1);
+        let said = parse("it", more.as_bytes()).unwrap_err();
+        assert!(said.headline.contains("does not match its digest"), "{said:?}");
+    }
+
     #[test]
     fn what_is_written_is_read_again() {
-        let text = print(&content()).unwrap();
+        let text = printed();
         assert_eq!(parse("it", text.as_bytes()).unwrap(), content());
         let (state, unfinished) = import("it", export(&content().state, &[]).unwrap().as_bytes()).unwrap();
         assert_eq!((state, unfinished.len()), (content().state, 0));
@@ -201,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_changed_or_missing_byte_is_found() {
-        let text = print(&content()).unwrap();
+        let text = printed();
         for length in 0..text.len() {
             assert_eq!(parse("it", &text.as_bytes()[..length]).unwrap_err().code, "MLP0601", "{length}");
         }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use mlp_diag::Diagnostic;
 
 use crate::crypt::Crypt;
-use crate::dir_store::{change_lease, read_lease};
+use crate::dir_lease::change_lease;
 use crate::files::{remove_segments, segment_path, sync_directory};
 use crate::journal::Replay;
 use crate::segment::{self, unwritable};
+use crate::watch::Watch;
 use crate::{Depot, DirStore, Entry, Loaded, State, Writer, history};
 
 /// The number of the one segment a writer fills: each opening has a token of its own.
@@ -28,6 +29,8 @@ pub(crate) struct DirWriter {
     memory: Mutex<Memory>,
     /// Bytes known to be durable; who holds it syncs for all who wait.
     durable: Mutex<u64>,
+    /// The lease as it was last seen to be ours.
+    watch: Mutex<Option<Watch>>,
 }
 
 struct Memory {
@@ -61,11 +64,18 @@ impl DirWriter {
         };
         let file = create().map_err(|error| unwritable(&path, &error))?;
         let memory = Mutex::new(Memory { replay, written: 0 });
-        Ok(Self { store, crypt, path, token, file, memory, durable: Mutex::new(0) })
+        Ok(Self { store, crypt, path, token, file, memory, durable: Mutex::new(0), watch: Mutex::new(None) })
     }
 
     fn still_ours(&self) -> Result<(), Diagnostic> {
-        read_lease(&self.store.root)?.check(self.token)
+        let mut watch = lock(&self.watch);
+        if watch.as_ref().is_some_and(Watch::holds) {
+            return Ok(());
+        }
+        let (seen, lease) = Watch::read(&self.store.root)?.unzip();
+        lease.unwrap_or_default().check(self.token)?;
+        *watch = seen;
+        Ok(())
     }
 
     fn write(&self, entry: &Entry) -> Result<u64, Diagnostic> {

@@ -155,7 +155,7 @@ mod tests {
     use mlp_diag::FileId;
 
     use super::*;
-    use crate::{chunks, parse};
+    use crate::{Chunks, parse};
 
     const FILE: FileId = FileId(0);
 
@@ -169,7 +169,7 @@ mod tests {
             let (whole, problems) = parse(FILE, &text);
             assert!(problems.is_empty());
             let mut joined = Tree::default();
-            for range in chunks(&text) {
+            for range in Chunks::of(&text).ranges {
                 let (mut tree, problems) = parse(FILE, &text[range.clone()]);
                 assert!(problems.is_empty(), "{problems:?}");
                 shift(&mut tree, i64::try_from(range.start).unwrap());

@@ -60,6 +60,18 @@ pub(crate) fn bare_quote(quote: Span) -> Diagnostic {
         .help(r#"write `\"` for a quote that belongs to the text"#)
 }
 
+/// What an operator of another language is here.
+fn operator_in_words(word: &str) -> Option<&'static str> {
+    match word {
+        "and" | "AND" => Some("write `&&`"),
+        "or" | "OR" => Some("write `||`"),
+        "not" | "NOT" => Some("write `!`, or `!=` between two values"),
+        "is" => Some("write `==`"),
+        "in" => Some("write `contains(list, value)`"),
+        _ => None,
+    }
+}
+
 struct Place<'a> {
     file: FileId,
     text: &'a str,
@@ -311,6 +323,15 @@ impl Place<'_> {
         }
         if text == "{" {
             return ("the kind of a block", "`{` stands on the line of the block's kind and labels.");
+        }
+        let opened =
+            self.opener().and_then(|at| self.tokens.get(at)).map_or("", |token| token.text(self.text));
+        if text == "=>" && opened == "[" {
+            return ("`]`", "an object is made in braces: `{ for key, value in object : key => value }`");
+        }
+        let before = self.before().map_or("", |token| token.text(self.text));
+        if let Some(way_out) = operator_in_words(text).or_else(|| operator_in_words(before)) {
+            return ("the end of the line", way_out);
         }
         let next = self.tokens.get(self.at + 1);
         if text == "," && message.contains("`]`") && self.indexed() {

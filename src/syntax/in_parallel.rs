@@ -15,8 +15,10 @@ pub fn in_parallel<'p, P: Sync, R: Send + 'p>(
     worth: bool,
     one: impl Fn(&'p P) -> R + Sync + 'p,
 ) -> Box<dyn Iterator<Item = R> + 'p> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(pieces.len());
-    if !worth || threads < 2 {
+    // To ask how many processors there are takes as long as to read a few blocks.
+    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get).min(pieces.len());
+    let threads = if worth { processors() } else { 1 };
+    if threads < 2 {
         return Box::new(pieces.iter().map(one));
     }
     let share = (pieces.len() / (4 * threads)).clamp(1, SHARE);

@@ -110,7 +110,7 @@ pub fn parse_expression(file: FileId, text: &str) -> Result<Expr, Diagnostics> {
     if problems.is_empty() { Ok(expr) } else { Err(problems) }
 }
 
-fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
+pub(crate) fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
     (text.len() > MAX_BYTES).then(|| {
         Diagnostic::error(
             codes::TOO_LARGE,

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use mlp_diag::{FileId, Span};
 
-use crate::{Attribute, Block, Body, Expr, ExprKind, Ident};
+use crate::{Attribute, BinaryOp, Block, Body, Expr, ExprKind, Ident, TemplatePart};
 
 /// Deeper is left to the parser proper, which counts.
 const DEEPEST: usize = 16;
@@ -198,31 +198,120 @@ impl<'a> Plain<'a> {
         Some(Block { kind, labels, body, header, span: self.span(start) })
     }
 
-    /// A value, and that nothing follows it that would make it another.
+    /// A value, or two with an operator between them, and that nothing follows that would make it another.
     fn value(&mut self, depth: usize) -> Option<Expr> {
-        if depth > DEEPEST {
-            return None;
-        }
         let start = self.at;
-        let expr = match self.peek()? {
-            b'"' => {
-                let text = self.quoted()?.to_owned();
-                Expr { kind: ExprKind::Text(text), span: self.span(start) }
-            }
-            b'0'..=b'9' => self.number()?,
-            b'[' => self.list(depth)?,
-            b'{' => self.object(depth)?,
-            _ => self.name()?,
-        };
+        let mut expr = self.operand(depth)?;
+        if let Some(operator) = self.operator() {
+            let right = self.operand(depth)?;
+            let kind = ExprKind::Binary(operator, Box::new(expr), Box::new(right));
+            expr = Expr { kind, span: self.span(start) };
+        }
         let end = self.at;
         self.blanks();
         let ends = match self.peek() {
-            None | Some(b'\n' | b',' | b']' | b'}' | b'#') => true,
+            None | Some(b'\n' | b',' | b']' | b'}' | b')' | b'#') => true,
             Some(b'/') => self.bytes.get(self.at + 1) == Some(&b'/'),
             _ => false,
         };
         self.at = end;
         ends.then_some(expr)
+    }
+
+    fn operand(&mut self, depth: usize) -> Option<Expr> {
+        if depth > DEEPEST {
+            return None;
+        }
+        match self.peek()? {
+            b'"' => self.template(depth),
+            b'0'..=b'9' => self.number(),
+            b'[' => self.list(depth),
+            b'{' => self.object(depth),
+            _ => self.name(depth),
+        }
+    }
+
+    /// An operator with a blank on either side, and these blanks.
+    fn operator(&mut self) -> Option<BinaryOp> {
+        const ALL: &[(&[u8], BinaryOp)] = &[
+            (b" + ", BinaryOp::Add),
+            (b" - ", BinaryOp::Subtract),
+            (b" * ", BinaryOp::Multiply),
+            (b" / ", BinaryOp::Divide),
+            (b" % ", BinaryOp::Modulo),
+            (b" == ", BinaryOp::Equal),
+            (b" != ", BinaryOp::NotEqual),
+            (b" < ", BinaryOp::Less),
+            (b" <= ", BinaryOp::LessOrEqual),
+            (b" > ", BinaryOp::Greater),
+            (b" >= ", BinaryOp::GreaterOrEqual),
+            (b" && ", BinaryOp::And),
+            (b" || ", BinaryOp::Or),
+        ];
+        let rest = self.bytes.get(self.at..)?;
+        let (written, operator) = ALL.iter().find(|(written, _)| rest.starts_with(written))?;
+        self.at += written.len();
+        Some(*operator)
+    }
+
+    /// Text, with names and calls in it.
+    fn template(&mut self, depth: usize) -> Option<Expr> {
+        let start = self.at;
+        self.at += 1;
+        let mut parts: Vec<TemplatePart> = Vec::new();
+        loop {
+            let from = self.at;
+            let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | b'$' | b'%' | 0..=0x1f | 0x7f);
+            self.at += self.bytes.get(from..)?.iter().take_while(|byte| plain(byte)).count();
+            let text = self.text.get(from..self.at)?;
+            let ends = self.peek()? == b'"';
+            if ends && parts.is_empty() {
+                self.at += 1;
+                return Some(Expr { kind: ExprKind::Text(text.to_owned()), span: self.span(start) });
+            }
+            if !text.is_empty() {
+                parts.push(TemplatePart::Text(text.to_owned()));
+            }
+            if ends {
+                self.at += 1;
+                return Some(Expr { kind: ExprKind::Template(parts), span: self.span(start) });
+            }
+            // `$${` is no interpolation, and two of these signs are left to the parser proper.
+            self.bytes.get(self.at..)?.starts_with(b"${").then_some(())?;
+            self.at += 2;
+            self.blanks();
+            parts.push(TemplatePart::Expr(self.name(depth + 1)?));
+            self.blanks();
+            (self.peek()? == b'}').then_some(())?;
+            self.at += 1;
+        }
+    }
+
+    /// The arguments of a call behind its name.
+    fn call(&mut self, function: Ident, depth: usize) -> Option<Expr> {
+        if depth > DEEPEST {
+            return None;
+        }
+        let span = function.span;
+        self.at += 1;
+        self.blanks();
+        let mut arguments = Vec::new();
+        while self.peek()? != b')' {
+            arguments.push(self.value(depth + 1)?);
+            self.blanks();
+            match self.peek()? {
+                b',' => {
+                    self.at += 1;
+                    self.blanks();
+                    (self.peek()? != b')').then_some(())?;
+                }
+                b')' => {}
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        let kind = ExprKind::Call { function, arguments, expand_last: false };
+        Some(Expr { kind, span: span.to(Span::new(self.file, self.at, self.at)) })
     }
 
     fn number(&mut self) -> Option<Expr> {
@@ -242,10 +331,16 @@ impl<'a> Plain<'a> {
         Some(Expr { kind: ExprKind::Number(written.to_owned()), span: self.span(start) })
     }
 
-    /// A word of the language, or a name with the steps behind it.
-    fn name(&mut self) -> Option<Expr> {
+    /// A word of the language, a call, or a name with the steps behind it.
+    fn name(&mut self, depth: usize) -> Option<Expr> {
         let start = self.at;
         let word = self.word()?;
+        if self.peek() == Some(b'(') {
+            // A word of the language is no function.
+            let known = !matches!(word, "for" | "if" | "in" | "null" | "true" | "false");
+            let function = Ident { name: word.to_owned(), span: self.span(start) };
+            return if known { self.call(function, depth + 1) } else { None };
+        }
         let kind = match word {
             "for" | "if" | "in" => return None,
             "null" => ExprKind::Null,
@@ -255,11 +350,11 @@ impl<'a> Plain<'a> {
         };
         let steps = matches!(kind, ExprKind::Name(_));
         let mut expr = Expr { kind, span: self.span(start) };
-        let mut depth = 0;
+        let mut count = 0;
         while steps && self.peek() == Some(b'.') {
             self.at += 1;
-            depth += 1;
-            if depth > DEEPEST {
+            count += 1;
+            if count > DEEPEST {
                 return None;
             }
             let begin = self.at;
@@ -364,15 +459,33 @@ mod tests {
             "a = [1, 2.50, [],\n  \"x\", # c\n  b.c-d.e\n]\n",
             "a = { b = 1, \"c d\" : null\n  e = true, # f\n  g = { h = i }\n}\nb = {}\n",
             "a {\n  # c\n\n  // d\n  b = c // d\n\n}\n",
+            "a = f(1, g(b.c), [\"x\"]) # c\nb = f()\n",
+            "a = \"x ${b.c} é ${ f(1) }\"\nb = \"${c}${d.e}\"\nc = \"${true}\"\n",
+            "a = b + 1\nc = [b == \"x\", 2 / 3, b >= c]\nd = f(a && b)\n",
         ] {
             let (plain, all) = compared(text);
             assert_eq!(plain, all, "{text}");
         }
         for text in [
-            "a = 1 + 2\n",
+            "a = 1 + 2 + 3\n",
             "a = b[0]\n",
-            "a = f(1)\n",
-            "a = \"${b}\"\n",
+            "a = f(1,)\n",
+            "a = \"${b} $${c}\"\n",
+            "a = f(b...)\n",
+            "a = f(1).b\n",
+            "a = \"${~ b ~}\"\n",
+            "a = \"${b[0]}\"\n",
+            "a = \"$ ${b}\"\n",
+            "a = 1 - -1\n",
+            "a = 1 -1\n",
+            "a = 1 == 2 == 3\n",
+            "a = f (1)\n",
+            "a = null(1)\n",
+            "a = \"${null}\"\n",
+            "a = f(\n1)\n",
+            "a = b + 1 ? 2 : 3\n",
+            "a = if\n",
+            "a = \"${b == c}\"\n",
             "a = -1\n",
             "a = <<E\nE\n",
             "a = (1)\n",
@@ -425,7 +538,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_written_is_read_alike(text in "([a-c ]|[=:.,\\[\\]{}\"#\n]|true|null|for |1|2\\.5| = |\\{\n|\\}\n){0,40}") {
+        fn whatever_is_written_is_read_alike(text in "([a-c ]|[=:.,\\[\\]{}\"#\n]|true|null|for |1|2\\.5| = | \\+ |f\\(|\\)|\"\\$\\{|\\$| == |\\{\n|\\}\n){0,40}") {
             compared(&text);
         }
     }

@@ -34,7 +34,13 @@ impl Item {
 
 /// Splits a file into its top-level items.
 pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
+    split_up(file, text).0
+}
+
+/// The same, and whether every item ended by itself: then what one is depends on its own text alone.
+pub(crate) fn split_up(file: FileId, text: &str) -> (Vec<Item>, bool) {
     let mut items: Vec<Item> = Vec::new();
+    let mut alone = true;
     let mut pos = 0;
     // Once a bracket was left open, a line that looks like a block's first starts a new item: without this, one
     // missing brace would swallow the rest of the file.
@@ -42,7 +48,7 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
     while let Some(start) = next_start(text, pos) {
         let (mut tokens, open) = gather(text, start, wary);
         if open && !wary {
-            wary = true;
+            (wary, alone) = (true, false);
             tokens = gather(text, start, wary).0;
         }
         pos = tokens.last().map_or(text.len(), |token| token.end);
@@ -51,11 +57,13 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
                 problems: Some(vec![large(file, text, &tokens)]),
                 tokens: tokens[..1].to_vec(),
             });
-            return items;
+            return (items, false);
         }
+        alone &= !tokens.first().is_some_and(|token| token.is(text, "}") || token.is(text, "{"));
         let bare = items.last().is_some_and(|item| is_bare_header(text, &item.tokens));
         // What was to stand in a block without a brace: that is told at its header.
         if bare && (indent_of(text, start) > 0 || text[start..].starts_with('}')) {
+            alone = false;
             continue;
         }
         if tokens.first().is_some_and(|token| token.is(text, "}")) && join(file, text, &mut items, &tokens) {
@@ -70,18 +78,20 @@ pub(crate) fn split(file: FileId, text: &str) -> Vec<Item> {
         }
         items.push(Item { tokens, problems: None });
     }
-    items
+    (items, alone)
 }
 
-/// The bytes of each top-level item. Read by itself an item means what it means in the file, so what did not change need
-/// not be read again.
-pub fn chunks(text: &str) -> Vec<std::ops::Range<usize>> {
-    let ranges = split(FileId(0), text).into_iter().map(|item| item.range());
-    ranges.map(|(start, end)| start..end).collect()
+/// Where the next item stands, if it ends by itself; what `None` says is that the whole must be looked at.
+pub(crate) fn next_alone(text: &str, pos: usize) -> Option<Option<Item>> {
+    let Some(start) = next_start(text, pos) else { return Some(None) };
+    let (tokens, open) = gather(text, start, false);
+    let bracket = tokens.first().is_some_and(|token| token.is(text, "}") || token.is(text, "{"));
+    let alone = !open && !bracket && tokens.len() < MAX_TOKENS;
+    alone.then_some(Some(Item { tokens, problems: None }))
 }
 
 /// `kind "label"` and no brace.
-fn is_bare_header(text: &str, tokens: &[Token]) -> bool {
+pub(crate) fn is_bare_header(text: &str, tokens: &[Token]) -> bool {
     let code = tokens.iter().take_while(|token| !token.is_comment());
     let named = tokens.first().is_some_and(|first| first.kind == Kind::Name);
     named

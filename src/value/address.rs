@@ -1,6 +1,9 @@
 //! Addresses: which declaration is meant.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,9 +18,9 @@ pub enum Key {
     Text(Arc<str>),
 }
 
-/// `model.fraud`, `dataset.x["eu"]`, `module.a.model.fraud`.
+/// The words of an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address {
+pub struct Words {
     /// The modules it lies in, outermost first, each printed with its key.
     pub module: Vec<Arc<str>>,
     /// The block's kind; for native resources the type (`local_value`).
@@ -28,16 +31,81 @@ pub struct Address {
     pub key: Option<Key>,
 }
 
+/// `model.fraud`, `dataset.x["eu"]`, `module.a.model.fraud`.
+///
+/// Its words lie in one place that all its copies share: tables of a million addresses copy a pointer each, and most
+/// comparisons end at it.
+#[derive(Clone)]
+pub struct Address(Arc<Words>);
+
+impl Deref for Address {
+    type Target = Words;
+
+    fn deref(&self) -> &Words {
+        &self.0
+    }
+}
+
+impl DerefMut for Address {
+    fn deref_mut(&mut self) -> &mut Words {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<Words> for Address {
+    fn from(words: Words) -> Self {
+        Self(Arc::new(words))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        // The name first: it is what most addresses differ by.
+        Arc::ptr_eq(&self.0, &other.0) || (self.name == other.name && self.0 == other.0)
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
 impl Address {
     /// An address in the root module, without a key.
     pub fn new(kind: &str, name: &str) -> Self {
-        Self { module: Vec::new(), kind: Arc::from(kind), name: Arc::from(name), key: None }
+        Self::within(Vec::new(), kind, name)
+    }
+
+    /// An address in that module, without a key.
+    pub fn within(module: Vec<Arc<str>>, kind: &str, name: &str) -> Self {
+        Words { module, kind: Arc::from(kind), name: Arc::from(name), key: None }.into()
     }
 
     /// The same declaration's instance of that key.
     #[must_use]
     pub fn with_key(&self, key: Key) -> Self {
-        Self { key: Some(key), ..self.clone() }
+        Words { key: Some(key), ..Words::clone(self) }.into()
     }
 
     /// The `module` blocks it lies in, outermost first, each as an address of its own.
@@ -45,7 +113,8 @@ impl Address {
         let mut found = Vec::new();
         for (at, word) in self.module.iter().enumerate() {
             let (name, key) = segments(word).and_then(|words| words.into_iter().next()).unwrap_or_default();
-            found.push(Self { module: self.module[..at].to_vec(), kind: Arc::from("module"), name, key });
+            let module = self.module[..at].to_vec();
+            found.push(Words { module, kind: Arc::from("module"), name, key }.into());
         }
         found
     }
@@ -60,7 +129,10 @@ impl Address {
     /// The declaration this is an instance of.
     #[must_use]
     pub fn without_key(&self) -> Self {
-        Self { key: None, ..self.clone() }
+        if self.key.is_none() {
+            return self.clone();
+        }
+        Words { key: None, ..Words::clone(self) }.into()
     }
 }
 
@@ -123,6 +195,12 @@ fn read_key(text: &str) -> Option<(Key, &str)> {
                 'n' => '\n',
                 't' => '\t',
                 'r' => '\r',
+                '0' => '\0',
+                'u' => {
+                    let digits = letters.by_ref().map(|(_, letter)| letter).skip(1);
+                    let digits: String = digits.take_while(|letter| *letter != '}').collect();
+                    char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
+                }
                 other => other,
             }),
             other => key.push(other),
@@ -167,7 +245,7 @@ impl std::str::FromStr for Address {
             [(kind, None)] if &**kind == "project" => (kind.clone(), Arc::from(""), None),
             _ => return Err(wrong()),
         };
-        Ok(Self { module, kind, name, key })
+        Ok(Words { module, kind, name, key }.into())
     }
 }
 
@@ -203,6 +281,8 @@ mod tests {
             "module.m[\"a.b\"].module.n[0].dataset.x[\"q\\\"]\"]",
             "module.a.module.b",
             "data.local_dataset.x",
+            // What is printed with its number: a space without width, a byte of zeros, a mark that combines.
+            "dataset.x[\"a\\u{200b}b\\0\\u{301}\"]",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }

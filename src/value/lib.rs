@@ -12,7 +12,7 @@ mod types;
 pub mod units;
 mod value;
 
-pub use address::{Address, Key};
+pub use address::{Address, Key, Words};
 pub use number::Number;
 pub use path::{Path, Step};
 pub use resource_id::ResourceId;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,14 @@ pub struct ResourceId {
     pub role: Arc<str>,
 }
 
+/// The role of most resources.
+static ALONE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
+
 impl ResourceId {
     /// The resource of that role.
     pub fn new(address: Address, role: &str) -> Self {
-        Self { address, role: Arc::from(role) }
+        let role = if role.is_empty() { ALONE.clone() } else { Arc::from(role) };
+        Self { address, role }
     }
 }
 

@@ -97,6 +97,14 @@ pub const SUBJECTS: &[(&str, &str)] = &[
 
 /// Attributes that show nothing in what is lowered, and why that is right.
 pub const NOTHING: &[(&str, &str)] = &[
+    ("common.count", "makes instances: `src/config/tests.rs`, `tests/blocks.rs`"),
+    ("common.environments", "decides which declarations there are: `src/config/select_tests.rs`"),
+    ("common.for_each", "makes instances: `src/config/tests.rs`, `tests/blocks.rs`"),
+    ("common.lifecycle.postcondition.**", "looked at by the engine after the apply: `tests/blocks.rs`"),
+    ("common.lifecycle.precondition.**", "looked at by the engine before the plan: `tests/blocks.rs`"),
+    ("common.lifecycle.replace_triggered_by", "joined by the engine: `tests/blocks.rs`"),
+    ("common.override.**", "put in by the engine: `tests/blocks.rs`"),
+    ("common.provider", "the engine refuses another than the environment's: `tests/blocks.rs`"),
     (
         "component.inputs.type",
         "the step that uses it is refused while it gives nothing: `src/config/meaning/wiring.rs`",
@@ -171,6 +179,7 @@ pub fn sample(path: &str, ty: &'static Ty) -> Vec<String> {
 }
 
 const BY_PATH: &[(&str, &[&str])] = &[
+    ("common.depends_on", &["[storage.s]", "[dataset.d]", "[model.m]"]),
     ("model.aliases", &["[\"a\", \"c\"]"]),
     ("model.gate.from", &["\"a\""]),
     ("model.gate.to", &["\"b\""]),

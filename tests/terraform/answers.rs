@@ -121,7 +121,8 @@ fn every_function_of_terraform_is_there_or_left_out_with_a_reason() {
 #[test]
 fn examples_of_functions_come_to_what_they_say() {
     let world = world::World::new(&folder());
-    for function in mlp_eval::functions() {
+    // What the catalogue answers is tried where there is one: `src/config/offers.rs`.
+    for function in mlp_eval::functions().iter().filter(|function| !function.reads_catalog()) {
         for (call, result) in function.examples {
             let (call_is, result_is) = (world.evaluate(call), world.evaluate(result));
             assert!(call_is.is_ok(), "{call}: {call_is:?}");

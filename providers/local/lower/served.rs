@@ -5,8 +5,10 @@ use crate::mlp_diag::Diagnostic;
 use crate::mlp_eval::{PlanValue, Quoted, reference_of};
 use crate::mlp_platform::{Declaration, Origin};
 use crate::mlp_value::Path;
+use crate::support::NATIVE;
 
-/// Attributes of every block that are served, or that other rooms take care of.
+/// Attributes of every block that are served, or that other rooms take care of: `description`, `owner` and `labels` of what is only
+/// declared say something to people.
 const COMMON: &[&str] = &[
     "description",
     "owner",
@@ -16,13 +18,17 @@ const COMMON: &[&str] = &[
     "environments",
     "for_each",
     "count",
+    "lifecycle.precondition",
+    "override.**",
+];
+
+/// Those that speak of an object, which only some kinds become.
+const OF_OBJECTS: &[&str] = &[
     "lifecycle.protect",
     "lifecycle.on_destroy",
     "lifecycle.ignore_changes",
-    "lifecycle.precondition",
     "lifecycle.postcondition",
     "lifecycle.replace_triggered_by",
-    "override.**",
 ];
 
 /// Why some attributes are not served, where that is worth a line.
@@ -48,13 +54,17 @@ const REASONS: &[(&str, &str)] = &[
         "create_before_destroy",
         "an object's name follows from its address, so that two cannot stand side by side",
     ),
+    ("depends_on", "a check is run with what it is on, whose order holds for it too"),
     ("timeouts", "its operations are done when the call returns"),
 ];
 
 /// The paths that are set and not among `served`: `a.b`, `a.*.b`, and `a.**` for everything below `a`.
 pub(crate) fn unserved(declaration: &Declaration, served: &[&str]) -> Vec<Diagnostic> {
-    let patterns: Vec<Vec<&str>> =
-        served.iter().chain(COMMON).map(|pattern| pattern.split('.').collect()).collect();
+    let of_objects: &[&str] = if NATIVE.contains(&declaration.kind) { OF_OBJECTS } else { &[] };
+    // What is looked at beside something else has no order of its own.
+    let ordered = |pattern: &&&str| **pattern != "depends_on" || declaration.kind != "check";
+    let all = served.iter().chain(COMMON.iter().filter(ordered)).chain(of_objects);
+    let patterns: Vec<Vec<&str>> = all.map(|pattern| pattern.split('.').collect()).collect();
     let open: Vec<&[&str]> = patterns.iter().map(Vec::as_slice).collect();
     let mut found = Vec::new();
     walk(declaration, &declaration.body, &Path::default(), &open, &mut found);
@@ -97,6 +107,14 @@ fn refuse(declaration: &Declaration, path: &Path) -> Diagnostic {
     let found = Diagnostic::error(codes::NOT_SERVED, format!("`{text}` is not served by the local provider"))
         .on(&declaration.address, path);
     let found = match REASONS.iter().find(|(name, _)| *name == word) {
+        _ if OF_OBJECTS.contains(&text.as_str()) => {
+            let kind = declaration.kind;
+            return found
+                .note(format!(
+                    "a `{kind}` becomes no object of its own, which could be kept, deleted or looked at"
+                ))
+                .help(format!("say it of what uses it: one of {}", NATIVE.join(", ")));
+        }
         Some((_, reason)) => found.note(*reason),
         None => found,
     };

@@ -50,10 +50,16 @@ fn top(whole: &Whole<'_, '_>, expr: &Expr, scope: Scope) {
     if let Some(why) = problem {
         let what = if scope.is_condition() { "this is no condition" } else { "this cannot stand here" };
         whole.report(Diagnostic::error(codes::CONDITION, what).at_opt(expr.span, why).help(
-            if scope.is_condition() {
-                "write a comparison, or something else that is true or false"
-            } else {
-                "give it what is expected"
+            match &expr.node {
+                Node::Literal { value: Value::Text(text) }
+                    if scope.is_condition() && !text.trim().is_empty() =>
+                {
+                    format!("take the quotes away: `{text}`")
+                }
+                _ if scope.is_condition() => {
+                    "write a comparison, or something else that is true or false".to_owned()
+                }
+                _ => "give it what is expected".to_owned(),
             },
         ));
     }
@@ -131,6 +137,9 @@ fn walk(whole: &Whole<'_, '_>, expr: &Expr, scope: Scope, free: bool) {
         return;
     }
     match &expr.node {
+        // A member that is not there was told as such.
+        Node::Literal { value }
+            if reference_of(value).is_some_and(|it| super::members::problem(whole, &it).is_some()) => {}
         Node::Literal { value } if !free && reference_of(value).is_some() && !tells_truth(value) => {
             let name = reference_of(value).map(|found| found.to_string()).unwrap_or_default();
             whole.report(

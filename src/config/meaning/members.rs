@@ -52,7 +52,8 @@ fn told(
     }
 }
 
-fn problem(whole: &Whole<'_, '_>, reference: &Reference) -> Option<Diagnostic> {
+/// What is wrong with a reference to something that a declaration owns.
+pub(super) fn problem(whole: &Whole<'_, '_>, reference: &Reference) -> Option<Diagnostic> {
     let target = whole.get(&reference.address)?;
     let kind = kinds::kind(&reference.address.kind)?;
     let (word, name) = match reference.path.as_slice() {
@@ -72,6 +73,14 @@ fn problem(whole: &Whole<'_, '_>, reference: &Reference) -> Option<Diagnostic> {
                 .help(one_of("", names.iter().copied())),
         );
     };
+    if member.word == "version" && kind.name == "model" && name.parse::<u64>().is_err() {
+        let address = &reference.address;
+        return Some(
+            Diagnostic::error(codes::MEMBER, format!("`{address}` has no version `{name}`"))
+                .note("versions of a model are numbers")
+                .help(format!("write `{address}.version[7]`; the newest is `{address}.alias.{LATEST}`")),
+        );
+    }
     let implied = member.names_from.is_empty() || (member.word == "alias" && name == LATEST);
     if !implied && !names.contains(&name.as_str()) {
         return Some(

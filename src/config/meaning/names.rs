@@ -20,7 +20,14 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
         providers.check(whole, declaration);
         match declaration.kind {
             "promotion" => promotion(whole, declaration),
-            "pipeline" => registered(whole, declaration),
+            "model" => distinct(whole, declaration, &Path::of(&["aliases"])),
+            "component" => metrics(whole, declaration, &Path::of(&["outputs"])),
+            "pipeline" => {
+                registered(whole, declaration);
+                for step in names_of(declaration.body.field("step")) {
+                    metrics(whole, declaration, &Path::of(&["step", step, "outputs"]));
+                }
+            }
             "import" => imported(whole, declaration),
             _ => {}
         }
@@ -32,6 +39,30 @@ fn unknown(headline: String, place: Option<Span>, name: &str, known: &[&str]) ->
     Diagnostic::error(codes::UNKNOWN_NAME, headline)
         .at_opt(place, "named here")
         .help(one_of(name, known.iter().copied()))
+}
+
+/// The names of the metrics of each output.
+fn metrics(whole: &Whole<'_, '_>, declaration: &Declaration, outputs: &Path) {
+    for output in names_of(declaration.body.get(outputs)) {
+        distinct(whole, declaration, &outputs.field(output).field("names"));
+    }
+}
+
+/// Each name of a list stands in it once.
+fn distinct(whole: &Whole<'_, '_>, declaration: &Declaration, path: &Path) {
+    let items = declaration.body.get(path).and_then(Value::as_list).unwrap_or_default();
+    for (again, item) in items.iter().enumerate() {
+        let Some(first) = items[..again].iter().position(|other| other == item) else { continue };
+        let place = |index: usize| whole.place(&declaration.address, &path.index(index));
+        let name = item.as_text().unwrap_or_default();
+        let mut problem = Diagnostic::error(codes::DUPLICATE, format!("`{name}` stands in `{path}` twice"))
+            .at_opt(place(again), "again here")
+            .help("remove one of the two");
+        if let Some(first) = place(first) {
+            problem = problem.see(first, "first here");
+        }
+        whole.report(problem);
+    }
 }
 
 /// `override "<kind of provider>"`, and a reservation by kind of provider: the kinds that there are, and where they are named.
@@ -117,8 +148,10 @@ fn imported(whole: &Whole<'_, '_>, declaration: &Declaration) {
     let Some(to) = declaration.body.field("to").and_then(Value::as_text) else { return };
     let Ok(address) = to.parse::<Address>() else { return };
     let every = address.without_key();
-    let declared = whole.all.contains_key(&address) || whole.evaluator.repeated.contains(&every);
-    if declared || whole.evaluator.unread.contains(&*address.name) {
+    if whole.evaluator.repeated.contains(&every) && !whole.evaluator.deferred.contains_key(&every) {
+        return instance(whole, declaration, &address);
+    }
+    if whole.all.contains_key(&address) || whole.evaluator.unread.contains(&*address.name) {
         return;
     }
     let known: Vec<String> = whole.all.keys().map(ToString::to_string).collect();
@@ -132,6 +165,28 @@ fn imported(whole: &Whole<'_, '_>, declaration: &Declaration) {
         Diagnostic::error(codes::UNKNOWN_NAME, format!("there is no `{to}`"))
             .at_opt(place, "not declared")
             .help(one_of(to, known.iter().map(String::as_str))),
+    );
+}
+
+/// Of what is declared for each key, one that is there is named.
+fn instance(whole: &Whole<'_, '_>, declaration: &Declaration, address: &Address) {
+    let base = address.without_key();
+    let all = whole.evaluator.instances_of(&base);
+    // Of none, either its collection is wrong, which was said, or the plan says so.
+    if whole.all.contains_key(address) || all.is_empty() {
+        return;
+    }
+    let names: Vec<String> = all.iter().map(|one| one.address.to_string()).collect();
+    let written = address.to_string();
+    let (headline, written) = match address.key {
+        Some(_) => (format!("`{base}` has no instance `{address}`"), written.as_str()),
+        None => (format!("`{base}` has several instances, and this names all of them"), ""),
+    };
+    let place = whole.place(&declaration.address, &Path::of(&["to"]));
+    whole.report(
+        Diagnostic::error(codes::UNKNOWN_NAME, headline)
+            .at_opt(place, "one of them is taken over")
+            .help(one_of(written, names.iter().map(String::as_str))),
     );
 }
 

@@ -112,8 +112,13 @@ impl Named<'_, '_, '_> {
         let word = if root == "input" { "inputs" } else { "outputs" };
         let at = Path::of(&["step", step, word]);
         let Some(body) = self.declaration.body.get(&at) else {
-            let headline = format!("step `{step}` has no `{word}`");
-            return self.unknown(headline, words(self.traversal).first().unwrap_or(&""), &[], None);
+            let name = words(self.traversal).first().copied().unwrap_or("name");
+            let way_out = if word == "inputs" { "what it reads" } else { "the type of what it writes" };
+            return self.whole.report(
+                Diagnostic::error(codes::UNKNOWN_NAME, format!("step `{step}` has no `{word}`"))
+                    .at_opt(self.span, "named here")
+                    .help(format!("say {way_out} in the step: `{word} = {{ {name} = … }}`")),
+            );
         };
         let see = self.whole.name_place(&self.declaration.address, &at);
         self.one_of_known(root, &names_of(Some(body)), see);

@@ -57,7 +57,10 @@ fn all(
             whole.report(
                 Diagnostic::error(codes::UNKNOWN_ATTRIBUTE, format!("{what} has no setting `{name}`"))
                     .at_opt(whole.name_place(&declaration.address, &path), "not known here")
-                    .help(one_of(name, names.iter().copied())),
+                    .help(match crate::slips::instead(declaration.kind, name) {
+                        Some(help) => help.to_owned(),
+                        None => one_of(name, names.iter().copied()),
+                    }),
             );
             continue;
         };

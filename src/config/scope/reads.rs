@@ -102,4 +102,12 @@ impl Scope for NameScope<'_, '_> {
         let fact = self.evaluator.facts.ask(Need::Text(path), &mut needs);
         Ok(fact.map(|fact| !matches!(fact, Fact::Missing)))
     }
+
+    fn offers(&self, of: &PlanValue, narrowed: &PlanValue) -> Result<Option<PlanValue>, (usize, String)> {
+        crate::offers::offers(self.evaluator, of, narrowed)
+    }
+
+    fn price(&self, of: &PlanValue, narrowed: &PlanValue) -> Result<Option<PlanValue>, (usize, String)> {
+        crate::offers::price(self.evaluator, of, narrowed)
+    }
 }

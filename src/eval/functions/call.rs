@@ -48,7 +48,6 @@ pub(crate) fn call(
         Body::Kept => {
             Err(vec![kept(function, "it is answered by what serves the attribute it stands in", span)])
         }
-        Body::Waits(what) => Err(vec![kept(function, what, span)]),
         Body::Values(body) => {
             let found = interpreter.each(arguments)?;
             let arguments = found.into_iter().zip(arguments).map(|(outcome, expr)| Argument {

@@ -97,8 +97,6 @@ pub(crate) enum Body {
     Form(Form),
     /// By what knows the object it asks about: the call stays as it is.
     Kept,
-    /// Not yet; what it waits for.
-    Waits(&'static str),
 }
 
 /// Functions that look at how their arguments come about.
@@ -199,18 +197,9 @@ impl FunctionInfo {
         self
     }
 
-    pub(super) const fn waits(mut self, what: &'static str) -> Self {
-        self.body = Body::Waits(what);
-        self.terraform = Terraform::Own;
-        self
-    }
-
-    /// Why no call of it can be computed yet, where that is so.
-    pub fn waits_for(&self) -> Option<&'static str> {
-        match self.body {
-            Body::Waits(what) => Some(what),
-            _ => None,
-        }
+    /// Whether it reads the catalogue of hardware, which is known when the plan is made and not where a condition is looked at later.
+    pub fn reads_catalog(&self) -> bool {
+        matches!(self.name, "offers" | "price")
     }
 
     /// Whether a call of it stays as it is, because the object it asks about is known only to its provider.

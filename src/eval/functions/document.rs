@@ -22,8 +22,6 @@ pub struct Documented {
     pub examples: &'static [(&'static str, &'static str)],
     /// How it stands to Terraform's.
     pub terraform: Terraform,
-    /// Why no call of it can be computed yet, where that is so.
-    pub waits_for: Option<&'static str>,
     /// Whether its answer is known only to what serves the attribute it stands in.
     pub kept: bool,
 }
@@ -51,7 +49,6 @@ fn documented(family: &'static str, function: &FunctionInfo) -> Documented {
         returns: function.returns.word(),
         examples: function.examples,
         terraform: function.terraform,
-        waits_for: function.waits_for(),
         kept: function.is_kept(),
     }
 }
@@ -88,10 +85,7 @@ impl Documented {
                 "Terraform has none of this name. Its answer is known only to what serves the attribute it stands in."
                     .to_owned()
             }
-            Terraform::Own => match self.waits_for {
-                Some(what) => format!("Terraform has none of this name. It is refused so far: {what}."),
-                None => "Terraform has none of this name.".to_owned(),
-            },
+            Terraform::Own => "Terraform has none of this name.".to_owned(),
         }
     }
 }
@@ -111,10 +105,7 @@ pub fn function_table() -> String {
             let stands = match one.terraform {
                 Terraform::Same => "same".to_owned(),
                 Terraform::Differs(how) => format!("differs: {how}"),
-                Terraform::Own => match one.waits_for {
-                    Some(what) => format!("has none; refused so far: {what}"),
-                    None => "has none".to_owned(),
-                },
+                Terraform::Own => "has none".to_owned(),
             };
             let (name, signature, doc) = (one.name, &one.signature, one.doc);
             page.push_str(&format!(
@@ -190,10 +181,7 @@ mod tests {
             );
             assert!(all[..index].iter().all(|other| other.name != one.name), "{} twice", one.name);
             assert!(LEFT_OUT.iter().all(|left| left.name != one.name), "{} is there and left out", one.name);
-            let told = !one.examples.is_empty()
-                || one.kept
-                || one.waits_for.is_some()
-                || one.name.starts_with("file");
+            let told = !one.examples.is_empty() || one.kept || one.name.starts_with("file");
             let varies = ["base64gzip", "templatefile", "timestamp", "uuid", "sha512"].contains(&one.name);
             assert!(told || varies, "{} has no example", one.name);
         }

@@ -1,12 +1,14 @@
-//! Functions of this language about models, data and what is deployed. Their answer is known to what serves the attribute they
-//! stand in, so a call of one stays a call, as a value.
+//! Functions of this language about models, data, hardware and what is deployed. The answer of most is known to what serves the
+//! attribute they stand in, so a call of one stays a call, as a value; the catalogue of hardware is the scope's.
 
-use super::Parameter;
-use super::define::Want::{Any, Bool, Number, Text};
+use mlp_value::Type;
+
+use super::arguments::{Arguments, Fault};
+use super::define::Want::{Any, Bool, Fields, List, Number, Text};
 use super::define::{FunctionInfo, new, p};
-
-/// What `offers` and `price` lack.
-const NO_PRICES: &str = "expressions do not read the catalogue of prices yet; `mlp catalog` shows it";
+use super::{Given, Parameter};
+use crate::PlanValue;
+use crate::typed::Typed;
 
 pub(super) const FUNCTIONS: &[FunctionInfo] = &[
     kept(
@@ -36,9 +38,29 @@ pub(super) const FUNCTIONS: &[FunctionInfo] = &[
         Bool,
     )
     .optional(2),
-    kept("offers", "What providers offer for an accelerator phrase.", &[p("accelerator", Any)], Any).waits(NO_PRICES),
+    new(
+        "offers",
+        "The machines that carry an accelerator phrase or a `compute`, the preferred chip and the cheapest first, each with \
+         `provider`, `instance`, `chip`, `count`, `price`, `price_each` and more.",
+        &[p("of", Any), p("where", Fields)],
+        List,
+        |call| from_catalog(call, call.scope.offers(call.value(0), call.value(1))),
+    )
+    .optional(1)
+    .own()
+    .examples(&[("length(offers({ name = \"H200\", count = 8 }, { provider = \"aws\" })) > 0", "true")]),
     kept("optional", "An input or output that may be absent.", &[p("kind", Text)], Any),
-    kept("price", "What something costs in an hour.", &[p("of", Any)], Number).waits(NO_PRICES),
+    new(
+        "price",
+        "What an hour of an accelerator phrase or of all nodes of a `compute` costs at the least, in US dollars unless `where` \
+         says another `currency`; null when nobody knows.",
+        &[p("of", Any), p("where", Fields)],
+        Number,
+        |call| from_catalog(call, call.scope.price(call.value(0), call.value(1))),
+    )
+    .optional(1)
+    .own()
+    .examples(&[("price({ name = \"H200\", count = 8 }) > 10", "true")]),
     kept(
         "trained_on",
         "The version of a dataset or feature view that trained a version of a model.",
@@ -62,4 +84,17 @@ const fn kept(
     returns: super::define::Want,
 ) -> FunctionInfo {
     new(name, doc, parameters, returns, |_| Ok(None)).kept()
+}
+
+/// What the catalogue said; `None` while it is being read.
+fn from_catalog(call: &Arguments<'_>, said: Result<Option<PlanValue>, (usize, String)>) -> Given {
+    match said {
+        Ok(Some(value)) => {
+            call.budget.items(value.as_list().map_or(1, <[PlanValue]>::len))?;
+            let ty = if value.is_null() { Type::Number } else { Type::Any };
+            Ok(Some(Typed::new(value, &ty)))
+        }
+        Ok(None) => Ok(None),
+        Err((argument, why)) => Err(Fault { why, argument: Some(argument), exhausted: false }),
+    }
 }

@@ -2,6 +2,7 @@
 
 use mlp_provider::Owner;
 use mlp_state::deposed;
+use std::sync::Arc;
 
 use super::tests::{World, known, seen};
 use super::*;
@@ -103,12 +104,12 @@ fn the_old_object_of_a_replacement_is_remembered_until_it_is_gone() {
     // An apply broke off in between: the next plan ends what it left, after what still may need it.
     let mut world =
         World::new("a zone=y identity=new; b size=2 <- a", "a zone=y identity=new; b size=1 <- a");
-    let mut left = world.state.resources[&id("a")].clone();
+    let mut left = mlp_state::Record::clone(&world.state.resources[&id("a")]);
     (left.id, left.identity) = (aside.clone(), "old".into());
     world.state.put(left);
     world.observed.insert(aside.clone(), seen(known(serde_json::json!({"zone": "x"})), Owner::Mine));
     world.check("update b; delete a <1");
     // It broke off before the new one was made: nothing is deleted, and the mark goes.
-    world.state.resources.get_mut(&aside).unwrap().identity = "new".into();
+    Arc::make_mut(world.state.resources.get_mut(&aside).unwrap()).identity = "new".into();
     world.check("update b; forget a <1");
 }

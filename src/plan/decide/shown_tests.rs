@@ -3,6 +3,7 @@
 use mlp_provider::Owner;
 use mlp_value::KnownValue;
 use serde_json::json;
+use std::sync::Arc;
 
 use super::tests::{World, known, seen};
 use super::*;
@@ -251,7 +252,7 @@ fn texts(before: &str, after: &str) -> Plan {
     let config = |text: &str| KnownValue::object([("text", KnownValue::text(text))]);
     let id = world.desired[0].id.clone();
     world.desired[0].config = config(after).lift();
-    world.state.resources.get_mut(&id).unwrap().applied = config(before);
+    Arc::make_mut(world.state.resources.get_mut(&id).unwrap()).applied = config(before);
     world.see("a", seen(config(before), Owner::Mine));
     world.plan().0
 }

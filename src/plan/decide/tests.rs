@@ -288,7 +288,7 @@ fn the_tainted_and_the_chosen_are_made_anew() {
         .state
         .resources
         .values_mut()
-        .for_each(|record| record.status = Status::Tainted { reason: "half".into() });
+        .for_each(|record| Arc::make_mut(record).status = Status::Tainted { reason: "half".into() });
     world.check("replace-old a; replace-new a <1");
     // What holds data is made whole in place.
     world.stateful = true;
@@ -387,7 +387,7 @@ fn long_values_are_compared_line_by_line() {
     };
     let id = world.desired[0].id.clone();
     world.desired[0].config = config("new").lift();
-    world.state.resources.get_mut(&id).unwrap().applied = config("old");
+    Arc::make_mut(world.state.resources.get_mut(&id).unwrap()).applied = config("old");
     world.see("a", seen(config("old"), Owner::Mine));
     let shown = render_text(&world.plan().0, RenderOptions { color: false, width: 80, verbose: false });
     assert!(shown.contains("- old") && shown.contains("+ new") && shown.contains("  line 19"), "{shown}");

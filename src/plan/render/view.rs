@@ -400,7 +400,7 @@ fn leads_to(plan: &Plan) -> BTreeMap<u32, BTreeSet<String>> {
             all.entry(*number).or_default().extend(later.iter().cloned());
         }
     }
-    for step in &plan.steps {
+    for step in plan.steps.iter().filter(|step| step.action != Action::Read) {
         for before in step.after.iter().filter_map(|number| by_number.get(number)) {
             if before.resource != step.resource
                 && !matches!(before.action, Action::Delete | Action::Forget)

@@ -12,6 +12,7 @@ const ATTRIBUTES: &[Attribute] = &[
         "The environments it happens in; without it, all of them.",
     )
     .at_load(),
+    Attribute::new("for_each", Ty::Any, "A map or set with one import for each key.").at_load(),
 ];
 
 /// Taking over what exists without creating it again.
