@@ -168,6 +168,8 @@ pub(crate) struct Evaluator<'t> {
     inputs: Values,
     /// Expressions of repeated blocks, by their place in memory: each is read once for all instances.
     lowered: RefCell<HashMap<usize, Arc<mlp_eval::Expr>>>,
+    /// All instances of a block as one value, with the number of instances there were: each of thousands may name one of them.
+    pub(crate) collections: RefCell<HashMap<Address, (usize, PlanValue)>>,
     stack: RefCell<Vec<Frame>>,
 }
 
@@ -259,6 +261,7 @@ impl<'t> Evaluator<'t> {
             local_values: RefCell::default(),
             inputs: RefCell::default(),
             lowered: RefCell::default(),
+            collections: RefCell::default(),
             stack: RefCell::default(),
         }
     }
@@ -299,7 +302,7 @@ impl<'t> Evaluator<'t> {
 
     /// The instances of a block, by key.
     pub(crate) fn instances_of(&self, base: &Address) -> Vec<&Instance<'t>> {
-        let of_it = |instance: &&Instance<'t>| instance.address.without_key() == *base;
+        let of_it = |instance: &&Instance<'t>| instance.address.is_of(base);
         self.instances.range(base.clone()..).map(|(_, one)| one).take_while(of_it).collect()
     }
 

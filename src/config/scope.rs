@@ -321,8 +321,21 @@ impl<'a, 't> NameScope<'a, 't> {
         })
     }
 
-    /// References to all instances: by key, or as a list where they are counted.
+    /// References to all instances.
     fn all(&self, base: &Address) -> PlanValue {
+        let count = self.evaluator.instances.len();
+        if let Some((_, known)) =
+            self.evaluator.collections.borrow().get(base).filter(|(then, _)| *then == count)
+        {
+            return known.clone();
+        }
+        let all = self.collected(base);
+        self.evaluator.collections.borrow_mut().insert(base.clone(), (count, all.clone()));
+        all
+    }
+
+    /// By key, or as a list where they are counted.
+    fn collected(&self, base: &Address) -> PlanValue {
         let all = self.evaluator.instances_of(base);
         let counted = all.iter().all(|instance| matches!(instance.repeat, Repeat::Count(_)));
         let refer = |address: &Address| Reference { address: address.clone(), path: Vec::new() }.to_value();

@@ -115,7 +115,7 @@ mod tests {
         let crypt = Crypt::default().with("a", [1; 32]).writing(Some("a"));
         append(&path, &[closed("2")], &crypt).unwrap();
         rewrite(&path, &crypt).unwrap();
-        assert!(!fs::read_to_string(&path).unwrap().contains("ada"));
+        assert!(!fs::read_to_string(&path).unwrap().contains("ada@here"));
         assert_eq!(read(&path, &Crypt::default()).unwrap_err().code, "MLP0606");
         assert_eq!(read(&path, &crypt).unwrap().len(), 2);
     }

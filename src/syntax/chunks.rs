@@ -120,7 +120,7 @@ mod tests {
             ("c {", "c {\n  f = 1", 0, 2),
             ("# é", "# e", 0, 3),
             ("d = 1\n", "", 1, 1),
-            ("d = 1", "d = 1\nf = 2", 1, 1),
+            ("d = 1", "d = 1\nf = 2", 2, 1),
             ("b = 1", "b = 2", 0, 3),
         ] {
             let found = check(text, &text.replacen(from, to, 1));

@@ -126,6 +126,11 @@ impl Address {
         module
     }
 
+    /// Whether it is that declaration, or an instance of it.
+    pub fn is_of(&self, declaration: &Self) -> bool {
+        self.name == declaration.name && self.kind == declaration.kind && self.module == declaration.module
+    }
+
     /// The declaration this is an instance of.
     #[must_use]
     pub fn without_key(&self) -> Self {
