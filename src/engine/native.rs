@@ -21,6 +21,16 @@ fn wrong(declaration: &Declaration, path: &Path, headline: String, help: String)
     Diagnostic::error("MLP0909", headline).on(&declaration.address, path).help(help)
 }
 
+/// The name of an object: that of its block where that is unique, else with a digest of its address. 64 bits of it: of a
+/// million instances two have one name once in forty million times.
+fn object_name(address: &Address) -> String {
+    if address.module.is_empty() && address.key.is_none() {
+        return address.name.to_string();
+    }
+    let digest = blake3::hash(address.to_string().as_bytes()).to_hex();
+    format!("{}-{}", address.name, digest.get(..16).unwrap_or_default())
+}
+
 /// The native resource that a `resource` block declares.
 pub(crate) fn native(
     platform: &Platform,
@@ -34,13 +44,7 @@ pub(crate) fn native(
         let help = one_of(&address.kind, names.iter().copied());
         return Err(vec![wrong(declaration, &Path::default(), headline, help)]);
     };
-    let name = if address.module.is_empty() && address.key.is_none() {
-        address.name.to_string()
-    } else {
-        let digest = blake3::hash(address.to_string().as_bytes()).to_hex();
-        format!("{}-{}", address.name, digest.get(..8).unwrap_or_default())
-    };
-    let Some(identity) = provider.identity(&kind.name, &name) else {
+    let Some(identity) = provider.identity(&kind.name, &object_name(address)) else {
         let headline = format!("a `{}` cannot be declared by itself", kind.name);
         let help = "declare the block it is made for".to_owned();
         return Err(vec![wrong(declaration, &Path::default(), headline, help)]);
@@ -348,4 +352,20 @@ fn other_provider(platform: &Platform, declaration: &Declaration) -> Option<Diag
             format!("declare it in an environment of that provider, or write `provider.{kind}.{name}`");
         wrong(declaration, &Path::of(&["provider"]), headline, help)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mlp_value::Key;
+
+    use super::*;
+
+    #[test]
+    fn a_hundred_thousand_instances_have_as_many_names() {
+        let block = Address::new("local_value", "v");
+        let instance = |number: u64| object_name(&block.with_key(Key::Text(format!("k{number}").into())));
+        let names: BTreeSet<String> = (0..100_000).map(instance).collect();
+        assert_eq!(names.len(), 100_000);
+        assert_eq!(object_name(&block), "v");
+    }
 }
