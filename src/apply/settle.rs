@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mlp_plan::mlp_provider::mlp_diag::{Blame, Diagnostic};
 use mlp_plan::mlp_provider::{Observed, Owner, Ready, ResourceKind, Seen, Session};
-use mlp_plan::mlp_state::{Entry, Record, State, Status, Unfinished, Writer};
+use mlp_plan::mlp_state::{Entry, Record, State, Status, Unfinished, Writer, deposed};
 
 use crate::{codes, compare};
 
@@ -37,7 +37,12 @@ async fn settle_one(
     state: &State,
     left: &Unfinished,
 ) -> Result<(), Box<Diagnostic>> {
-    let known = state.resources.get(&left.resource);
+    // What was set aside is remembered under a name of its own, and says nothing of what was to take its place.
+    let other = |known: &&Arc<Record>| {
+        left.record.as_ref().is_some_and(|record| record.identity != known.identity)
+            && state.resources.contains_key(&deposed(&left.resource, &known.identity))
+    };
+    let known = state.resources.get(&left.resource).filter(|known| !other(known));
     let mut entry = (None, None);
     // A delete has no record of its own: what is remembered says which object was meant.
     if let Some(meant) = left.record.as_ref().or(known) {

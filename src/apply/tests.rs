@@ -369,22 +369,26 @@ async fn what_moved_is_renamed_and_nothing_is_called() {
     assert_eq!(bench.fake.log(), ["make a"]);
 }
 
+/// Half of a replacement whose new object comes first; it has another name.
+fn replaced(name: &str, part: Part, mut step: PlanStep) -> PlanStep {
+    step.action = Action::Replace;
+    step.deposed = Some(mlp_plan::mlp_state::deposed(&step.resource, name));
+    step.part = Some(part);
+    if let (Part::New, Some(record)) = (part, &mut step.record) {
+        record.identity = format!("{name}2");
+        step.identity.clone_from(&record.identity);
+        step.calls[0].identity.clone_from(&record.identity);
+    }
+    step
+}
+
 #[tokio::test]
 async fn an_old_object_that_will_not_go_is_still_remembered() {
     let bench = Bench::new();
     assert!(bench.go(vec![make(1, "a", &[])]).await.is_complete());
     let aside = mlp_plan::mlp_state::deposed(&"thing.a".parse().unwrap(), "a");
-    let replaced = |mut step: PlanStep, part| {
-        step.action = Action::Replace;
-        step.part = Some(part);
-        step.deposed = Some(aside.clone());
-        step
-    };
-    let mut new = replaced(make(1, "a", &[]), Part::New);
-    new.identity = "a2".into();
-    new.calls[0].identity = "a2".into();
-    new.record.as_mut().unwrap().identity = "a2".into();
-    let old = replaced(step(2, "a", &[1], Action::Delete, PlanValue::Null), Part::Old);
+    let new = replaced("a", Part::New, make(1, "a", &[]));
+    let old = replaced("a", Part::Old, step(2, "a", &[1], Action::Delete, PlanValue::Null));
     bench.fake.fault("a", 1, ErrorClass::Denied, false);
     let outcome = bench.go(vec![new, old]).await;
     assert_eq!((outcome.done.as_slice(), outcome.failed.len()), (&[1][..], 1), "{outcome:?}");
@@ -487,4 +491,24 @@ async fn what_is_on_its_way_to_be_ready_after_a_crash_is_not_remembered_as_how_i
     assert_eq!((a.applied.field("size"), a.status == Status::Ready), (Some(&KnownValue::int(2)), true));
     assert_eq!(a.applied.field("running"), Some(&KnownValue::Bool(true)));
     assert!(matches!(record("thing.b").status, Status::Tainted { .. }));
+}
+
+#[tokio::test]
+async fn what_may_still_come_in_the_place_of_another_is_remembered_beside_it() {
+    let bench = Bench::new();
+    assert!(bench.go(vec![make(1, "a", &[])]).await.is_complete());
+    bench.fake.hangs.lock().unwrap().insert("a2".into());
+    broken_off(&bench, vec![replaced("a", Part::New, make(1, "a", &[]))], 2).await;
+    // The target does not show it yet.
+    bench.fake.objects.lock().unwrap().remove("a2");
+    let journal = bench.open();
+    let session: Arc<dyn Session> = bench.fake.clone();
+    assert_eq!(settle(&session, &journal, &[]).await.unwrap(), 1);
+    let state = journal.loaded().state;
+    let known: Vec<(&str, bool)> = state
+        .resources
+        .values()
+        .map(|record| (record.identity.as_str(), record.status == Status::Ready))
+        .collect();
+    assert_eq!(known, [("a2", false), ("a", true)]);
 }
