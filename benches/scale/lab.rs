@@ -8,7 +8,9 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::measure::{Fault, Limits, Measure, Order};
+use crate::row::{Figure, Value};
 use crate::spec::{Spec, Stage, replace, write, write_peer, write_peer_state};
+use crate::specs::VALUES;
 
 /// Projects kept at once; the oldest goes first, since the large ones fill a disk.
 const KEPT: usize = 6;
@@ -72,6 +74,14 @@ impl Lab {
         }
         all.sort_by_key(|run| run.wall);
         Ok(all[all.len() / 2])
+    }
+
+    /// How long a saved plan of so many changes takes to be read and drawn.
+    pub fn drawn(&mut self, format: &str, size: usize) -> Result<Vec<Figure>, Fault> {
+        let project = self.fresh(&VALUES, size)?;
+        self.run(&["plan", "-e", "local", "--out", "plan"], project.path())?;
+        let taken = self.median(|| self.run(&["show", "plan", "--format", format], project.path()))?;
+        Ok(vec![Figure::mlp(size, Value::Run(taken))])
     }
 
     /// A project that nothing was done with.

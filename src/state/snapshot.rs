@@ -75,15 +75,6 @@ fn digested(record: &Json) -> Json {
     json!({ "digest": hash(&record.to_string()), "record": record })
 }
 
-/// The digest of a document of version 2: of what it says of itself, and of the digests of its records.
-fn digest_of(document: &Json) -> String {
-    let records: Vec<&Json> =
-        document["records"].as_array().into_iter().flatten().map(|record| &record["digest"]).collect();
-    let names = ["format_version", "project", "environment", "lineage", "serial", "through", "unfinished"];
-    let parts: Vec<&Json> = names.iter().map(|name| &document[*name]).collect();
-    hash(&json!([parts, records]).to_string())
-}
-
 /// Version 1 had all records in one object and one digest over everything.
 fn from_1(old: Json) -> Result<Json, String> {
     let content = &old["content"];
@@ -92,8 +83,10 @@ fn from_1(old: Json) -> Result<Json, String> {
     }
     let state = &content["state"];
     let records = state["resources"].as_object().ok_or("it has no resources")?;
-    let mut document = json!({
+    Ok(json!({
         "format_version": 2,
+        // Said anew once it is up to date.
+        "digest": "",
         "project": state["project"],
         "environment": state["environment"],
         "lineage": state["lineage"],
@@ -101,9 +94,7 @@ fn from_1(old: Json) -> Result<Json, String> {
         "through": content["through"],
         "unfinished": content["unfinished"],
         "records": records.values().map(digested).collect::<Vec<_>>(),
-    });
-    document["digest"] = digest_of(&document).into();
-    Ok(document)
+    }))
 }
 
 /// A state as a document, with the calls whose outcome is not known.
@@ -190,7 +181,11 @@ fn upgraded(name: &str, text: &[u8], damaged: &dyn Fn(&str) -> Diagnostic) -> Re
     for upgrade in missing {
         json = upgrade(json).map_err(|why| damaged(&why))?;
     }
-    serde_json::from_str(&json.to_string()).map_err(unreadable)
+    let mut document: Document = serde_json::from_str(&json.to_string()).map_err(unreadable)?;
+    if !missing.is_empty() {
+        document.digest = document.whole().map_err(unreadable)?;
+    }
+    Ok(document)
 }
 
 fn verified(kept: &Kept) -> Result<Record, String> {

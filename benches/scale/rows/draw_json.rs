@@ -1,9 +1,6 @@
 //! A plan of so many changes, drawn as JSON.
 
-use crate::lab::Lab;
-use crate::measure::Fault;
-use crate::row::{Figure, NEVER, Row, Sizes, Value, Way};
-use crate::specs::VALUES;
+use crate::row::{NEVER, Row, Sizes, Way};
 
 pub const ROW: Row = Row {
     name: "draw as JSON",
@@ -11,13 +8,6 @@ pub const ROW: Row = Row {
     unit: "changes",
     sizes: Sizes { quick: &[1_000], whole: &[1_000, 10_000, 100_000] },
     terraform: NEVER,
-    way: Way::Own(measure),
+    way: Way::Own(|lab, size| lab.drawn("json", size)),
     budgets: &[],
 };
-
-fn measure(lab: &mut Lab, size: usize) -> Result<Vec<Figure>, Fault> {
-    let project = lab.fresh(&VALUES, size)?;
-    lab.run(&["plan", "-e", "local", "--out", "plan"], project.path())?;
-    let taken = lab.median(|| lab.run(&["show", "plan", "--format", "json"], project.path()))?;
-    Ok(vec![Figure::mlp(size, Value::Run(taken))])
-}

@@ -11,6 +11,8 @@ use mlp_diag::SourceMap;
 use mlp_syntax::Tree;
 use mlp_value::facts::Facts;
 
+mod mixed;
+
 const HEAD: &str = "project \"p\" {\n  mlp_version = \"~> 0.1\"\n}\nprovider \"local\" \"here\" {}\nenvironment \"local\" {\n  provider = provider.local.here\n}\nvariable \"v\" {\n  default = 2\n}\n";
 
 /// One block of a shape.
@@ -31,23 +33,7 @@ fn block(shape: &str, at: usize) -> String {
         "storage" => format!(
             "storage \"s{at}\" {{\n  kind        = \"object\"\n  description = \"number {at}\"\n  labels      = {{ n = \"{at}\", team = \"growth\" }}\n}}\n"
         ),
-        _ => match at % 4 {
-            0 => format!(
-                "dataset \"d{at}\" {{\n  from        = [\"data/{at}.csv\"]\n  description = \"number {at} of ${{var.v}}\"\n}}\n\n"
-            ),
-            1 => format!(
-                "storage \"s{at}\" {{\n  kind        = \"object\"\n  description = upper(\"x{at}\")\n}}\n\n"
-            ),
-            2 => format!(
-                "dataset \"e{at}\" {{\n  from    = [dataset.d{}]\n  storage = storage.s{}\n}}\n\n",
-                at - 2,
-                at - 1
-            ),
-            _ => format!(
-                "model \"m{at}\" {{\n  aliases = [\"champion\"]\n  keep    = {{ versions = var.v + {} }}\n}}\n\n",
-                at % 7
-            ),
-        },
+        _ => mixed::block(at),
     }
 }
 

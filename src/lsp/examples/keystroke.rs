@@ -13,6 +13,9 @@ use mlp_lsp::{Host, Server};
 use mlp_value::facts::{Fact, Need};
 use serde_json::{Value, json};
 
+#[path = "../../config/examples/mixed/mod.rs"]
+mod mixed;
+
 /// Files in memory.
 struct Files(BTreeMap<String, String>);
 
@@ -37,34 +40,13 @@ impl Host for Files {
 
 const HEAD: &str = "project \"p\" {}\nprovider \"local\" \"here\" {}\nenvironment \"local\" {\n  provider = provider.local.here\n}\nvariable \"v\" {\n  default = 2\n}\n";
 
-fn blocks(count: usize) -> Vec<String> {
-    let block = |at: usize| match at % 4 {
-        0 => format!(
-            "dataset \"d{at}\" {{\n  from        = [\"data/{at}.csv\"]\n  description = \"number {at} of ${{var.v}}\"\n}}\n\n"
-        ),
-        1 => format!(
-            "storage \"s{at}\" {{\n  kind        = \"object\"\n  description = upper(\"x{at}\")\n}}\n\n"
-        ),
-        2 => format!(
-            "dataset \"e{at}\" {{\n  from    = [dataset.d{}]\n  storage = storage.s{}\n}}\n\n",
-            at - 2,
-            at - 1
-        ),
-        _ => format!(
-            "model \"m{at}\" {{\n  aliases = [\"champion\"]\n  keep    = {{ versions = var.v + {} }}\n}}\n\n",
-            at % 7
-        ),
-    };
-    (0..count).map(block).collect()
-}
-
 fn tell(server: &mut Server, message: &Value) {
     server.hear(message.to_string().as_bytes()).unwrap();
 }
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
-    let all = blocks(count);
+    let all: Vec<String> = (0..count).map(mixed::block).collect();
     let mut files = BTreeMap::from([("main.mlp".to_owned(), HEAD.to_owned())]);
     for (number, part) in all.chunks(1000).enumerate() {
         files.insert(format!("part{number:03}.mlp"), part.concat());
