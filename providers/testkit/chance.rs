@@ -51,6 +51,8 @@ pub struct Faults {
     pub stale: u64,
     /// So many looks at most until an object is ready.
     pub slow: u64,
+    /// So many milliseconds at most are a call and a look on their way.
+    pub travel: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub(crate) enum Fault {
 impl Faults {
     /// A target with all faults.
     pub fn rough(seed: u64) -> Self {
-        Self { seed, throttled: 8, transient: 8, lost: 8, twice: 5, stale: 3, slow: 3 }
+        Self { seed, throttled: 8, transient: 8, lost: 8, twice: 5, stale: 3, slow: 3, travel: 20 }
     }
 
     /// What happens to the `attempt`-th `operation` on an object does not depend on what others do meanwhile.

@@ -1,6 +1,7 @@
 //! A provider over a [`World`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlp_provider::mlp_diag::{Blame, Diagnostic};
 use mlp_provider::mlp_eval::PlanValue;
@@ -128,6 +129,19 @@ impl SimSession {
         self.number.0
     }
 
+    /// The way of a question to the target, so that others overtake it.
+    async fn travel(&self, operation: &str, identity: &str) {
+        let way = {
+            let mut inner = self.world.lock();
+            let longest = inner.faults.travel;
+            inner.dice(&format!("way of {operation}"), identity).below(longest + 1)
+        };
+        tokio::task::yield_now().await;
+        if way > 0 {
+            tokio::time::sleep(Duration::from_millis(way)).await;
+        }
+    }
+
     fn look<T>(&self, operation: &str, identity: &str, look: impl FnOnce() -> T) -> Result<T, ProviderError> {
         if self.crash.is_gone() {
             return Err(dead());
@@ -144,13 +158,13 @@ impl SimSession {
 #[async_trait::async_trait]
 impl Session for SimSession {
     async fn read(&self, _resource: &str, identity: &str) -> Result<Seen, ProviderError> {
-        tokio::task::yield_now().await;
+        self.travel("read", identity).await;
         self.stall.pass().await;
         self.look("read", identity, || self.world.lock().look(identity))
     }
 
     async fn perform(&self, call: &Call, _reporter: &dyn Reporter) -> Result<(), ProviderError> {
-        tokio::task::yield_now().await;
+        self.travel(&call.operation, &call.identity).await;
         let meant_before = !self.stall.goes();
         self.stall.pass().await;
         let Ok(body) = call.body.known() else {
@@ -189,7 +203,7 @@ impl Session for SimSession {
     }
 
     async fn ready(&self, _resource: &str, identity: &str) -> Result<Ready, ProviderError> {
-        tokio::task::yield_now().await;
+        self.travel("ready", identity).await;
         self.stall.pass().await;
         Ok(match self.look("ready", identity, || self.world.lock().is_ready(identity))? {
             Some(true) => Ready::Yes,

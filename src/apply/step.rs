@@ -277,9 +277,7 @@ async fn journalled(
         key: call_key(shared, step, index),
         record,
     };
-    let journal = shared.journal.clone();
-    let begun = tokio::task::spawn_blocking(move || journal.begin(&begin)).await;
-    begun.map_err(|error| broken(step, &error.to_string()))?.map_err(Box::new)?;
+    begin_call(shared, step, begin).await?;
     match perform(shared, step, &call).await {
         Ok(()) => Ok(()),
         Err((diagnostic, uncertain)) => {
@@ -289,6 +287,15 @@ async fn journalled(
             Err(diagnostic)
         }
     }
+}
+
+async fn begin_call(shared: &Shared, step: &PlanStep, begin: Entry) -> Result<()> {
+    if !shared.journal.begin_waits() {
+        return shared.journal.begin(&begin).map_err(Box::new);
+    }
+    let journal = shared.journal.clone();
+    let begun = tokio::task::spawn_blocking(move || journal.begin(&begin)).await;
+    begun.map_err(|error| broken(step, &error.to_string()))?.map_err(Box::new)
 }
 
 /// Makes a call until it succeeds or cannot; with the error, whether it may have happened all the same.

@@ -143,6 +143,12 @@ pub trait Writer: Send + Sync {
     /// The lease was lost, or the journal cannot be written.
     fn begin(&self, entry: &Entry) -> Result<(), Diagnostic>;
 
+    /// Whether `begin` waits for a disk or a network, so that who has other work gives it a thread of its own. A journal in memory
+    /// does not; then what happens next depends on no other thread, and a simulation repeats exactly.
+    fn begin_waits(&self) -> bool {
+        true
+    }
+
     /// Prolongs the lease: the heartbeat.
     ///
     /// # Errors

@@ -76,8 +76,17 @@ struct Turn {
     early: RefCell<Vec<String>>,
 }
 
-/// Runs the history of a seed; gives how often two processes raced in it.
-pub fn run(seed: u64, bug: Bug) -> Result<u64, String> {
+/// What is to tell of a history.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    /// How often two processes raced in it.
+    pub raced: u64,
+    /// Stands for all that was written to the journal, in its order.
+    pub journal: String,
+}
+
+/// Runs the history of a seed.
+pub fn run(seed: u64, bug: Bug) -> Result<Told, String> {
     // The clock stands still but for waits, so a history of minutes takes no time.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -94,7 +103,8 @@ pub fn run(seed: u64, bug: Bug) -> Result<u64, String> {
         raced: Cell::new(0),
         standing: RefCell::default(),
     };
-    runtime.block_on(history.run()).map(|()| history.raced.get())
+    runtime.block_on(history.run())?;
+    Ok(Told { raced: history.raced.get(), journal: history.disk.digest() })
 }
 
 impl History {

@@ -13,6 +13,8 @@ struct Log {
     entries: Vec<Entry>,
     durable: usize,
     token: u64,
+    /// Over all that was ever written, in its order.
+    digest: blake3::Hasher,
 }
 
 /// What lies on the disk, and what is still on its way there.
@@ -35,6 +37,11 @@ impl Disk {
         log.durable = log.entries.len();
     }
 
+    /// Stands for all that was ever written, in its order.
+    pub fn digest(&self) -> String {
+        self.0.lock().unwrap().digest.finalize().to_hex().to_string()
+    }
+
     pub fn read(&self) -> (State, Vec<Unfinished>) {
         let mut empty = State::empty(PROJECT, ENVIRONMENT);
         empty.lineage = "one".into();
@@ -46,6 +53,7 @@ impl Disk {
         if token != log.token {
             return Err(Diagnostic::error("SIM0003", "the lease was lost"));
         }
+        log.digest.update(format!("{token} {entry:?}\n").as_bytes());
         log.entries.push(entry.clone());
         if durable {
             log.durable = log.entries.len();
@@ -101,6 +109,10 @@ impl Writer for Journal {
 
     fn begin(&self, entry: &Entry) -> Result<(), Diagnostic> {
         self.write(entry, true)
+    }
+
+    fn begin_waits(&self) -> bool {
+        false
     }
 
     fn renew(&self) -> Result<(), Diagnostic> {
