@@ -226,6 +226,11 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// Says that a test has nothing to test with. It is counted, and it is a failure where nothing may be missing.
 pub fn skip(why: &str) {
     assert!(std::env::var_os("MLP_REQUIRE_SERVERS").is_none(), "{why}, and MLP_REQUIRE_SERVERS is set");
+    skip_unprivileged(why);
+}
+
+/// The same for what needs a right that not every user of a machine has.
+pub fn skip_unprivileged(why: &str) {
     // What the print macros write is caught by the test runner; this is not.
     let _ = writeln!(std::io::stderr(), "SKIPPED {why}");
 }

@@ -1,0 +1,51 @@
+"""What the cluster is made of: a file each, and its line here, in the order of their start.
+
+A part has `NAME`, which is also its process's, `LEVELS` (where it takes part), `build()` and `start(run)`, and where they are needed
+`check()` (refuses before anything is started), `exports(run)` (what users of the cluster must know), `leave(run)` (before its process is
+ended) and `wipe(run)` (after). A part with `EXTRA = True` is there only when it is named.
+"""
+
+from parts import (
+    apiserver,
+    containerd,
+    controllers,
+    dns,
+    etcd,
+    images,
+    kubelet,
+    kwok,
+    network,
+    proxy,
+    registry,
+    scheduler,
+)
+
+PARTS = [
+    network,
+    etcd,
+    apiserver,
+    controllers,
+    scheduler,
+    kwok,
+    registry,
+    containerd,
+    images,
+    proxy,
+    dns,
+    kubelet,
+]
+
+
+def extra(part):
+    """Whether a part is there only when it is named."""
+    return getattr(part, "EXTRA", False)
+
+
+def chosen(level, extras):
+    """The parts of a level, with the extra ones that are named."""
+    return [part for part in PARTS if level in part.LEVELS and (not extra(part) or part.NAME in extras)]
+
+
+def extras():
+    """Names of all extra parts."""
+    return [part.NAME for part in PARTS if extra(part)]
