@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -204,9 +205,8 @@ fn real_pods_reach_a_service_by_its_name() {
     let Some(cluster) = Namespace::of("real") else { return };
     let words = "class H(http.server.BaseHTTPRequestHandler):\n def do_GET(self):\n  self.send_response(200)\n  \
                  self.end_headers()\n  self.wfile.write(b'hello')\n";
-    let served = format!(
-        "import http.server\n{words}http.server.ThreadingHTTPServer(('', 8000), H).serve_forever()"
-    );
+    let served =
+        format!("import http.server\n{words}http.server.ThreadingHTTPServer(('', 8000), H).serve_forever()");
     cluster.deployment("hello", &served);
     cluster.apply(&json!({
         "apiVersion": "v1",
@@ -219,4 +219,21 @@ fn real_pods_reach_a_service_by_its_name() {
                  print(r.urlopen('http://hello', timeout=5).read().decode()); break\n except OSError:\n  \
                  time.sleep(0.2)\nelse:\n raise SystemExit('no answer')";
     assert_eq!(cluster.job("ask", asked, &[]), "hello\n");
+}
+
+#[test]
+fn every_part_of_the_cluster_is_in_the_list() {
+    let folder = support::folder("tests/rig/parts");
+    let list = std::fs::read_to_string(folder.join("__init__.py")).unwrap();
+    let list = list.split("PARTS = [").nth(1).unwrap().split(']').next().unwrap();
+    let listed: BTreeSet<&str> = list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let files = support::files(&folder, ".py");
+    let names = files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap());
+    // What several parts share says so by having no start.
+    let parts: BTreeSet<&str> = names
+        .zip(&files)
+        .filter(|(_, path)| std::fs::read_to_string(path).unwrap().contains("\ndef start("))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(listed, parts);
 }

@@ -40,10 +40,10 @@ class Module:
         return found[1]
 
     def home(self):
-        """Where its programs lie. Another go.mod, go.sum or stamp is another place."""
+        """Where its programs lie. Anything else in its folder, or another stamp, is another place."""
         digest = hashlib.sha256(self.linker().encode())
-        for part in ("go.mod", "go.sum"):
-            digest.update((self.folder / part).read_bytes())
+        for part in sorted(self.folder.iterdir()):
+            digest.update(part.read_bytes())
         return CACHE / f"{self.name}-{self.version()}-{digest.hexdigest()[:8]}"
 
     def program(self, name):

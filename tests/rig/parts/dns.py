@@ -5,7 +5,8 @@ from kit.run import DNS_SERVER, listening
 
 NAME = "dns"
 LEVELS = ("real",)
-MODULE = Module("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
+# Its `main` is ours: it names the plugins.
+MODULE = Module("coredns", "github.com/coredns/coredns", {"coredns": "."})
 CONFIG = """.:53 {{
     bind {address}
     errors
