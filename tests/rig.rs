@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use support::Output;
 
 /// Nothing that these tests wait for takes longer.
-const PATIENCE: &str = "--timeout=240s";
+const PATIENCE: &str = "--timeout=150s";
 
 /// A namespace of a cluster. It goes with all that is in it.
 struct Namespace {

@@ -7,6 +7,7 @@ import pathlib
 import shlex
 import shutil
 
+from kit import system
 from kit.cache import CACHE, locked
 from kit.run import Run, default_home
 from kit.talk import Refused, elapsed, say
@@ -82,15 +83,27 @@ def up(given):
     wanted = named(given)
     with lock(given.run):
         run = Run(given.run)
-        if run.settings.get("ready") and run.level == level and set(wanted) <= set(run.settings["extras"]):
-            if all(run.processes.alive(record) for record in run.processes.all()):
-                say(f"runs already; its directory is {given.run}")
-                return
+        if whole(run):
+            if run.level != level or not set(wanted) <= set(run.settings["extras"]):
+                raise Refused(f"another cluster runs in {given.run}: {described(run)}; `rig down` ends it, "
+                              "`--run DIR` starts one beside it")
+            say(f"runs already; its directory is {given.run}")
+            return
         if run.settings:
             say("what is left of an earlier run is removed first")
             remove(run)
             run = Run(given.run)
         begin(run, level, wanted)
+
+
+def whole(run):
+    """Whether all of it was started, and still runs."""
+    return run.settings.get("ready") and all(run.processes.alive(record) for record in run.processes.all())
+
+
+def described(run):
+    """What it is, in words."""
+    return " with ".join([run.level, ", ".join(run.settings["extras"])]).removesuffix(" with ")
 
 
 def begin(run, level, wanted):
@@ -141,7 +154,7 @@ def status(given):
         print(f"{record['name']:<20} {record['pid']:>8}  {alive}")
     if not run.settings.get("ready"):
         raise Refused(f"no cluster runs in {given.run}")
-    if not all(run.processes.alive(record) for record in records):
+    if not whole(run):
         raise Refused("not all of it runs; the logs are in " + str(run.processes.logs))
 
 
@@ -176,6 +189,9 @@ def remove(run):
             if record["name"] == part.NAME:
                 run.processes.end(record)
         getattr(part, "wipe", lambda _: None)(run)
+    for folder in run.settings.get("borrowed", []):
+        system.unmount(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(run.home)
 
 

@@ -100,6 +100,11 @@ class Run:
         path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1))
         return path
 
+    def borrow(self, *folders):
+        """Says that a part makes folders outside the run's; those that were not there before go with the run."""
+        absent = [str(folder) for folder in folders if not folder.exists()]
+        self.keep(borrowed=self.settings.get("borrowed", []) + absent)
+
     def wait(self, what, question, name=None, seconds=90):
         """Asks until the answer is yes. `name` is the process whose end would make waiting vain."""
         until = time.monotonic() + seconds

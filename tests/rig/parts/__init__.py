@@ -30,9 +30,9 @@ PARTS = [
     registry,
     containerd,
     images,
+    kubelet,
     proxy,
     dns,
-    kubelet,
 ]
 
 

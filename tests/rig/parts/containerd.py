@@ -12,6 +12,8 @@ NAME = "containerd"
 LEVELS = ("real",)
 PAUSE = "docker.io/mlp-rig/pause:1"
 PLUGINS = pathlib.Path("/usr/lib/cni")
+# What it and its plugins make outside its own folder; they cannot be told other places.
+OUTSIDE = [pathlib.Path("/var/lib/cni"), pathlib.Path("/run/containerd"), pathlib.Path("/run/netns")]
 
 
 def build():
@@ -55,11 +57,8 @@ state = "{home}/containerd/state"
 
 
 def network(run):
-    """Pods sit on a bridge of their own; what they may not know is how addresses are given out."""
-    addresses = {
-        "type": "host-local", "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}],
-        "dataDir": str(run.home / "addresses"),
-    }
+    """Pods sit on a bridge of their own, which is their way to everything else."""
+    addresses = {"type": "host-local", "ranges": [[{"subnet": PODS}]], "dataDir": str(run.home / "addresses")}
     bridge = {"type": "bridge", "bridge": POD_BRIDGE, "isDefaultGateway": True, "hairpinMode": True, "ipam": addresses}
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
     return {"cniVersion": "0.4.0", "name": "mlp-rig", "plugins": [bridge, ports]}
@@ -67,6 +66,7 @@ def network(run):
 
 def start(run):
     """Starts it."""
+    run.borrow(*OUTSIDE)
     run.write("cni/10-rig.conflist", network(run))
     config = run.write("containerd.toml", CONFIG.format(
         home=run.home, socket=socket(run), pause=PAUSE, plugins=PLUGINS))

@@ -11,8 +11,9 @@ from parts.kubernetes import MODULE
 NAME = "kubelet"
 LEVELS = ("real",)
 NODE = "rig-0"
-# Where it links the logs of pods to; it cannot be told another place.
+# What it makes outside its own folder: links to the logs of pods, and the socket of plugins. It cannot be told other places.
 LINKS = pathlib.Path("/var/log/containers")
+OUTSIDE = [LINKS, pathlib.Path("/var/lib/kubelet")]
 
 
 def build():
@@ -34,12 +35,14 @@ def config(run):
         "podLogsDir": str(run.home / "pods"), "failSwapOn": False, "failCgroupV1": False, "cgroupDriver": "cgroupfs",
         "cgroupsPerQOS": False, "enforceNodeAllocatable": [], "evictionHard": {},
         "localStorageCapacityIsolation": False, "serializeImagePulls": False, "registryPullQPS": 0,
-        "nodeStatusUpdateFrequency": "10s", "shutdownGracePeriod": "0s", "volumePluginDir": str(run.home / "volume-plugins"),
+        "nodeStatusUpdateFrequency": "10s", "makeIPTablesUtilChains": False,
+        "volumePluginDir": str(run.home / "volume-plugins"),
     }
 
 
 def start(run):
     """Starts it, and waits until the node takes pods."""
+    run.borrow(*OUTSIDE)
     run.authority.server(NAME, {run.address}, [NODE])
     kubeconfig = run.component(f"system:node:{NODE}", "system:nodes")
     run.processes.start(NAME, [
