@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -46,7 +47,10 @@ impl Namespace {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.kubectl);
-        command.args(["--kubeconfig", &self.kubeconfig, "--namespace", &self.name]).args(words);
+        // Beside the kubeconfig, so that what it keeps goes with the cluster.
+        let cache = Path::new(&self.kubeconfig).with_file_name("kubectl-cache");
+        command.args(["--kubeconfig", &self.kubeconfig, "--namespace", &self.name]);
+        command.arg("--cache-dir").arg(cache).args(words);
         command
     }
 
@@ -128,7 +132,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let gone = self.ask(&["delete", "namespace", PATIENCE, &self.name]);
+        let gone = self.ask(&["delete", "namespace", "--wait=false", "--ignore-not-found", &self.name]);
         if !std::thread::panicking() {
             gone.ended(0);
         }
@@ -171,6 +175,8 @@ fn pretended_deployments_become_available_and_pretended_jobs_complete() {
     cluster.job("work", "", &[]);
     let pods = cluster.ask(&["get", "pods", "-o", "json"]).ended(0).json();
     assert_eq!(pods["items"].as_array().unwrap().len(), 3, "{pods}");
+    // It goes only when a controller has emptied it.
+    cluster.ask(&["delete", "namespace", PATIENCE, &cluster.name]).ended(0);
 }
 
 #[test]

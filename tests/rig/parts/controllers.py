@@ -18,12 +18,13 @@ def build():
 
 def start(run):
     """Starts it, and waits for what every user finds in a cluster."""
-    kubeconfig = run.component("system:kube-controller-manager")
+    # With an account of its own for each controller it starts five seconds later.
+    kubeconfig = run.component("system:kube-controller-manager", "system:masters")
     run.processes.start(NAME, [
         MODULE.program("kube-controller-manager"), f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}", f"--authorization-kubeconfig={kubeconfig}",
         "--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={run.port(NAME)}",
-        f"--cert-dir={run.home / 'pki' / NAME}", "--use-service-account-credentials",
+        f"--cert-dir={run.home / 'pki' / NAME}",
         f"--service-account-private-key-file={run.authority.path('accounts', 'key')}",
         f"--root-ca-file={run.authority.certificate}", "--enable-hostpath-provisioner", "--profiling=false",
     ])
