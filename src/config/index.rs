@@ -250,7 +250,7 @@ fn holders_of(name: &str) -> Vec<&'static str> {
 fn is_block(ty: &Ty) -> bool {
     match ty {
         Ty::Object(_) | Ty::Open(_) | Ty::Labelled(_) | Ty::MaybeLabelled(_) | Ty::Repeated(_) => true,
-        Ty::OneOf(types) => types.iter().any(|ty| is_block(ty)),
+        Ty::OneOf(types) => types.iter().any(is_block),
         _ => false,
     }
 }
