@@ -24,10 +24,10 @@ def go():
 
 
 class Module:
-    """One of the folders of `go/`: a module that requires what is built, in one version, with its checksums."""
+    """A folder of `go/`: a module that requires what is built, in one version, with its checksums."""
 
     def __init__(self, name, requires, programs, stamp=""):
-        """`programs` are the packages to build, by the name of the program; `stamp` are linker variables."""
+        """`programs` are the packages to build, by the program's name; `stamp` is what the linker sets."""
         self.folder = HERE / "go" / name
         self.name, self.requires, self.programs, self.stamp = name, requires, programs, stamp
 
@@ -65,7 +65,8 @@ class Module:
 
     def run_go(self, *words, capture=False):
         """Runs Go in the module's folder."""
-        environment = dict(os.environ, CGO_ENABLED="0", GOFLAGS="-mod=readonly -trimpath -buildvcs=false", GOWORK="off")
+        flags = "-mod=readonly -trimpath -buildvcs=false"
+        environment = dict(os.environ, CGO_ENABLED="0", GOFLAGS=flags, GOWORK="off")
         pipe = subprocess.PIPE if capture else None
         ended = subprocess.run([go(), *words], cwd=self.folder, env=environment, text=True, stdout=pipe)
         if ended.returncode:

@@ -32,7 +32,8 @@ class Authority:
 
     def _make(self, name, subject, extensions, signed=True):
         words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        words += ["-days", DAYS, "-subj", subject, "-out", self.path(name, "crt"), "-keyout", self.path(name, "key")]
+        words += ["-days", DAYS, "-subj", subject]
+        words += ["-out", self.path(name, "crt"), "-keyout", self.path(name, "key")]
         for extension in extensions:
             words += ["-addext", extension]
         if signed:
@@ -58,7 +59,8 @@ class Authority:
 
     def pair(self, name):
         """A key pair with which tokens are signed."""
-        openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", self.path(name, "key"))
+        bits = "rsa_keygen_bits:2048"
+        openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", bits, "-out", self.path(name, "key"))
         openssl("pkey", "-in", self.path(name, "key"), "-pubout", "-out", self.path(name, "pub"))
 
     def kubeconfig(self, path, server, name):

@@ -30,23 +30,24 @@ def main(words):
 
 def parser():
     """What a person may write."""
-    top = argparse.ArgumentParser(prog="rig", description="A Kubernetes cluster on this machine, for the tests.")
+    top = argparse.ArgumentParser("rig", description="A Kubernetes cluster on this machine, for the tests.")
     commands = top.add_subparsers(required=True, metavar="command")
 
     def command(name, work, words):
         made = commands.add_parser(name, help=words, description=words)
         made.set_defaults(work=work)
         if work is not build:
-            made.add_argument("--run", type=lambda word: pathlib.Path(word).resolve(), default=default_home(), metavar="DIR",
-                              help="directory of this run; two of them are two clusters (default: %(default)s)")
+            made.add_argument("--run", type=lambda word: pathlib.Path(word).resolve(), default=default_home(),
+                              metavar="DIR", help="directory of this run (default: %(default)s)")
         return made
 
+    named_parts = {"nargs": "*", "metavar": "part", "help": f"extra parts: {' '.join(extras())}"}
     one = command("build", build, "Build what is not in the cache yet.")
     one.add_argument("--pretend", action="store_true", help="only what the level without root needs")
-    one.add_argument("extras", nargs="*", metavar="part", help=f"extra parts: {' '.join(extras()) or 'none yet'}")
+    one.add_argument("extras", **named_parts)
     one = command("up", up, "Start a cluster, or say that it runs.")
     one.add_argument("--pretend", action="store_true", help="without root: nodes and pods only pretend")
-    one.add_argument("extras", nargs="*", metavar="part", help=f"extra parts: {' '.join(extras()) or 'none yet'}")
+    one.add_argument("extras", **named_parts)
     command("env", env, "Print what a shell needs to use it: eval \"$(tests/rig/rig env)\".")
     command("status", status, "List its processes; exit code 1 unless all run.")
     one = command("restart", restart, "End one of its processes and start it again as it was.")
@@ -182,17 +183,33 @@ def down(given):
 
 
 def remove(run):
-    """Ends part after part, last started first, and wipes the data."""
+    """Ends part after part, last started first, and wipes the data; a fault of one keeps no other from it."""
+    faults = []
     for part in reversed(chosen(run.level, run.settings["extras"])):
-        getattr(part, "leave", lambda _: None)(run)
-        for record in reversed(run.processes.all()):
-            if record["name"] == part.NAME:
-                run.processes.end(record)
-        getattr(part, "wipe", lambda _: None)(run)
+        for step in (getattr(part, "leave", nothing), end_process(part), getattr(part, "wipe", nothing)):
+            try:
+                step(run)
+            except (OSError, Refused) as fault:
+                faults.append(f"{part.NAME}: {fault}")
+    if faults:
+        raise Refused("\n".join([f"not all of it could be removed, so {run.home} stays:", *faults]))
     for folder in run.settings.get("borrowed", []):
         system.unmount(folder)
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(run.home)
+
+
+def nothing(_run):
+    """What a part does that has nothing to do."""
+
+
+def end_process(part):
+    """Ends the process of a part."""
+    def end(run):
+        record = run.processes.record(part.NAME)
+        if record:
+            run.processes.end(record)
+    return end
 
 
 def lock(home):

@@ -19,7 +19,8 @@ class Layout:
         """Keeps bytes; what is said about them elsewhere."""
         digest = hashlib.sha256(data).hexdigest()
         (self.folder / "blobs" / "sha256" / digest).write_bytes(data)
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
+        kind = f"application/vnd.oci.image.{kind}"
+        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
 
     def write(self, tar, machine, config):
         """Writes all of it around a layer, uncompressed bytes of a tar."""
@@ -30,7 +31,8 @@ class Layout:
         manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                     "config": described, "layers": [layer]}
         entry = self.blob(json.dumps(manifest).encode(), "manifest.v1+json")
-        entry["annotations"] = {"org.opencontainers.image.ref.name": self.name, "io.containerd.image.name": self.name}
+        named = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
+        entry["annotations"] = {key: self.name for key in named}
         index = {"schemaVersion": 2, "manifests": [entry]}
         (self.folder / "index.json").write_text(json.dumps(index))
         (self.folder / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))

@@ -101,7 +101,7 @@ class Run:
         return path
 
     def borrow(self, *folders):
-        """Says that a part makes folders outside the run's; those that were not there before go with the run."""
+        """Says that a part makes folders outside the run's; those that were not there go with the run."""
         absent = [str(folder) for folder in folders if not folder.exists()]
         self.keep(borrowed=self.settings.get("borrowed", []) + absent)
 

@@ -1,8 +1,9 @@
 """What the cluster is made of: a file each, and its line here, in the order of their start.
 
-A part has `NAME`, which is also its process's, `LEVELS` (where it takes part), `build()` and `start(run)`, and where they are needed
-`check()` (refuses before anything is started), `exports(run)` (what users of the cluster must know), `leave(run)` (before its process is
-ended) and `wipe(run)` (after). A part with `EXTRA = True` is there only when it is named.
+A part has `NAME`, which is also its process's, `LEVELS` (where it takes part), `build()` and `start(run)`. Where
+they are needed it has `check()` (refuses before anything is started), `exports(run)` (what users of the cluster
+must know), `leave(run)` (before its process is ended) and `wipe(run)` (after). With `EXTRA = True` it is there only
+when it is named.
 """
 
 from parts import (
@@ -12,7 +13,9 @@ from parts import (
     dns,
     etcd,
     images,
+    jobset,
     kubelet,
+    kueue,
     kwok,
     network,
     proxy,
@@ -33,6 +36,8 @@ PARTS = [
     kubelet,
     proxy,
     dns,
+    jobset,
+    kueue,
 ]
 
 

@@ -59,9 +59,9 @@ state = "{home}/containerd/state"
 def network(run):
     """Pods sit on a bridge of their own, which is their way to everything else."""
     addresses = {"type": "host-local", "ranges": [[{"subnet": PODS}]], "dataDir": str(run.home / "addresses")}
-    bridge = {"type": "bridge", "bridge": POD_BRIDGE, "isDefaultGateway": True, "hairpinMode": True, "ipam": addresses}
+    bridge = {"type": "bridge", "bridge": POD_BRIDGE, "isDefaultGateway": True, "hairpinMode": True}
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": "0.4.0", "name": "mlp-rig", "plugins": [bridge, ports]}
+    return {"cniVersion": "0.4.0", "name": "mlp-rig", "plugins": [{**bridge, "ipam": addresses}, ports]}
 
 
 def start(run):
@@ -70,7 +70,8 @@ def start(run):
     run.write("cni/10-rig.conflist", network(run))
     config = run.write("containerd.toml", CONFIG.format(
         home=run.home, socket=socket(run), pause=PAUSE, plugins=PLUGINS))
-    run.processes.start(NAME, [system.program("containerd", "containerd"), "--config", config], {"PATH": system.PATHS})
+    words = [system.program("containerd", "containerd"), "--config", config]
+    run.processes.start(NAME, words, {"PATH": system.PATHS})
     run.wait("containerd", lambda: "Server:" in ctr(run, "version", quiet=True), NAME)
 
 

@@ -1,5 +1,6 @@
-"""kube-controller-manager: Deployments, Jobs, garbage collection, service accounts, and volumes of the default class."""
+"""kube-controller-manager: Deployments, Jobs, garbage collection, accounts, volumes of the default class."""
 
+import contextlib
 import pathlib
 import shutil
 
@@ -20,6 +21,10 @@ def start(run):
     """Starts it, and waits for what every user finds in a cluster."""
     # With an account of its own for each controller it starts five seconds later.
     kubeconfig = run.component("system:kube-controller-manager", "system:masters")
+    # Clusters of all users of this machine put theirs there.
+    with contextlib.suppress(PermissionError):
+        VOLUMES.mkdir(exist_ok=True)
+        VOLUMES.chmod(0o1777)
     run.processes.start(NAME, [
         MODULE.program("kube-controller-manager"), f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}", f"--authorization-kubeconfig={kubeconfig}",
@@ -54,5 +59,6 @@ def wipe(run):
     """Removes them."""
     for path in run.settings.get("volumes", []):
         shutil.rmtree(path, ignore_errors=True)
-    if VOLUMES.is_dir() and not any(VOLUMES.iterdir()):
+    # The folder around them goes with the last one in it.
+    with contextlib.suppress(OSError):
         VOLUMES.rmdir()

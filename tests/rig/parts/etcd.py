@@ -24,6 +24,7 @@ def start(run):
     run.processes.start(NAME, [
         MODULE.program("etcd"), f"--data-dir={run.home / 'etcd'}", "--unsafe-no-fsync", "--log-level=warn",
         f"--listen-client-urls={endpoint(run)}", f"--advertise-client-urls={endpoint(run)}",
-        f"--listen-peer-urls={peers}", f"--initial-advertise-peer-urls={peers}", f"--initial-cluster=default={peers}",
+        f"--listen-peer-urls={peers}", f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=default={peers}",
     ])
     run.wait("etcd", lambda: listening("127.0.0.1", run.port("etcd")), NAME)

@@ -1,4 +1,4 @@
-"""Images, as there is nothing to pull from: the one that holds a pod's network, and a small Debian with python3."""
+"""Images, as there is nothing to pull from: one that holds a pod's network, and a Debian with python3."""
 
 import hashlib
 import os
@@ -21,7 +21,10 @@ SUITE = "bookworm"
 GENERATION = 1
 PACKAGES = "python3-minimal,libpython3-stdlib,ca-certificates"
 # Nothing that runs in a pod reads these.
-LEAVE_OUT = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache", "var/lib/apt/lists", "dev"]
+LEAVE_OUT = [
+    "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache", "var/lib/apt/lists",
+    "dev",
+]
 
 
 def home():
@@ -67,7 +70,7 @@ def pause(folder):
 
 
 def interpreted(elf):
-    """Whether a program of 64 bits asks for a dynamic loader, which is the third kind of its segments."""
+    """Whether a program of 64 bits asks for a dynamic loader, the third kind of its segments."""
     offset, = struct.unpack_from("<Q", elf, 32)
     size, count = struct.unpack_from("<HH", elf, 54)
     return any(struct.unpack_from("<I", elf, offset + size * one)[0] == 3 for one in range(count))
@@ -76,12 +79,14 @@ def interpreted(elf):
 def python(folder):
     """What programs of the tests are run in."""
     with tempfile.TemporaryDirectory(prefix="mlp-rig-image-") as root:
-        command = [system.program("debootstrap", "debootstrap"), "--variant=minbase", f"--include={PACKAGES}"]
-        ended = subprocess.run([*command, SUITE, root], capture_output=True, text=True)
+        command = [system.program("debootstrap", "debootstrap"), "--variant=minbase"]
+        command += [f"--include={PACKAGES}", SUITE, root]
+        ended = subprocess.run(command, capture_output=True, text=True)
         system.unmount(pathlib.Path(root))
         if ended.returncode:
             raise Refused(f"debootstrap: {(ended.stdout + ended.stderr)[-1500:]}")
-        config = {"Cmd": ["python3"], "Env": [f"PATH={system.PATHS}", "LANG=C.UTF-8", "PYTHONUNBUFFERED=1"]}
+        variables = [f"PATH={system.PATHS}", "LANG=C.UTF-8", "PYTHONUNBUFFERED=1"]
+        config = {"Cmd": ["python3"], "Env": variables}
         oci.Layout(folder, "latest").write(oci.tar(root, LEAVE_OUT), oci.machine(), config)
 
 
@@ -91,8 +96,9 @@ def start(run):
         packed.write(oci.tar(home() / "pause"))
         packed.flush()
         containerd.ctr(run, "images", "import", packed.name)
-    copy = [system.program("skopeo", "skopeo"), "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"]
-    system.run(*copy, f"oci:{home() / 'python'}:latest", f"docker://{registry.address(run)}/rig/python:latest")
+    words = ["copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"]
+    image = f"docker://{registry.address(run)}/rig/python:latest"
+    system.run(system.program("skopeo", "skopeo"), *words, f"oci:{home() / 'python'}:latest", image)
 
 
 def exports(run):

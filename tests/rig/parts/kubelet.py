@@ -11,7 +11,7 @@ from parts.kubernetes import MODULE
 NAME = "kubelet"
 LEVELS = ("real",)
 NODE = "rig-0"
-# What it makes outside its own folder: links to the logs of pods, and the socket of plugins. It cannot be told other places.
+# What it makes outside its own folder, and knows no other places for: links to the logs of pods, and a socket.
 LINKS = pathlib.Path("/var/log/containers")
 OUTSIDE = [LINKS, pathlib.Path("/var/lib/kubelet")]
 
@@ -28,12 +28,13 @@ def config(run):
         "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
         "address": run.address, "port": run.port(NAME), "healthzPort": 0, "readOnlyPort": 0,
         "tlsCertFile": authority.path(NAME, "crt"), "tlsPrivateKeyFile": authority.path(NAME, "key"),
-        "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": str(authority.certificate)}},
+        "authentication": {
+            "anonymous": {"enabled": False}, "x509": {"clientCAFile": str(authority.certificate)}},
         "containerRuntimeEndpoint": f"unix://{containerd.socket(run)}",
         "clusterDNS": [DNS_SERVER], "clusterDomain": "cluster.local",
         "resolvConf": str(run.write("resolv.conf", f"nameserver {DNS_SERVER}\n")),
-        "podLogsDir": str(run.home / "pods"), "failSwapOn": False, "failCgroupV1": False, "cgroupDriver": "cgroupfs",
-        "cgroupsPerQOS": False, "enforceNodeAllocatable": [], "evictionHard": {},
+        "podLogsDir": str(run.home / "pods"), "failSwapOn": False, "failCgroupV1": False,
+        "cgroupDriver": "cgroupfs", "cgroupsPerQOS": False, "enforceNodeAllocatable": [], "evictionHard": {},
         "localStorageCapacityIsolation": False, "serializeImagePulls": False, "registryPullQPS": 0,
         "nodeStatusUpdateFrequency": "10s", "makeIPTablesUtilChains": False,
         "volumePluginDir": str(run.home / "volume-plugins"),
@@ -46,8 +47,8 @@ def start(run):
     run.authority.server(NAME, {run.address}, [NODE])
     kubeconfig = run.component(f"system:node:{NODE}", "system:nodes")
     run.processes.start(NAME, [
-        MODULE.program("kubelet"), f"--config={run.write('kubelet.json', config(run))}", f"--kubeconfig={kubeconfig}",
-        f"--root-dir={run.home / 'kubelet'}", f"--cert-dir={run.home / 'pki'}",
+        MODULE.program("kubelet"), f"--config={run.write('kubelet.json', config(run))}",
+        f"--kubeconfig={kubeconfig}", f"--root-dir={run.home / 'kubelet'}", f"--cert-dir={run.home / 'pki'}",
         f"--hostname-override={NODE}", f"--node-ip={run.address}",
     ], {"PATH": system.PATHS})
     run.wait("the node", lambda: condition(run.api.get(f"/api/v1/nodes/{NODE}"), "Ready"), NAME)

@@ -1,5 +1,6 @@
-"""kwok: nodes and pods that only pretend. Pods become ready, those of Jobs complete; nothing runs, and there are no logs."""
+"""kwok: nodes and pods that only pretend. Pods become ready, those of Jobs complete; none runs, none prints."""
 
+from kit import oci
 from kit.api import condition
 from kit.cache import Module, locked
 
@@ -44,10 +45,10 @@ def start(run):
 def node(run, name, labels, devices):
     """A pretended node, and its readiness."""
     path, capacity = f"/api/v1/nodes/{name}", {"cpu": "64", "memory": "512Gi", "pods": "1000", **devices}
+    known = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": oci.machine()}
     run.api.apply(path, {
         "apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": name, "annotations": PRETENDED, "labels": {
-            "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", **labels}},
+        "metadata": {"name": name, "annotations": PRETENDED, "labels": {**known, **labels}},
     })
     run.api.patch_status(path, {"capacity": capacity, "allocatable": capacity})
     run.wait(f"node {name}", lambda: condition(run.api.get(path), "Ready"), NAME)

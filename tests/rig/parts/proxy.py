@@ -24,7 +24,7 @@ def start(run):
         "metricsBindAddress": f"127.0.0.1:{run.port('proxy-metrics')}",
         # The machine's own limits stay as they are.
         "conntrack": {"maxPerCore": 0, "min": 0},
-        # Two pods of one bridge speak past the packet filter, so answers would come from an address that was not asked.
+        # Two pods of one bridge speak past the packet filter: answers would come from an address never asked.
         "iptables": {"masqueradeAll": True, "minSyncPeriod": "100ms"},
     })
     run.processes.start(NAME, [MODULE.program("kube-proxy"), f"--config={config}"], {"PATH": system.PATHS})

@@ -1,4 +1,4 @@
-"""An image registry, on loopback: programs of this machine push, the kubelet pulls, both by the same name and without TLS."""
+"""An image registry on loopback: this machine pushes and the kubelet pulls by one name, without TLS."""
 
 from kit import system
 from kit.run import listening

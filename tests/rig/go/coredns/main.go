@@ -1,4 +1,4 @@
-// CoreDNS with the few plugins that a cluster for tests needs: with all of them it takes several times as long to build.
+// CoreDNS with the few plugins that a cluster for tests needs: building it with all takes several times as long.
 package main
 
 import (
