@@ -56,5 +56,5 @@ class Api:
 
 def condition(seen, name):
     """Whether a condition of an object holds."""
-    conditions = (seen or {}).get("status", {}).get("conditions", [])
+    conditions = (seen or {}).get("status", {}).get("conditions") or []
     return any(one["type"] == name and one["status"] == "True" for one in conditions)

@@ -5,6 +5,7 @@ import json
 import shutil
 
 from kit import system
+from kit.api import condition
 from kit.cache import locked
 from kit.run import listening
 from parts import kubernetes
@@ -36,8 +37,9 @@ class Operator:
     def define(self, run):
         """Applies its definitions."""
         file = self.module.home() / CRDS
-        kubectl(run, "apply", "--server-side", "--filename", file)
-        kubectl(run, "wait", "--for=condition=Established", "--timeout=60s", "--filename", file)
+        for made in kubectl(run, "apply", "--server-side", "--output=name", "--filename", file).split():
+            path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{made.rpartition('/')[2]}"
+            run.wait(made, lambda path=path: condition(run.api.get(path), "Established"))
 
     def certificate(self, run):
         """The folder with the certificate that its webhooks show."""

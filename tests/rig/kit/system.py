@@ -45,14 +45,24 @@ def unmount(folder):
         raise Refused(f"cannot be unmounted, so nothing is deleted: {', '.join(left)}")
 
 
-def mentioning(words):
-    """Ids of processes one of whose arguments is this."""
+def processes():
+    """All processes: the id of each, its parent's, and its arguments."""
     found = []
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            # The program's name may hold spaces and parentheses; what follows the last of them does not.
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if words.encode() in arguments:
-            found.append(int(folder.name))
+        found.append((int(folder.name), parent, words))
+    return found
+
+
+def families(word):
+    """Ids of the processes one of whose arguments is this, and of all that descend from them."""
+    everyone = processes()
+    found = [pid for pid, _, words in everyone if word in words]
+    for ancestor in found:
+        found += [pid for pid, parent, _ in everyone if parent == ancestor and pid not in found]
     return found

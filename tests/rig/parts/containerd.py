@@ -1,5 +1,6 @@
 """containerd, with its own state, and the network of pods."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -100,7 +101,8 @@ def network_namespace(described):
 
 
 def wipe(run):
-    """Ends keepers of containers that outlived it, and unmounts."""
-    for pid in system.mentioning(str(socket(run))):
-        os.kill(pid, signal.SIGKILL)
+    """Ends keepers of containers that outlived it, with what they keep, and unmounts."""
+    for pid in system.families(str(socket(run))):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     system.unmount(run.home)

@@ -7,6 +7,8 @@ from parts.kubernetes import MODULE
 
 NAME = "proxy"
 LEVELS = ("real",)
+# What it does not clean up, because a kubelet beside it might need it.
+TOOLS, SHARED = ("iptables", "ip6tables"), "KUBE-FIREWALL"
 
 
 def build():
@@ -14,8 +16,14 @@ def build():
     MODULE.build(["kube-proxy"])
 
 
+def filter_rules(tool, *words):
+    """Asks or changes the packet filter; what it said."""
+    return system.run(system.program(tool, "iptables"), "--wait", *words, quiet=True)
+
+
 def start(run):
     """Starts it."""
+    run.keep(filters=[tool for tool in TOOLS if not filter_rules(tool, "--list-rules", SHARED)])
     config = run.write("proxy.json", {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
         "clientConnection": {"kubeconfig": str(run.component("system:kube-proxy"))},
@@ -35,3 +43,8 @@ def wipe(run):
     """Removes its rules from the packet filter."""
     if run.processes.record(NAME):
         system.run(MODULE.program("kube-proxy"), "--cleanup", quiet=True, env={"PATH": system.PATHS})
+    for tool in run.settings.get("filters", []):
+        for chain in ("INPUT", "OUTPUT"):
+            filter_rules(tool, "--delete", chain, "--jump", SHARED)
+        filter_rules(tool, "--flush", SHARED)
+        filter_rules(tool, "--delete-chain", SHARED)
