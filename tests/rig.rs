@@ -1,6 +1,6 @@
 //! The cluster of `tests/rig` is what tests may take it for. It is asked by kubectl, which this project did not
 //! write. Without a cluster these tests skip; `tests/rig/README.md` says how one is started.
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
 mod support;
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 
 from kit import system
 from kit.cache import CACHE, locked
@@ -17,13 +18,14 @@ from parts import PARTS, chosen, extras
 def main(words):
     """Runs one command; the exit code."""
     given = parser().parse_args(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         given.work(given)
     except Refused as refused:
         say(str(refused))
         return 1
     except KeyboardInterrupt:
-        say("interrupted; `rig down` removes what was started")
+        say("interrupted")
         return 130
     return 0
 
@@ -118,6 +120,8 @@ def begin(run, level, wanted):
             part.start(run)
             say(f"{part.NAME} ({elapsed()})")
     except BaseException:
+        # Who is impatient twice must not keep what was started from being ended.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         say(f"it did not start; the logs are kept in {keep_logs(run)}")
         remove(run)
         raise
