@@ -16,8 +16,10 @@ CRDS, WEBHOOKS = "crds.yaml", "webhooks.yaml"
 class Operator:
     """One of them: its module, and where in the module's sources its definitions and webhooks stand."""
 
-    def __init__(self, name, module, crds, webhooks):
+    def __init__(self, name, module, crds, webhooks, files=None):
+        """`files` are more files of the sources that starting it needs, by the names they get."""
         self.name, self.module, self.crds, self.webhooks = name, module, crds, webhooks
+        self.files = files or {}
 
     def build(self):
         """Builds the program, and puts beside it what has to be applied."""
@@ -30,6 +32,8 @@ class Operator:
             source = self.module.source()
             files = sorted((source / self.crds).glob("*_*.yaml"))
             (home / CRDS).write_text("\n---\n".join(file.read_text() for file in files))
+            for name, path in self.files.items():
+                (home / name).write_text((source / path).read_text())
             made = system.run(kubernetes.MODULE.program("kubectl"), "kustomize", source / self.webhooks)
             (home / f".{WEBHOOKS}").write_text(made)
             (home / f".{WEBHOOKS}").rename(home / WEBHOOKS)
@@ -41,11 +45,11 @@ class Operator:
             path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{made.rpartition('/')[2]}"
             run.wait(made, lambda path=path: condition(run.api.get(path), "Established"))
 
-    def certificate(self, run):
+    def certificate(self, run, folder=None):
         """The folder with the certificate that its webhooks show."""
         run.authority.server(self.name, {run.address}, [])
-        folder = run.home / "pki" / f"{self.name}-webhook"
-        folder.mkdir()
+        folder = folder or run.home / "pki" / f"{self.name}-webhook"
+        folder.mkdir(parents=True)
         for ending in ("crt", "key"):
             shutil.copy(run.authority.path(self.name, ending), folder / f"tls.{ending}")
         return folder
@@ -60,10 +64,12 @@ class Operator:
             if not made["kind"].endswith("WebhookConfiguration"):
                 continue
             webhooks = [webhook for webhook in made["webhooks"] if wanted(webhook)]
+            if not webhooks:
+                continue
             for webhook in webhooks:
                 path = webhook["clientConfig"]["service"]["path"]
                 webhook["clientConfig"] = {"url": f"https://{run.address}:{port}{path}", "caBundle": bundle}
-            name = f"rig-{self.name}"
+            name = f"{self.name}-{made['metadata']['name']}"
             plural = made["kind"].lower() + "s"
             run.api.apply(f"/apis/admissionregistration.k8s.io/v1/{plural}/{name}", {
                 "apiVersion": made["apiVersion"], "kind": made["kind"], "metadata": {"name": name},

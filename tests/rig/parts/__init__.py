@@ -14,6 +14,7 @@ from parts import (
     etcd,
     images,
     jobset,
+    kserve,
     kubelet,
     kueue,
     kwok,
@@ -38,6 +39,7 @@ PARTS = [
     dns,
     jobset,
     kueue,
+    kserve,
 ]
 
 
