@@ -1,4 +1,4 @@
-"""KServe's controller: InferenceServices as Deployments. Its own images are not there: predictors are containers."""
+"""KServe's controller: InferenceServices as Deployments, of containers only, as images of its own are not there."""
 
 import json
 
