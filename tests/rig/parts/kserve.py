@@ -1,4 +1,4 @@
-"""KServe's controller: InferenceServices as Deployments, of containers only, as images of its own are not there."""
+"""KServe's controller: InferenceServices as Deployments. Predictors are containers: its own images are missing."""
 
 import json
 
