@@ -1,4 +1,4 @@
-"""KServe's controller: InferenceServices as Deployments. Predictors are containers: its own images are missing."""
+"""KServe's controller: InferenceServices as Deployments, of containers only: its own images are missing."""
 
 import json
 
