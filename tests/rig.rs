@@ -1,5 +1,5 @@
-//! The cluster of `tests/rig` is what tests may take it for. It is asked by kubectl, which this project did not
-//! write. Without a cluster these tests skip; `tests/rig/README.md` says how one is started.
+//! The cluster of `tests/rig` is what tests may take it for. It is asked by kubectl, which this project did
+//! not write. Without a cluster these tests skip; `tests/rig/README.md` says how one is started.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
 mod support;
@@ -139,7 +139,7 @@ impl Drop for Namespace {
     }
 }
 
-/// Says that no cluster of a level runs. One with real pods needs a right that not every user of a machine has.
+/// Says that no cluster of a level runs. One with real pods needs a right that not every user has.
 fn missing(level: &str) {
     let why = format!("no {level} cluster runs; tests/rig/README.md says how it is started");
     if level == "real" && !rustix::process::getuid().is_root() {

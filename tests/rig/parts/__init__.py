@@ -1,9 +1,9 @@
 """What the cluster is made of: a file each, and its line here, in the order of their start.
 
-A part has `NAME`, which is also its process's, `LEVELS` (where it takes part), `build()` and `start(run)`. Where
-they are needed it has `check()` (refuses before anything is started), `exports(run)` (what users of the cluster
-must know), `leave(run)` (before its process is ended) and `wipe(run)` (after). With `EXTRA = True` it is there only
-when it is named.
+A part has `NAME`, which is also its process's, `LEVELS` (where it takes part), `build()` and `start(run)`.
+Where they are needed it has `check()` (refuses before anything is started), `exports(run)` (what users of the
+cluster must know), `leave(run)` (before its process is ended) and `wipe(run)` (after). With `EXTRA = True` it is
+there only when it is named.
 """
 
 from parts import (

@@ -11,7 +11,7 @@ from parts.kubernetes import MODULE
 NAME = "kubelet"
 LEVELS = ("real",)
 NODE = "rig-0"
-# What it makes outside its own folder, and knows no other places for: links to the logs of pods, and a socket.
+# What it makes outside its own folder, and knows no other place for: links to the logs of pods, and a socket.
 LINKS = pathlib.Path("/var/log/containers")
 OUTSIDE = [LINKS, pathlib.Path("/var/lib/kubelet")]
 

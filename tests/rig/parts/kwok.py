@@ -1,4 +1,4 @@
-"""kwok: nodes and pods that only pretend. Pods become ready, those of Jobs complete; none runs, none prints."""
+"""kwok: nodes and pods that only pretend. Pods become ready, those of Jobs complete; none of them runs."""
 
 from kit import oci
 from kit.api import condition

@@ -1,4 +1,4 @@
-// CoreDNS with the few plugins that a cluster for tests needs: building it with all takes several times as long.
+// CoreDNS with the few plugins that a cluster for tests needs: building it with all takes much longer.
 package main
 
 import (
