@@ -67,6 +67,8 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
         mlp_floor::codes::CODES,
         #[cfg(feature = "local")]
         mlp_local::CODES,
+        #[cfg(feature = "kubernetes")]
+        mlp_kubernetes::CODES,
         CODES,
     ];
     let lists: Vec<CodeList> = rooms.to_vec();

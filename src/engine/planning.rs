@@ -137,6 +137,7 @@ pub(super) fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -
         provider: platform.environment.provider_body.known().unwrap_or(KnownValue::Null),
         program: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         secrets: secrets.collect(),
+        take_over: false,
     }
 }
 
