@@ -1,5 +1,6 @@
 //! The calls: each one request of the API server, its answer as JSON.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -24,7 +25,9 @@ const PAGE: u32 = 500;
 
 /// A cluster, and the namespace in it.
 pub(crate) struct Cluster {
-    pub client: kube::Client,
+    config: kube::Config,
+    /// The client of each runtime: it lives by a task of the one it was made in, and commands have several in turn.
+    clients: Mutex<Option<(tokio::runtime::Id, kube::Client)>>,
     /// The context.
     pub name: String,
     /// Its address.
@@ -49,6 +52,31 @@ fn built(request: Built) -> Fallible<http::Request<Vec<u8>>> {
 }
 
 impl Cluster {
+    /// A cluster by its configuration; nothing is asked of it yet.
+    pub(crate) fn new(config: kube::Config, name: String) -> Self {
+        let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
+        Self { config, clients: Mutex::new(None), name, server, namespace }
+    }
+
+    /// The same cluster for another session.
+    #[cfg(test)]
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.config.clone(), self.name.clone())
+    }
+
+    /// The client for where we run.
+    pub(crate) fn client(&self) -> Fallible<kube::Client> {
+        let here = tokio::runtime::Handle::current().id();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.as_ref().filter(|(made, _)| *made == here) {
+            return Ok(client.clone());
+        }
+        let what = format!("use the context `{}` ({})", self.name, self.server);
+        let client = kube::Client::try_from(self.config.clone()).map_err(|error| failed(&what, error))?;
+        *clients = Some((here, client.clone()));
+        Ok(client)
+    }
+
     pub(crate) fn get_request(path: &str) -> Fallible<http::Request<Vec<u8>>> {
         let request = http::Request::get(path).body(Vec::new());
         request.map_err(|error| fault(ErrorClass::Invalid, codes::VALUE, error.to_string()))
@@ -56,7 +84,7 @@ impl Cluster {
 
     /// One call with a JSON answer.
     pub(crate) async fn call(&self, what: &str, request: http::Request<Vec<u8>>) -> Fallible<Json> {
-        let answer = tokio::time::timeout(PATIENCE, self.client.request::<Json>(request)).await;
+        let answer = tokio::time::timeout(PATIENCE, self.client()?.request::<Json>(request)).await;
         let error = match answer {
             Ok(Ok(json)) => return Ok(json),
             Ok(Err(error)) => error,
@@ -71,7 +99,7 @@ impl Cluster {
     /// An object by its place; `None` where there is none.
     pub(crate) async fn get_at(&self, url: &str, name: &str, what: &str) -> Fallible<Option<Json>> {
         let request = built(Request::new(url).get(name, &kube::api::GetParams::default()))?;
-        let answer = tokio::time::timeout(PATIENCE, self.client.request::<Json>(request)).await;
+        let answer = tokio::time::timeout(PATIENCE, self.client()?.request::<Json>(request)).await;
         match answer {
             Ok(Ok(json)) => Ok(Some(json)),
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(None),
@@ -119,7 +147,7 @@ impl Cluster {
         let exactly = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let params = DeleteParams::foreground().preconditions(exactly);
         let request = built(Request::new(url).delete(name, &params))?;
-        match tokio::time::timeout(PATIENCE, self.client.request::<Json>(request)).await {
+        match tokio::time::timeout(PATIENCE, self.client()?.request::<Json>(request)).await {
             Ok(Ok(_)) => Ok(()),
             // It is gone, or another has its name: what was to end has ended.
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(()),
@@ -146,7 +174,7 @@ impl Cluster {
     ) -> Fallible<BoxStream<'static, Result<WatchEvent<Json>, kube::Error>>> {
         let params = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(seconds);
         let request = built(Request::new(url).watch(&params, version))?;
-        let events = self.client.request_events::<Json>(request).await;
+        let events = self.client()?.request_events::<Json>(request).await;
         let events = events.map_err(|error| failed(&format!("watch {name}"), error))?;
         Ok(Box::pin(events))
     }
@@ -182,7 +210,7 @@ impl Cluster {
     pub(crate) async fn logs(&self, namespace: &str, pod: &str, params: &LogParams) -> Fallible<String> {
         let request = built(Request::new(format!("/api/v1/namespaces/{namespace}/pods")).logs(pod, params))?;
         let what = format!("read the log of pod {namespace}/{pod}");
-        match tokio::time::timeout(PATIENCE, self.client.request_text(request)).await {
+        match tokio::time::timeout(PATIENCE, self.client()?.request_text(request)).await {
             Ok(Ok(text)) => Ok(text),
             Ok(Err(error)) => Err(failed(&what, error)),
             Err(_) => Err(unreachable(&what, &format!("no answer in {} s", PATIENCE.as_secs()))),

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::cluster::Cluster;
 use crate::codes;
-use crate::fault::{Fallible, chain, failed, fault, helped};
+use crate::fault::{Fallible, chain, fault, helped};
 use crate::mlp_diag::one_of;
 use crate::mlp_value::Value;
 
@@ -26,10 +26,7 @@ pub(crate) async fn connect(target: &Target) -> Fallible<Cluster> {
         config(text("context"), text("kubeconfig"), Path::new(&target.directory)).await?;
     config.connect_timeout = Some(CONNECT);
     config.default_namespace = namespace.to_owned();
-    let server = config.cluster_url.to_string();
-    let client = kube::Client::try_from(config)
-        .map_err(|error| failed(&format!("use the context `{name}` ({server})"), error))?;
-    let cluster = Cluster { client, name, server, namespace: namespace.to_owned() };
+    let cluster = Cluster::new(config, name);
     cluster.version().await.map_err(|error| not_there(error, &cluster))?;
     Ok(cluster)
 }

@@ -144,7 +144,11 @@ mod tests {
         for (status, wanted, code) in [
             (json!({"code": 429, "reason": "TooManyRequests"}), ErrorClass::Throttled, codes::CLUSTER),
             (json!({"code": 500, "reason": "InternalError"}), ErrorClass::Transient, codes::CLUSTER),
-            (json!({"code": 500, "message": "failed to create typed patch object: .x: field not declared in schema"}), ErrorClass::Invalid, codes::REFUSED),
+            (
+                json!({"code": 500, "message": "failed to create typed patch object: .x: field not declared in schema"}),
+                ErrorClass::Invalid,
+                codes::REFUSED,
+            ),
             (json!({"code": 410, "reason": "Expired"}), ErrorClass::Transient, codes::CLUSTER),
             (json!({"code": 422, "message": "spec.x: Invalid value"}), ErrorClass::Invalid, codes::REFUSED),
             (json!({"code": 403, "message": "exceeded quota: q"}), ErrorClass::Invalid, codes::REFUSED),

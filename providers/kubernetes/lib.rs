@@ -87,7 +87,7 @@ impl Provider for Kubernetes {
         let native = natives::native(kind)?;
         // Without a namespace nothing is connected to: what is said of that is said there.
         let namespace = names::namespace(platform).unwrap_or_default();
-        let name = names::object_name(platform, address, "");
+        let name = names::object_name(platform, address);
         Some((names::identity(native, namespace, &name), vec![names::place(namespace)]))
     }
 

@@ -87,12 +87,7 @@ impl World {
     fn session_as(&self, change: impl Fn(&mut Target)) -> Arc<dyn Session> {
         let mut target = self.target.clone();
         change(&mut target);
-        let cluster = Cluster {
-            client: self.cluster.client.clone(),
-            name: self.cluster.name.clone(),
-            server: self.cluster.server.clone(),
-            namespace: self.cluster.namespace.clone(),
-        };
+        let cluster = self.cluster.again();
         Arc::new(session::Kubernetes::new(cluster, &target))
     }
 

@@ -7,18 +7,15 @@ use crate::natives::Native;
 /// Letters of a name: what is made of it (jobs of a CronJob, pods of a Deployment) has longer ones, and 63 is the end.
 const LONGEST: usize = 52;
 
-/// The name of an object: of the project, the environment, the declaration, and what it is to it. Lower-case letters, digits and
-/// dashes, a letter first; where that loses something, a digest of the whole makes up for it.
-pub(crate) fn object_name(platform: &Platform, address: &Address, role: &str) -> String {
+/// The name of the objects of a declaration, of whatever kind: of the project, the environment and the declaration. Lower-case
+/// letters, digits and dashes, a letter first; where that loses something, a digest of the whole makes up for it.
+pub(crate) fn object_name(platform: &Platform, address: &Address) -> String {
     let folder = platform.environment.folder();
     let own = match address.module.is_empty() && address.key.is_none() {
         true => address.name.to_string(),
         false => address.to_string(),
     };
-    let mut whole = format!("{}-{folder}-{own}", platform.project.name);
-    if !role.is_empty() {
-        whole = format!("{whole}-{role}");
-    }
+    let whole = format!("{}-{folder}-{own}", platform.project.name);
     shortened(&whole, LONGEST)
 }
 

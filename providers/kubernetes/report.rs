@@ -106,7 +106,7 @@ impl Kubernetes {
             request.map_err(|error| fault(ErrorClass::Invalid, codes::NO_LOGS, error.to_string()))?;
         let what = format!("read the log of pod {pod}");
         let stream =
-            self.cluster.client.request_stream(request).await.map_err(|error| failed(&what, error))?;
+            self.cluster.client()?.request_stream(request).await.map_err(|error| failed(&what, error))?;
         let mut lines = Box::pin(stream).lines();
         let broken = |error: std::io::Error| {
             fault(ErrorClass::Fatal, codes::NO_LOGS, format!("the log of pod {pod} broke off: {error}"))

@@ -251,6 +251,10 @@ impl Session for Kubernetes {
         }
     }
 
+    fn rehearses(&self) -> bool {
+        true
+    }
+
     async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
         let place = Self::place(self, &call.resource, &call.identity)?;
         let (object, config) = self.wanted(call, place)?;

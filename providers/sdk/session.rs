@@ -291,7 +291,12 @@ pub trait Session: Send + Sync {
         None
     }
 
-    /// Tries a call that makes or changes an object, without any effect; a target that cannot agrees to everything.
+    /// Whether calls can be tried without any effect.
+    fn rehearses(&self) -> bool {
+        false
+    }
+
+    /// Tries a call that makes or changes an object, without any effect; asked only of a target that [rehearses](Self::rehearses).
     ///
     /// # Errors
     /// The target would refuse it, or make something else of it.

@@ -44,7 +44,8 @@ pub(crate) fn native(
         let help = one_of(&address.kind, names.iter().copied());
         return Err(vec![wrong(declaration, &Path::default(), headline, help)]);
     };
-    let Some((identity, place)) = provider.declared(platform, &kind.name, address, &object_name(address)) else {
+    let Some((identity, place)) = provider.declared(platform, &kind.name, address, &object_name(address))
+    else {
         let headline = format!("a `{}` cannot be declared by itself", kind.name);
         let help = "declare the block it is made for".to_owned();
         return Err(vec![wrong(declaration, &Path::default(), headline, help)]);

@@ -158,8 +158,8 @@ impl<'a> Builder<'a> {
     }
 
     /// What objects of the declaration are called.
-    pub(super) fn name(&self, role: &str) -> String {
-        names::object_name(self.input.platform, &self.declaration().address, role)
+    pub(super) fn name(&self) -> String {
+        names::object_name(self.input.platform, &self.declaration().address)
     }
 
     /// One object of the declaration.
@@ -187,7 +187,7 @@ impl<'a> Builder<'a> {
             depends_on.insert(ResourceId::new(address.clone(), ""));
         }
         Desired {
-            identity: names::identity(native, namespace, &self.name(role)),
+            identity: names::identity(native, namespace, &self.name()),
             id,
             kind: native.name(),
             from: BTreeMap::from([

@@ -57,7 +57,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
 
 /// The claim of a storage.
 pub(super) fn claim(builder: &Builder<'_>, storage: &Declaration) -> String {
-    crate::names::object_name(builder.input.platform, &storage.address, "")
+    crate::names::object_name(builder.input.platform, &storage.address)
 }
 
 /// Where the data of a dataset lies in its volume.

@@ -146,7 +146,7 @@ fn container(builder: &mut Builder<'_>, scale: &Scale) -> Option<PlanValue> {
 }
 
 fn pods(builder: &Builder<'_>) -> PlanValue {
-    Value::object([(POD, Value::text(builder.name("")))])
+    Value::object([(POD, Value::text(builder.name()))])
 }
 
 fn deployment(builder: &mut Builder<'_>, container: PlanValue, scale: &Scale) -> Option<Desired> {
@@ -183,7 +183,7 @@ fn autoscaler(builder: &mut Builder<'_>, min: i64, max: i64) -> Option<Desired> 
     let target = Value::object([
         ("apiVersion", Value::text("apps/v1")),
         ("kind", Value::text("Deployment")),
-        ("name", Value::text(builder.name(""))),
+        ("name", Value::text(builder.name())),
     ]);
     let busy =
         Value::object([("type", Value::text("Utilization")), ("averageUtilization", Value::int(BUSY))]);

@@ -168,7 +168,7 @@ fn marks(builder: &Builder<'_>, needed: &Needed) -> PlanValue {
     let labels = Value::object([
         ("mlp.dev/project", Value::text(names::label(&platform.project.name))),
         ("mlp.dev/environment", Value::text(names::label(&platform.environment.folder()))),
-        (crate::run::RUN_OF, Value::text(builder.name(""))),
+        (crate::run::RUN_OF, Value::text(builder.name())),
     ]);
     let takers = serde_json::to_string(&needed.takers).unwrap_or_default();
     let annotations = Value::object([

@@ -48,6 +48,8 @@ const REASONS: &[(&str, &str)] = &[
         "variant",
         "there is no model registry in the cluster yet; serve an image that holds its model, with `serve = component.x`",
     ),
+    ("members", "who is in a team says something only to `access`, which is not served yet"),
+    ("idp_group", "who is in a team says something only to `access`, which is not served yet"),
     ("cache", "results of earlier runs are not used again in the cluster yet"),
     ("code", "code reaches a pod in its image: build it into the image, and leave `code` out"),
     ("lock", "the packages are those of the image: build them into it, and leave `lock` out"),

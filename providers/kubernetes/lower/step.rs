@@ -124,7 +124,7 @@ impl<'a> Step<'a> {
         let script = command::shell(builder, run, &self.at("run"), &holes);
         variables.extend(self.inputs(builder, steps, needed, &mut mounts));
         variables.extend(self.outputs.keys().map(|name| env(variable("OUTPUT", name), self.output(name))));
-        variables.extend(self.params(builder, needed));
+        variables.extend(self.params(builder, needed, script.as_deref().unwrap_or_default()));
         variables.extend(secret::variables(builder, self.attribute("secrets"), &self.at("secrets")));
         let resources =
             self.attribute("compute").and_then(|value| compute::resolve(builder, value, &self.at("compute")));
@@ -281,11 +281,16 @@ impl<'a> Step<'a> {
         Some(Input { path, mounted, volume, folder: String::new(), claim: Some(claim) })
     }
 
-    /// The parameters of the pipeline, and in their place or beside them its own.
-    fn params(&self, builder: &mut Builder<'a>, needed: &mut Needed) -> Vec<PlanValue> {
+    /// Its own parameters, and those of the pipeline that they or its command name.
+    fn params(&self, builder: &mut Builder<'a>, needed: &mut Needed, script: &str) -> Vec<PlanValue> {
         let mut all: BTreeMap<String, PlanValue> = BTreeMap::new();
         let mut taken = BTreeSet::new();
-        for (name, value) in builder.attribute("params").and_then(Value::as_object).into_iter().flatten() {
+        let own = self.body.field("params").and_then(Value::as_object);
+        let passed: BTreeSet<String> =
+            own.into_iter().flat_map(|own| own.values()).filter_map(command::parameter).collect();
+        let named = |name: &str| script.contains(&format!("\"${}\"", variable("PARAM", name)));
+        let whole = builder.attribute("params").and_then(Value::as_object).into_iter().flatten();
+        for (name, value) in whole.filter(|(name, _)| passed.contains(&***name) || named(name)) {
             let default = value.field("default").unwrap_or(value);
             if let Some(text) = constant(builder, default, &format!("params.{name}")) {
                 all.insert(name.to_string(), env(variable("PARAM", name), literal(&text)));
@@ -293,13 +298,12 @@ impl<'a> Step<'a> {
             }
         }
         let declared = self.component.and_then(|component| component.body.field("params")?.as_object());
-        let own = self.body.field("params").and_then(Value::as_object);
         let defaults =
             declared.into_iter().flatten().filter(|(name, _)| own.is_none_or(|own| !own.contains_key(*name)));
         let mut later = Vec::new();
         for (name, value) in defaults.chain(own.into_iter().flatten()) {
             let path = self.at(&format!("params.{name}"));
-            match super::command::parameter(value) {
+            match command::parameter(value) {
                 Some(of) if of == **name && taken.contains(&of) => {}
                 Some(of) if taken.contains(&of) => {
                     later.push(env(variable("PARAM", name), format!("$({})", variable("PARAM", &of))));

@@ -22,11 +22,10 @@ pub(super) const NATIVE: Native = Native {
     tells: nothing,
 };
 
-/// Whether what it follows can be measured shows later and hangs on the load: that it can scale at all is what is waited for.
+/// Its controller looks at it every fifteen seconds, and until then says nothing, which nobody has to wait for.
 fn health(object: &Json) -> Health {
     match condition(object, "AbleToScale") {
-        Some(("True", ..)) => Health::Ready,
+        None | Some(("True", ..)) => Health::Ready,
         Some((_, reason, message)) => Health::Going(format!("it cannot scale: {reason}: {message}")),
-        None => Health::Going("its controller has not looked at it yet".into()),
     }
 }
