@@ -224,7 +224,14 @@ impl Cluster {
 
     /// Warnings about an object, the newest last.
     pub(crate) async fn warnings(&self, namespace: &str, uid: &str) -> Fallible<Vec<Json>> {
-        let fields = format!("involvedObject.uid={uid},type=Warning");
+        let mut events = self.events(namespace, uid).await?;
+        events.retain(|event| event["type"] == "Warning");
+        Ok(events)
+    }
+
+    /// Events of an object, the newest last.
+    pub(crate) async fn events(&self, namespace: &str, uid: &str) -> Fallible<Vec<Json>> {
+        let fields = format!("involvedObject.uid={uid}");
         let params = ListParams::default().fields(&fields).limit(PAGE);
         let request = Request::new(format!("/api/v1/namespaces/{namespace}/events")).list(&params);
         let mut answer = self.call("list events", built(request)?).await?;

@@ -177,9 +177,18 @@ impl Kubernetes {
         let Some(class) = class.filter(|_| place.native.kind == "PersistentVolumeClaim") else {
             return Ok(false);
         };
+        const WAITS: &str = "WaitForFirstConsumer";
         let url = "/apis/storage.k8s.io/v1/storageclasses";
-        let class = self.cluster.get_at(url, class, &format!("read the storage class {class}")).await?;
-        Ok(class.is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer"))
+        match self.cluster.get_at(url, class, &format!("read the storage class {class}")).await {
+            Ok(class) => Ok(class.is_some_and(|class| class["volumeBindingMode"] == WAITS)),
+            // Who may not look at classes, which are the whole cluster's, is told by the claim a little later.
+            Err(error) if error.class == ErrorClass::Denied => {
+                let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+                let events = self.cluster.events(place.namespace, uid).await?;
+                Ok(events.iter().any(|event| event["reason"] == WAITS))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn owned_one(&self, native: &'static Native, object: &Json) -> Option<Owned> {
