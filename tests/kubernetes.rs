@@ -175,6 +175,9 @@ fn a_lost_state_is_made_anew_from_the_cluster() {
     // Without a state nothing of it is touched.
     world.mlp(&["plan"]).ended(1).says("belongs to somebody else");
     world.mlp(&["state", "rebuild"]).ended(0).says("endpoint.scores/service");
+    // Outputs were told by applies alone.
+    world.mlp(&["plan"]).ended(0).says("only outputs change, and nothing in the target");
+    world.mlp(&["apply", "-auto-approve"]).ended(0);
     world.mlp(&["plan", "-detailed-exitcode"]).ended(0).says("No changes");
     assert_eq!(world.objects(), all);
     world.mlp(&["destroy", "-auto-approve"]).ended(0);
@@ -283,14 +286,10 @@ fn the_documented_role_is_enough_and_what_it_lacks_is_named() {
     };
     given(role);
     let token = world.here(&["create", "token", "mlp"]);
-    let text = std::fs::read_to_string(&world.kubeconfig).unwrap();
-    let users = text.find("users:").unwrap();
-    let end = text[users + 6..].find("\ncontexts:").map_or(text.len(), |at| users + 6 + at);
-    let name =
-        text[users..end].lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("name: "));
-    let user = format!("users:\n- name: {}\n  user:\n    token: {}", name.unwrap(), token.trim());
-    let limited = format!("{}{user}{}", &text[..users], &text[end..]);
-    world.scratch.write("limited.kubeconfig", &limited);
+    let config = world.kubectl(&["config", "view", "--raw", "-o", "json"]);
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
+    world.scratch.write("limited.kubeconfig", &config.to_string());
     let mlp = |arguments: &[&str]| {
         let mut command = world.command("onprem", "ann", arguments);
         support::run(command.env("KUBECONFIG", world.scratch.root().join("limited.kubeconfig")))

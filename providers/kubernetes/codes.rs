@@ -1,7 +1,8 @@
-//! Diagnostic codes of this room: MLP0860–MLP0879.
+//! Diagnostic codes of this room: MLP0860–MLP0879. The program takes this file in whether it is built with this provider or not,
+//! so that every code can be explained.
 
 /// Codes with their titles.
-pub const CODES: crate::mlp_diag::CodeList = &[
+pub const CODES: &[(&str, &str)] = &[
     (CLUSTER, "a cluster cannot be reached"),
     (SETTINGS, "the settings of a Kubernetes provider do not say where things go"),
     (NOT_SERVED, "an attribute is not served by the Kubernetes provider"),
