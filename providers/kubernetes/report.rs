@@ -27,7 +27,7 @@ impl Kubernetes {
         let detail = json!({
             "kind": place.native.kind, "namespace": place.namespace, "name": place.name, "status": object["status"],
         });
-        let seen = match (place.native.health)(&object) {
+        let seen = match place.native.health(&object) {
             Health::Ready => return Ok(entry("ready", described(place, &object), detail)),
             Health::Going(why) | Health::Failed(why) => {
                 let look = pods::look(&self.cluster, place, &object).await?;
@@ -39,12 +39,11 @@ impl Kubernetes {
 
     pub(crate) async fn logs_of(&self, query: &LogQuery, reporter: &dyn Reporter) -> Fallible<()> {
         let place = self.place(&query.resource, &query.identity)?;
+        let of_job = |run: &str| format!("batch.kubernetes.io/job-name={run}");
         let selector = match (place.native.kind, &query.run) {
             ("Deployment", None) => self.get(place).await?.as_ref().and_then(pods::selector),
-            ("CronJob", run) => match run.clone().or(self.last_run(place).await?) {
-                Some(run) => Some(format!("batch.kubernetes.io/job-name={run}")),
-                None => None,
-            },
+            ("CronJob", Some(run)) => Some(of_job(run)),
+            ("CronJob", None) => self.last_run(place).await?.as_deref().map(of_job),
             _ => None,
         };
         let none =

@@ -165,7 +165,7 @@ impl Kubernetes {
     }
 
     async fn health(&self, place: Place<'_>, object: &Json) -> Fallible<Health> {
-        match (place.native.health)(object) {
+        match place.native.health(object) {
             Health::Going(_) if self.waits_for_its_pod(place, object).await? => Ok(Health::Ready),
             health => Ok(health),
         }
@@ -280,14 +280,16 @@ impl Session for Kubernetes {
 
     async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {
         let place = Self::place(self, resource, identity)?;
+        if place.native.health.is_none() {
+            return Ok(Ready::Yes);
+        }
         let Some(object) = self.get(place).await? else { return Ok(Ready::Wait("it is not there".into())) };
         match self.health(place, &object).await? {
             Health::Ready => return Ok(Ready::Yes),
             Health::Failed(why) => return self.never(place, &object, &why).await,
             Health::Going(_) => {}
         }
-        let health = place.native.health;
-        let over = |now: &Json| !matches!(health(now), Health::Going(_));
+        let over = |now: &Json| !matches!(place.native.health(now), Health::Going(_));
         self.cluster.until(&place.native.url(place.namespace), &object, NEWS, &over).await?;
         let Some(object) = self.get(place).await? else { return Ok(Ready::Wait("it is not there".into())) };
         match self.health(place, &object).await? {

@@ -39,10 +39,11 @@ impl<'a> Builder<'a> {
 
     /// An attribute of the declaration; null counts as absent.
     pub(super) fn attribute(&self, path: &str) -> Option<&'a PlanValue> {
-        let words = path.split('.');
-        words
-            .fold(Some(&self.input.declaration.body), |value, word| value?.field(word))
-            .filter(|value| !value.is_null())
+        let mut value = &self.input.declaration.body;
+        for word in path.split('.') {
+            value = value.field(word)?;
+        }
+        Some(value).filter(|value| !value.is_null())
     }
 
     pub(super) fn text(&self, path: &str) -> Option<&'a str> {

@@ -65,13 +65,10 @@ fn resources(builder: &mut Builder<'_>, body: &PlanValue, prefix: &str) -> Optio
             limits.insert(resource, value);
         }
     }
-    if let Some(nodes) =
-        body.field("nodes").filter(|nodes| nodes.as_number().is_none_or(|n| n.to_i64() != Some(1)))
-    {
-        if !nodes.is_null() {
-            let help = "write `nodes = 1`, or leave it out";
-            builder.not_served(&format!("{prefix}nodes"), "work on several nodes", help);
-        }
+    let one = |nodes: &PlanValue| nodes.as_number().is_some_and(|count| count.to_i64() == Some(1));
+    if body.field("nodes").is_some_and(|nodes| !nodes.is_null() && !one(nodes)) {
+        let help = "write `nodes = 1`, or leave it out";
+        builder.not_served(&format!("{prefix}nodes"), "work on several nodes", help);
     }
     let parts = [("requests", requests), ("limits", limits)];
     let parts: Vec<(&str, PlanValue)> = parts

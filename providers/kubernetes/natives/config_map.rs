@@ -1,6 +1,6 @@
 //! `kubernetes_config_map`.
 
-use super::{Member, Native, nothing, there};
+use super::{Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "config_map",
@@ -15,6 +15,6 @@ pub(super) const NATIVE: Native = Native {
         Member::new("immutable", "Whether it can only be made anew.")
             .fixed("an immutable ConfigMap stays immutable"),
     ],
-    health: there,
+    health: None,
     tells: nothing,
 };

@@ -1,6 +1,6 @@
 //! `kubernetes_cron_job`.
 
-use super::{Member, Native, nothing, there};
+use super::{Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "cron_job",
@@ -19,6 +19,6 @@ pub(super) const NATIVE: Native = Native {
         Member::new("spec.failedJobsHistoryLimit", "How many runs that failed are kept."),
         Member::new("spec.jobTemplate", "The work.").required(),
     ],
-    health: there,
+    health: None,
     tells: nothing,
 };

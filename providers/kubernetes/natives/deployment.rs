@@ -23,7 +23,7 @@ pub(super) const NATIVE: Native = Native {
         Member::new("spec.revisionHistoryLimit", "How many old versions are kept."),
         Member::new("spec.paused", "Whether changes wait."),
     ],
-    health,
+    health: Some(health),
     tells: nothing,
 };
 

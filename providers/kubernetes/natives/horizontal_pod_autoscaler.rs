@@ -18,7 +18,7 @@ pub(super) const NATIVE: Native = Native {
         Member::new("spec.metrics", "What the number follows."),
         Member::new("spec.behavior", "How fast it goes up and down."),
     ],
-    health,
+    health: Some(health),
     tells: nothing,
 };
 

@@ -53,8 +53,8 @@ pub(crate) struct Native {
     pub stateful: bool,
     /// Its fields.
     pub members: &'static [Member],
-    /// How far it is.
-    pub health: fn(&Json) -> Health,
+    /// How far it is; without it, an object is ready as soon as it is there.
+    pub health: Option<fn(&Json) -> Health>,
     /// What it tells others.
     pub tells: fn(&Json) -> Vec<(&'static str, Json)>,
 }
@@ -153,6 +153,11 @@ impl Native {
         if self.stateful { kind.stateful() } else { kind }
     }
 
+    /// How far an object is.
+    pub(crate) fn health(&self, object: &Json) -> Health {
+        self.health.map_or(Health::Ready, |health| health(object))
+    }
+
     /// The address of the collection of a namespace.
     pub(crate) fn url(&self, namespace: &str) -> String {
         let root = if self.api.contains('/') { "apis" } else { "api" };
@@ -164,11 +169,6 @@ impl Native {
 pub(crate) fn native(name: &str) -> Option<&'static Native> {
     let word = name.strip_prefix("kubernetes_")?;
     NATIVES.iter().copied().find(|native| native.word == word)
-}
-
-/// Ready as soon as it is there.
-fn there(_: &Json) -> Health {
-    Health::Ready
 }
 
 /// Tells nothing.

@@ -1,6 +1,6 @@
 //! `kubernetes_network_policy`.
 
-use super::{Member, Native, nothing, there};
+use super::{Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "network_policy",
@@ -15,6 +15,6 @@ pub(super) const NATIVE: Native = Native {
         Member::new("spec.ingress", "What may come in."),
         Member::new("spec.egress", "What may go out."),
     ],
-    health: there,
+    health: None,
     tells: nothing,
 };

@@ -25,7 +25,7 @@ pub(super) const NATIVE: Native = Native {
         Member::new("spec.volumeName", "The volume it takes, where one is there already.").fixed(FIXED),
         Member::new("spec.selector", "The labels of volumes it may take.").fixed(FIXED),
     ],
-    health,
+    health: Some(health),
     tells,
 };
 

@@ -16,7 +16,7 @@ pub(super) const NATIVE: Native = Native {
         Member::new("spec.scopes", "Which pods are counted.").fixed("the scopes of a quota stay as they are"),
         Member::new("spec.scopeSelector", "Which pods are counted, in full."),
     ],
-    health,
+    health: Some(health),
     tells: nothing,
 };
 

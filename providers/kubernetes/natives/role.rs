@@ -1,6 +1,6 @@
 //! `kubernetes_role`.
 
-use super::{Member, Native, nothing, there};
+use super::{Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "role",
@@ -10,6 +10,6 @@ pub(super) const NATIVE: Native = Native {
     plural: "roles",
     stateful: false,
     members: &[Member::new("rules", "Verbs on resources.").required()],
-    health: there,
+    health: None,
     tells: nothing,
 };

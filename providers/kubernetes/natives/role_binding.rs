@@ -1,6 +1,6 @@
 //! `kubernetes_role_binding`.
 
-use super::{Member, Native, nothing, there};
+use super::{Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "role_binding",
@@ -13,6 +13,6 @@ pub(super) const NATIVE: Native = Native {
         Member::new("roleRef", "The role.").required().fixed("the role of a binding cannot be changed"),
         Member::new("subjects", "Who has it."),
     ],
-    health: there,
+    health: None,
     tells: nothing,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Member, Native, there};
+use super::{Member, Native};
 
 pub(super) const NATIVE: Native = Native {
     word: "service",
@@ -21,7 +21,7 @@ pub(super) const NATIVE: Native = Native {
         Member::new("spec.publishNotReadyAddresses", "Whether pods count before they are ready."),
         Member::new("spec.sessionAffinity", "Whether a caller stays with one pod."),
     ],
-    health: there,
+    health: None,
     tells,
 };
 

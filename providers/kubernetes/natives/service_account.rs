@@ -1,6 +1,6 @@
 //! `kubernetes_service_account`.
 
-use super::{Member, Native, nothing, there};
+use super::{Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "service_account",
@@ -13,6 +13,6 @@ pub(super) const NATIVE: Native = Native {
         Member::new("automountServiceAccountToken", "Whether its pods are given its token."),
         Member::new("imagePullSecrets", "Secrets with which its pods' images are pulled."),
     ],
-    health: there,
+    health: None,
     tells: nothing,
 };
