@@ -9,6 +9,11 @@ mod graph;
 mod host;
 mod talk;
 
+/// Plans are millions of small values, made and dropped by several threads: a sixth of the time went by in the allocator of the
+/// system, which also grows a thread's memory page by page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The stack of the thread that works: expressions nest, and a diagnostic is kinder than an overflow.
 const STACK: usize = 256 * 1024 * 1024;
 

@@ -484,6 +484,29 @@ fn outputs_of_another_project_are_read() {
 }
 
 #[test]
+fn conditions_over_what_is_only_made_by_the_apply_are_looked_at_before_their_step() {
+    let text = |before: &str, told: &str| {
+        format!(
+            "resource \"local_value\" \"v\" {{ input = \"x\" }}\nstorage \"b\" {{\n  lifecycle {{\n    precondition {{\n      \
+             condition     = resource.local_value.v.output == \"{before}\"\n      error_message = \"not so\"\n    }}\n  }}\n}}\n\
+             output \"o\" {{\n  value = resource.local_value.v.output\n  precondition {{\n    \
+             condition     = resource.local_value.v.output == \"{told}\"\n    error_message = \"not told\"\n  }}\n}}\n"
+        )
+    };
+    let project = project(&text("y", "z"));
+    plan(&project).ended(0).says("2 to add");
+    let apply = ["apply", "-e", "local", "-auto-approve"];
+    project.mlp(&apply).ended(11).says("storage.b: not so").says("resource.local_value.v.output is \"x\"");
+    assert!(!project.directory().join(".mlp/local/storage/b").exists(), "it was made all the same");
+    plan(&project).ended(11).says("storage.b: not so").says("output.o: not told");
+    write(&project, &text("x", "z"));
+    plan(&project).ended(11).says("output.o: not told");
+    write(&project, &text("x", "x"));
+    project.mlp(&apply).ended(0).says("1 added");
+    nothing_to_do(&project);
+}
+
+#[test]
 fn conditions_triggers_and_what_cannot_be_served() {
     let text = |pattern: &str, pre: &str, post: &str| {
         format!(

@@ -38,6 +38,18 @@ fn plan_is_empty(scratch: &Scratch) {
 }
 
 #[test]
+fn nothing_is_moved_where_the_specification_has_mistakes() {
+    let scratch = Scratch::new("");
+    specified(&scratch, "", "");
+    scratch.apply().ended(0);
+    specified(&scratch, &in_directory("../shared", ""), "storage \"x\" {\n");
+    for wish in ["-migrate-state", "-reconfigure"] {
+        scratch.mlp(&["init", wish]).ended(1).says("MLP0105");
+    }
+    assert!(!scratch.dir.path().join("shared").exists());
+}
+
+#[test]
 fn a_state_is_moved_to_another_directory_and_back() {
     let scratch = Scratch::new("");
     specified(&scratch, "", "");

@@ -15,5 +15,5 @@ mod tests;
 
 pub use codes::CODES;
 pub use execute::execute;
-pub use report::{ApplyEvent, ApplyReporter, Cancel, Options, Outcome, Skipped};
+pub use report::{ApplyEvent, ApplyReporter, Cancel, Gate, Options, Outcome, Skipped};
 pub use settle::settle;

@@ -1,12 +1,21 @@
 //! What goes in beside the plan, and what comes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mlp_plan::Action;
 use mlp_plan::mlp_provider::mlp_diag::Diagnostic;
-use mlp_plan::mlp_provider::mlp_value::ResourceId;
+use mlp_plan::mlp_provider::mlp_eval::PlanValue;
+use mlp_plan::mlp_provider::mlp_value::{Address, ResourceId};
 use mlp_plan::mlp_provider::{Event, ResourceKind};
+use mlp_plan::{Action, PlanStep};
 use tokio::sync::watch;
+
+/// Who is asked before something is made or changed.
+pub trait Gate: std::fmt::Debug + Send + Sync {
+    /// Why the step must not be taken, by the outputs of what there is by now.
+    fn refuses(&self, step: &PlanStep, outputs: &dyn Fn(&Address) -> Option<PlanValue>)
+    -> Option<Diagnostic>;
+}
 
 /// How to go about it.
 #[derive(Debug, Clone)]
@@ -25,6 +34,8 @@ pub struct Options {
     pub kinds: Vec<ResourceKind>,
     /// How to stop it.
     pub cancel: Cancel,
+    /// Asked before each step that makes or changes something.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 impl Options {
@@ -38,6 +49,7 @@ impl Options {
             backoff: Duration::from_millis(100),
             kinds: kinds.to_vec(),
             cancel: Cancel::default(),
+            gate: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mlp_plan::mlp_provider::mlp_diag::{Blame, Diagnostic};
 use mlp_plan::mlp_provider::{Observed, Owner, Ready, ResourceKind, Seen, Session};
-use mlp_plan::mlp_state::{Entry, Record, State, Status, Unfinished, Writer, deposed};
+use mlp_plan::mlp_state::{Entry, Record, State, Status, Unfinished, Writer};
 
 use crate::{codes, compare};
 
@@ -37,11 +37,10 @@ async fn settle_one(
     state: &State,
     left: &Unfinished,
 ) -> Result<(), Box<Diagnostic>> {
-    // What was set aside is remembered under a name of its own, and says nothing of what was to take its place.
-    let other = |known: &&Arc<Record>| {
-        left.record.as_ref().is_some_and(|record| record.identity != known.identity)
-            && state.resources.contains_key(&deposed(&left.resource, &known.identity))
-    };
+    // An object of another name says nothing of what was to take its place: it was set aside and is remembered as that, or it
+    // was gone when the new one was begun.
+    let other =
+        |known: &&Arc<Record>| left.record.as_ref().is_some_and(|record| record.identity != known.identity);
     let known = state.resources.get(&left.resource).filter(|known| !other(known));
     let mut entry = (None, None);
     // A delete has no record of its own: what is remembered says which object was meant.

@@ -159,6 +159,10 @@ pub(crate) async fn carry_out(shared: &Shared, step: &PlanStep) -> Result<()> {
 }
 
 async fn attempt(shared: &Shared, step: &PlanStep) -> Result<()> {
+    let gate = shared.options.gate.as_ref().filter(|_| step.record.is_some());
+    if let Some(problem) = gate.and_then(|gate| gate.refuses(step, &|address| shared.outputs(address))) {
+        return Err(Box::new(problem));
+    }
     if let Some(from) = &step.moved_from {
         shared.renamed(step, from)?;
     }

@@ -9,7 +9,7 @@ use mlp_plan::mlp_provider::mlp_diag::Diagnostic;
 use mlp_plan::mlp_provider::mlp_eval::{Expr, Node, PlanValue, Traversal, TraversalStep, Unknown};
 use mlp_plan::mlp_provider::mlp_value::{KnownValue, Type, Value};
 use mlp_plan::mlp_provider::*;
-use mlp_plan::mlp_state::{DirStore, Holder, State, Status, Store, Writer};
+use mlp_plan::mlp_state::{DirStore, Holder, Record, State, Status, Store, Writer};
 use mlp_plan::{Action, Counts, Mode, Part, Plan, PlanStep, RecordTemplate};
 
 use crate::{ApplyEvent, ApplyReporter, Cancel, Options, Outcome, execute, settle};
@@ -499,16 +499,28 @@ async fn what_may_still_come_in_the_place_of_another_is_remembered_beside_it() {
     assert!(bench.go(vec![make(1, "a", &[])]).await.is_complete());
     bench.fake.hangs.lock().unwrap().insert("a2".into());
     broken_off(&bench, vec![replaced("a", Part::New, make(1, "a", &[]))], 2).await;
-    // The target does not show it yet.
-    bench.fake.objects.lock().unwrap().remove("a2");
+    assert_eq!(settled_unseen(&bench, "a2").await, [("a2".to_owned(), false), ("a".to_owned(), true)]);
+}
+
+#[tokio::test]
+async fn what_may_still_come_in_the_place_of_what_is_gone_is_remembered() {
+    let bench = Bench::new();
+    assert!(bench.go(vec![make(1, "a", &[])]).await.is_complete());
+    bench.fake.objects.lock().unwrap().remove("a");
+    bench.fake.hangs.lock().unwrap().insert("a2".into());
+    // Nothing is set aside: there is nothing left of it.
+    let again = PlanStep { deposed: None, ..replaced("a", Part::New, make(1, "a", &[])) };
+    broken_off(&bench, vec![again], 2).await;
+    assert_eq!(settled_unseen(&bench, "a2").await, [("a2".to_owned(), false)]);
+}
+
+/// What is remembered after settling while the target does not show an object yet: names, and whether they are whole.
+async fn settled_unseen(bench: &Bench, name: &str) -> Vec<(String, bool)> {
+    bench.fake.objects.lock().unwrap().remove(name);
     let journal = bench.open();
     let session: Arc<dyn Session> = bench.fake.clone();
     assert_eq!(settle(&session, &journal, &[]).await.unwrap(), 1);
     let state = journal.loaded().state;
-    let known: Vec<(&str, bool)> = state
-        .resources
-        .values()
-        .map(|record| (record.identity.as_str(), record.status == Status::Ready))
-        .collect();
-    assert_eq!(known, [("a2", false), ("a", true)]);
+    let said = |record: &Arc<Record>| (record.identity.clone(), record.status == Status::Ready);
+    state.resources.values().map(said).collect()
 }

@@ -20,6 +20,8 @@ use crate::told;
 
 /// The part of `lifecycle` that is looked at after the apply.
 pub(crate) const AFTER: &str = "postcondition";
+/// The part that is looked at before it, or just before the step.
+const BEFORE: &str = "precondition";
 
 /// Items of one list whose places are kept; further ones have the list's.
 const MOST_ORIGINS: usize = 64;
@@ -82,7 +84,7 @@ impl<'a, 't> Checker<'a, 't> {
         let mut holes = false;
         value.walk(&mut |below, inner| {
             if let Value::Hole(unknown) = inner
-                && !(schema.name == "lifecycle" && below.steps().first() == Some(&Step::Field(AFTER.into())))
+                && !(schema.name == "lifecycle" && in_condition(below))
             {
                 holes = true;
                 after.extend(unknown.after.iter().cloned());
@@ -410,7 +412,13 @@ fn shown(path: &Path) -> String {
 /// Whether a path is that of a condition of `lifecycle`.
 fn is_condition(path: &Path) -> bool {
     let field = |step: Option<&Step>, word: &str| matches!(step, Some(Step::Field(name)) if &**name == word);
-    field(path.steps().first(), "lifecycle") && field(path.steps().last(), "condition")
+    let first = path.steps().first();
+    (field(first, "lifecycle") || field(first, BEFORE)) && field(path.steps().last(), "condition")
+}
+
+/// Whether a path below `lifecycle` lies in a condition: these may wait for what is made.
+fn in_condition(below: &Path) -> bool {
+    matches!(below.steps().first(), Some(Step::Field(name)) if matches!(&**name, BEFORE | AFTER))
 }
 
 /// The names of an expression with their values, each once; references and names bound inside it tell nothing.

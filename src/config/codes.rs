@@ -36,6 +36,7 @@ pub const CODES: mlp_diag::CodeList = &[
     (RESIDENCY, "a place where data may not be"),
     (UNCHECKED, "what could not be checked"),
     (BROUGHT, "what comes along with `only`"),
+    (MOVED, "a declaration that cannot have moved or gone so"),
 ];
 
 pub(crate) const UNKNOWN_BLOCK: &str = "MLP0301";
@@ -74,3 +75,4 @@ pub(crate) const CONDITION: &str = "MLP0345";
 pub(crate) const RESIDENCY: &str = "MLP0346";
 pub(crate) const UNCHECKED: &str = "MLP0347";
 pub(crate) const BROUGHT: &str = "MLP0348";
+pub(crate) const MOVED: &str = "MLP0349";

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_platform::kinds::{self, KINDS};
-use mlp_platform::schema::Kind;
+use mlp_platform::schema::{Kind, Ty};
 use mlp_syntax::{Block, Expr, Ident, Tree, in_parallel};
 use mlp_value::Address;
 
@@ -229,13 +229,34 @@ pub(crate) fn read_block<'t>(
 }
 
 fn unknown_block(name: &str, span: Span) -> Diagnostic {
-    let help = match foreign(name) {
-        Some(here) => format!("what other tools call so is a `{here}` here: `mlp explain {here}`"),
-        None => one_of(name, KINDS.iter().map(|kind| kind.name)),
+    let holders = holders_of(name);
+    let help = match (foreign(name), holders.as_slice()) {
+        (Some(here), _) => format!("what other tools call so is a `{here}` here: `mlp explain {here}`"),
+        (None, []) => one_of(name, KINDS.iter().map(|kind| kind.name)),
+        (None, [one]) => format!("write it inside the `{one}` block that it is about"),
+        (None, some) => format!("write it inside the block that it is about: {}", listed(some)),
     };
     Diagnostic::error(codes::UNKNOWN_BLOCK, format!("there is no block `{name}`"))
         .at(span, "not a block of the language")
         .help(help)
+}
+
+/// The blocks in which a block of this name stands.
+fn holders_of(name: &str) -> Vec<&'static str> {
+    let holds = |kind: &&&Kind| kind.attributes.iter().any(|one| one.name == name && is_block(&one.ty));
+    KINDS.iter().filter(holds).map(|kind| kind.name).collect()
+}
+
+fn is_block(ty: &Ty) -> bool {
+    match ty {
+        Ty::Object(_) | Ty::Open(_) | Ty::Labelled(_) | Ty::MaybeLabelled(_) | Ty::Repeated(_) => true,
+        Ty::OneOf(types) => types.iter().any(is_block),
+        _ => false,
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn labels_given(count: usize) -> String {

@@ -112,7 +112,6 @@ const INSTEAD: &[(&str, &str, &str)] = &[
     ("import", "provider", "what is taken over is made with the environment's provider"),
     ("output", "depends_on", "an output waits for what its value names"),
     ("output", "ephemeral", "what is ephemeral is in no output; `ephemeralasnull(…)` gives null instead"),
-    ("output", "precondition", "write it in the `lifecycle` of what the value comes from"),
     (
         "provider",
         "alias",

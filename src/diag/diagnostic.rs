@@ -126,6 +126,15 @@ impl Diagnostic {
         self
     }
 
+    /// Points at where it came from, where that place is known.
+    #[must_use]
+    pub fn see_opt(self, span: Option<Span>, text: impl Into<String>) -> Self {
+        match span {
+            Some(span) => self.see(span, text),
+            None => self,
+        }
+    }
+
     /// Names the declaration and the path in it.
     #[must_use]
     pub fn on(mut self, address: impl ToString, path: impl ToString) -> Self {

@@ -11,7 +11,6 @@ use mlp_state::{Entry, Holder, Writer, rfc3339, unix_now};
 use mlp_value::ResourceId;
 
 use super::Planned;
-use super::conditions::violated;
 
 /// Who watches: one thing that hears of applies and of runs.
 #[derive(Clone)]
@@ -79,10 +78,11 @@ pub async fn apply(
     options.parallelism = pace.parallelism.max(1);
     options.follow_through = pace.follow_through;
     options.cancel = watcher.cancel.clone();
+    options.gate = Some(planned.conditions.before.clone());
     let mut outcome = execute(&planned.plan, session, writer.clone(), &options, watcher.apply.clone()).await;
     heartbeat.abort();
     if outcome.is_complete() {
-        outcome.problems.extend(violated(&planned.postconditions, &writer.loaded().state));
+        outcome.problems.extend(planned.conditions.violated(&writer.loaded().state));
     }
     writer.close(word(&outcome), &summary(&planned.plan, &outcome)).map_err(one)?;
     Ok(outcome)

@@ -179,6 +179,41 @@ pub fn kept_elsewhere(platform: &Platform, directory: &FsPath) -> Option<Fact> {
     })
 }
 
+/// What is known when a plan is made of the outputs of what it leaves as it is.
+pub(super) struct Told<'p> {
+    state: &'p State,
+    renewed: BTreeSet<&'p Address>,
+    read: BTreeMap<&'p ResourceId, &'p KnownValue>,
+}
+
+impl<'p> Told<'p> {
+    /// Of a plan over a state.
+    pub(super) fn of(plan: &'p Plan, state: &'p State) -> Self {
+        let stays = |action: Action| {
+            matches!(action, Action::NoOp | Action::Move | Action::Forget | Action::Delete | Action::Read)
+        };
+        let renewed = plan.steps.iter().filter(|step| !stays(step.action));
+        let read = plan.steps.iter().filter(|step| step.action == Action::Read);
+        Self {
+            state,
+            renewed: renewed.map(|step| &step.resource.address).collect(),
+            read: read.filter_map(|step| Some((&step.resource, step.outputs.as_ref()?))).collect(),
+        }
+    }
+
+    /// As they are now; of what will be changed nothing is known before its step is done.
+    pub(super) fn now(&self, address: &Address) -> Option<PlanValue> {
+        let known = self.state.outputs_as(address, &|id| self.read.get(id).copied());
+        known.filter(|_| !self.renewed.contains(address)).map(|outputs| outputs.lift())
+    }
+
+    /// As they were when they were remembered.
+    fn remembered(&self, address: &Address) -> Option<PlanValue> {
+        let known = self.state.outputs(address).filter(|_| !self.renewed.contains(address));
+        known.map(|outputs| outputs.lift())
+    }
+}
+
 /// How a plan changes the outputs: each of them, also those that stay.
 ///
 /// # Errors
@@ -191,29 +226,13 @@ pub fn changes(
 ) -> Result<Vec<FieldChange>, Diagnostic> {
     let told = last(platform, directory, depot)?;
     let told: BTreeMap<&String, &Json> = told["outputs"].as_object().into_iter().flatten().collect();
-    let stays = |action: Action| {
-        matches!(action, Action::NoOp | Action::Move | Action::Forget | Action::Delete | Action::Read)
-    };
-    let renewed: BTreeSet<&Address> =
-        plan.steps.iter().filter(|step| !stays(step.action)).map(|step| &step.resource.address).collect();
-    let read: BTreeMap<&ResourceId, &KnownValue> = plan
-        .steps
-        .iter()
-        .filter(|step| step.action == Action::Read)
-        .filter_map(|step| Some((&step.resource, step.outputs.as_ref()?)))
-        .collect();
-    // What it tells once the step is done is not known before.
-    let known = |address: &Address| {
-        let known = state.outputs_as(address, &|id| read.get(id).copied());
-        known.filter(|_| !renewed.contains(address)).map(|outputs| outputs.lift())
-    };
-    let remembered = |address: &Address| {
-        let known = state.outputs(address).filter(|_| !renewed.contains(address));
-        known.map(|outputs| outputs.lift())
-    };
+    let known = Told::of(plan, state);
     let (now, still) = match plan.mode {
         Mode::Destroy => (Vec::new(), Vec::new()),
-        Mode::Apply | Mode::RefreshOnly => (outputs_of(platform, &known), outputs_of(platform, &remembered)),
+        Mode::Apply | Mode::RefreshOnly => {
+            let now = outputs_of(platform, &|address| known.now(address));
+            (now, outputs_of(platform, &|address| known.remembered(address)))
+        }
     };
     let beside = state_directory(platform, directory);
     let mut all = Vec::new();

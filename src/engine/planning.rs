@@ -12,7 +12,7 @@ use mlp_state::{Depot, Loaded, Record, State};
 use mlp_value::facts::{Fact, Facts, Need};
 use mlp_value::{KnownValue, ResourceId, Value};
 
-use super::conditions::{Postcondition, postconditions, preconditions};
+use super::conditions::{Conditions, conditions, preconditions};
 use super::depot::{depot, share_key};
 use super::generate::{Generated, generate};
 use super::kept::Made;
@@ -50,7 +50,7 @@ pub struct Planned {
     /// Where the session works.
     pub target: Target,
     /// What must hold once it is applied.
-    pub postconditions: Vec<Postcondition>,
+    pub conditions: Conditions,
     /// What it was made of.
     pub made: Made,
 }
@@ -255,11 +255,15 @@ pub async fn make_plan(
     plan.outputs = outputs::changes(platform, directory, &*store, (&plan, &state))
         .map_err(|diagnostic| vec![diagnostic])?;
     plan.consequences = super::consequences::consequences(platform, &plan);
-    let postconditions = postconditions(platform, &plan);
+    let conditions = match request.mode {
+        Mode::Destroy => Conditions::default(),
+        _ => conditions(platform, &plan, &state)
+            .map_err(|problems| with_places(problems, platform, sources))?,
+    };
     let target = Target { take_over, ..target(platform, directory, &loaded) };
     let unsettled = !loaded.unfinished.is_empty();
     let made = Made::of(platform, sources, &facts);
-    Ok(Planned { unsettled, plan, session, store, desired, vault, target, postconditions, made })
+    Ok(Planned { unsettled, plan, session, store, desired, vault, target, conditions, made })
 }
 
 pub(super) fn with_places(

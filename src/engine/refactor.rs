@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
 use mlp_plan::{Import, Refactor, Removed};
+use mlp_platform::moves::{Move, address_in, lies_at};
 use mlp_platform::{Declaration, Platform};
 use mlp_provider::{Desired, Seen, Session};
 use mlp_state::{State, successor};
@@ -19,9 +20,8 @@ pub struct Refactored {
     pub refactor: Refactor,
 }
 
-struct Move<'p> {
-    from: Address,
-    to: Address,
+struct By<'p> {
+    said: Move,
     declaration: &'p Declaration,
 }
 
@@ -31,31 +31,21 @@ struct Move<'p> {
 /// Blocks that contradict the specification, the state or each other.
 pub fn refactor(platform: &Platform, state: &State, sources: &SourceMap) -> Result<Refactored, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let moves = moves(platform, &mut problems);
+    let moves = moves(platform);
     let mut moved_state = state.clone();
     let mut refactor = Refactor { state_digest: Some(state.digest()), ..Refactor::default() };
     for id in state.resources.keys() {
-        match target(id, &moves) {
-            Ok(None) => {}
-            Ok(Some((to, by))) => {
-                if let Some(problem) = unmovable(id, &to, &moved_state, by) {
-                    problems.push(problem);
-                    continue;
-                }
-                moved_state.rename(id, &to);
-                refactor.moved.insert(to, id.clone());
-            }
-            Err(problem) => problems.push(*problem),
+        let Some((to, by)) = target(id, &moves) else { continue };
+        if let Some(problem) = unmovable(id, &to, &moved_state, by) {
+            problems.push(problem);
+            continue;
         }
+        moved_state.rename(id, &to);
+        refactor.moved.insert(to, id.clone());
     }
-    for declaration in of_kind(platform, "removed") {
-        match removed(platform, declaration, sources) {
-            Err(problem) => problems.push(*problem),
-            Ok((from, what)) => {
-                let ids = moved_state.resources.keys().filter(|id| lies_at(&id.address, &from));
-                refactor.removed.extend(ids.map(|id| (id.clone(), what.clone())));
-            }
-        }
+    for (from, what) in of_kind(platform, "removed").filter_map(|one| removed(one, sources)) {
+        let ids = moved_state.resources.keys().filter(|id| lies_at(&id.address, &from));
+        refactor.removed.extend(ids.map(|id| (id.clone(), what.clone())));
     }
     if problems.is_empty() { Ok(Refactored { state: moved_state, refactor }) } else { Err(problems) }
 }
@@ -74,104 +64,30 @@ fn address(declaration: &Declaration, path: &str) -> Result<Address, Box<Diagnos
         .map_err(|why| wrong(declaration, path, why, "write the address as it is declared, without quotes"))
 }
 
-fn moves<'p>(platform: &'p Platform, problems: &mut Diagnostics) -> Vec<Move<'p>> {
-    let mut all: Vec<Move<'p>> = Vec::new();
-    for declaration in of_kind(platform, "moved") {
-        match (address(declaration, "from"), address(declaration, "to")) {
-            (Ok(from), Ok(to)) => all.push(Move { from, to, declaration }),
-            (from, to) => {
-                problems.extend([from.err(), to.err()].into_iter().flatten().map(|problem| *problem))
-            }
-        }
-    }
-    let mut seen: BTreeMap<Address, Address> = BTreeMap::new();
-    for one in &all {
-        let (from, to) = (&one.from, &one.to);
-        if (&*from.kind == "module") != (&*to.kind == "module")
-            || (&*from.kind != "module" && from.kind != to.kind)
-        {
-            let headline = format!("{from} cannot become {to}: they are of different kinds");
-            problems.push(*wrong(one.declaration, "to", headline, "declare it anew and remove the old one"));
-        } else if is_declared(platform, from) {
-            let headline = format!("{from} is said to have moved and is still declared");
-            problems.push(*wrong(
-                one.declaration,
-                "from",
-                headline,
-                "take the declaration or this block away",
-            ));
-        } else if !is_declared(platform, to) && !all.iter().any(|other| other.from == *to) {
-            let headline = format!("{to} is not declared in this environment");
-            let names: Vec<String> = platform.declarations.keys().map(ToString::to_string).collect();
-            let help = one_of(&to.to_string(), names.iter().map(String::as_str));
-            problems.push(*wrong(one.declaration, "to", headline, &help));
-        } else if let Some(other) = seen.insert(from.clone(), to.clone()) {
-            let headline = format!("{from} is said to have moved to {other} and to {to}");
-            problems.push(*wrong(one.declaration, "from", headline, "keep one of the two blocks"));
-        }
-    }
-    all
+/// The moves. What they contradict in the specification was told when it was checked.
+fn moves(platform: &Platform) -> Vec<By<'_>> {
+    let read = |declaration| Some(By { said: Move::of(declaration)?, declaration });
+    of_kind(platform, "moved").filter_map(read).collect()
 }
 
-/// Whether an address, an instance of it, or something in it is declared.
-fn is_declared(platform: &Platform, address: &Address) -> bool {
-    platform.declarations.keys().any(|known| lies_at(known, address))
-}
+type Target<'m> = Option<(ResourceId, &'m By<'m>)>;
 
-/// Whether something is what an address names: itself, an instance of it, or something in that module.
-fn lies_at(known: &Address, address: &Address) -> bool {
-    if &*address.kind != "module" {
-        return known == address || known.without_key() == *address;
-    }
-    known.enclosing().iter().any(|call| call == address || call.without_key() == *address)
-}
-
-/// Where one move takes an address.
-fn moved(address: &Address, one: &Move<'_>) -> Option<Address> {
-    let (from, to) = (&one.from, &one.to);
-    if &*from.kind != "module" {
-        let instance = address.without_key() == *from && from.key.is_none() && to.key.is_none();
-        return match (address == from, instance) {
-            (true, _) => Some(to.clone()),
-            (_, true) => {
-                let mut renamed = to.clone();
-                renamed.key.clone_from(&address.key);
-                Some(renamed)
-            }
-            _ => None,
-        };
-    }
-    let calls = address.enclosing();
-    let at = calls.iter().position(|call| call == from || call.without_key() == *from)?;
-    let key = if calls[at] == *from { to.key.clone() } else { calls[at].key.clone() };
-    let mut call = to.clone();
-    call.key = key;
-    let mut module = call.inside();
-    module.extend(address.module.iter().skip(at + 1).cloned());
-    let mut renamed = address.clone();
-    renamed.module = module;
-    Some(renamed)
-}
-
-type Target<'m> = Option<(ResourceId, &'m Move<'m>)>;
-
-/// Where all moves together take a resource.
-fn target<'m>(id: &ResourceId, moves: &'m [Move<'m>]) -> Result<Target<'m>, Box<Diagnostic>> {
+/// Where all moves together take a resource. That they form no circle was checked with the specification.
+fn target<'m>(id: &ResourceId, moves: &'m [By<'m>]) -> Target<'m> {
     let mut at = id.clone();
     let mut seen = BTreeSet::from([at.clone()]);
     let mut last = None;
-    while let Some((to, by)) = moves.iter().find_map(|one| Some((moved(&at.address, one)?, one))) {
+    while let Some((to, by)) = moves.iter().find_map(|one| Some((one.said.takes(&at.address)?, one))) {
         at.address = to;
         last = Some(by);
         if !seen.insert(at.clone()) {
-            let headline = format!("{} is said to have moved in a circle", id.address);
-            return Err(wrong(by.declaration, "to", headline, "take one of the `moved` blocks away"));
+            break;
         }
     }
-    Ok(last.map(|by| (at, by)))
+    last.map(|by| (at, by))
 }
 
-fn unmovable(id: &ResourceId, to: &ResourceId, state: &State, by: &Move<'_>) -> Option<Diagnostic> {
+fn unmovable(id: &ResourceId, to: &ResourceId, state: &State, by: &By<'_>) -> Option<Diagnostic> {
     let there = state.resources.contains_key(to);
     there.then(|| {
         let headline = format!("{id} cannot move to {to}: both are remembered");
@@ -180,27 +96,12 @@ fn unmovable(id: &ResourceId, to: &ResourceId, state: &State, by: &Move<'_>) -> 
     })
 }
 
-fn removed(
-    platform: &Platform,
-    declaration: &Declaration,
-    sources: &SourceMap,
-) -> Result<(Address, Removed), Box<Diagnostic>> {
-    let from = address(declaration, "from")?;
-    if is_declared(platform, &from) {
-        let headline = format!("{from} is said to be removed and is still declared");
-        return Err(wrong(declaration, "from", headline, "take the declaration or this block away"));
-    }
+fn removed(declaration: &Declaration, sources: &SourceMap) -> Option<(Address, Removed)> {
+    let from = address_in(declaration, "from")?;
     let said = |name: &str| declaration.body.field("lifecycle").and_then(|lifecycle| lifecycle.field(name));
     let by_word = said("on_destroy").and_then(Value::as_text).map(|word| word == "delete");
-    let by_truth = said("destroy").and_then(Value::as_bool);
-    if let (Some(word), Some(truth)) = (by_word, by_truth)
-        && word != truth
-    {
-        let headline = "`on_destroy` and `destroy` say different things".to_owned();
-        return Err(wrong(declaration, "lifecycle", headline, "keep one of the two"));
-    }
-    let destroy = by_truth.or(by_word).unwrap_or(false);
-    Ok((from, Removed { destroy, place: sources.place(declaration.header) }))
+    let destroy = said("destroy").and_then(Value::as_bool).or(by_word).unwrap_or(false);
+    Some((from, Removed { destroy, place: sources.place(declaration.header) }))
 }
 
 /// What is to be taken over, as it is found: read before it is decided under which names it is lowered.
@@ -325,28 +226,26 @@ mod tests {
     fn moves_follow_each_other_instances_and_modules() {
         let declaration = declaration();
         let check = |pairs: &[(&str, &str)], id: &str, wanted: &str| {
-            let moves: Vec<Move<'_>> = pairs
+            let moves: Vec<By<'_>> = pairs
                 .iter()
-                .map(|(from, to)| Move {
-                    from: from.parse().unwrap(),
-                    to: to.parse().unwrap(),
+                .map(|(from, to)| By {
+                    said: Move { from: from.parse().unwrap(), to: to.parse().unwrap() },
                     declaration: &declaration,
                 })
                 .collect();
             let found = target(&id.parse().unwrap(), &moves);
-            let said = match found {
-                Ok(None) => "stays".to_owned(),
-                Ok(Some((to, _))) => to.to_string(),
-                Err(_) => "circle".to_owned(),
-            };
+            let said = found.map_or_else(|| "stays".to_owned(), |(to, _)| to.to_string());
             assert_eq!(said, wanted, "{pairs:?} {id}");
         };
         check(&[("dataset.a", "dataset.b")], "dataset.a/object", "dataset.b/object");
         check(&[("dataset.a", "dataset.b")], "dataset.c", "stays");
         check(&[("dataset.a", "dataset.b"), ("dataset.b", "dataset.c")], "dataset.a", "dataset.c");
-        check(&[("dataset.a", "dataset.b"), ("dataset.b", "dataset.a")], "dataset.a", "circle");
         check(&[("dataset.a", "dataset.b")], "dataset.a[\"x\"]", "dataset.b[\"x\"]");
         check(&[("dataset.a", "dataset.b[\"x\"]")], "dataset.a", "dataset.b[\"x\"]");
+        check(&[("dataset.a", "dataset.a[\"x\"]")], "dataset.a", "dataset.a[\"x\"]");
+        check(&[("dataset.a", "dataset.a[\"x\"]")], "dataset.a[\"x\"]", "stays");
+        check(&[("module.m", "module.m[\"k\"]")], "module.m.model.x", "module.m[\"k\"].model.x");
+        check(&[("module.m", "module.m[\"k\"]")], "module.m[\"j\"].model.x", "stays");
         check(&[("dataset.a[\"x\"]", "dataset.b")], "dataset.a[\"x\"]", "dataset.b");
         check(&[("dataset.a", "module.m.dataset.a")], "dataset.a", "module.m.dataset.a");
         check(

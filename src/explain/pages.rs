@@ -55,6 +55,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0346", include_str!("../../docs/errors/MLP0346.md")),
     ("MLP0347", include_str!("../../docs/errors/MLP0347.md")),
     ("MLP0348", include_str!("../../docs/errors/MLP0348.md")),
+    ("MLP0349", include_str!("../../docs/errors/MLP0349.md")),
     ("MLP0501", include_str!("../../docs/errors/MLP0501.md")),
     ("MLP0502", include_str!("../../docs/errors/MLP0502.md")),
     ("MLP0503", include_str!("../../docs/errors/MLP0503.md")),

@@ -10,6 +10,7 @@ pub mod forms;
 mod generated;
 mod json_schema;
 pub mod kinds;
+pub mod moves;
 pub mod phrases;
 mod reference_pages;
 pub mod schema;

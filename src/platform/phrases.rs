@@ -317,7 +317,8 @@ pub const CONDITION: &[Attribute] = &[
         Ty::Any,
         "What must be true; evaluated by itself, it may name the value it checks.",
     )
-    .required(),
+    .required()
+    .at_apply(),
     Attribute::new("error_message", Ty::Text, "What is said when it is not.").required(),
 ];
 

@@ -8,6 +8,7 @@ mod columns;
 mod conditions;
 mod gates;
 mod members;
+mod moves;
 mod names;
 mod params;
 mod residency;
@@ -48,6 +49,7 @@ const RULES: &[Rule] = &[
     gates::check,
     traffic::check,
     residency::check,
+    moves::check,
 ];
 
 /// Whether one place lies in another.

@@ -261,3 +261,30 @@ fn settings_of_providers_and_states_are_known() {
         &[],
     );
 }
+
+#[test]
+fn what_moved_and_what_was_removed_fit_what_is_declared() {
+    let moved = |from: &str, to: &str| format!("moved {{\n  from = {from}\n  to   = {to}\n}}\n");
+    let two = "storage \"a\" {}\nstorage \"b\" {}\n";
+    refuse(&format!("{two}{}", moved("storage.a", "storage.b")), "MLP0349", "storage.a", &["storage \"a\""]);
+    refuse(&format!("{two}{}", moved("storage.c", "storage.d")), "MLP0349", "storage.d", &[]);
+    refuse(&format!("{two}{}", moved("model.c", "storage.a")), "MLP0349", "storage.a", &["model.c"]);
+    let twice = moved("storage.c", "storage.a") + &moved("storage.c", "storage.b");
+    refuse(&format!("{two}{twice}"), "MLP0349", "storage.b", &["storage.a"]);
+    let circle = moved("storage.c", "storage.d") + &moved("storage.d", "storage.c");
+    refuse(&circle, "MLP0349", "storage.c", &[]);
+    let removed = "removed {\n  from = storage.a\n}\n";
+    refuse(&format!("{two}{removed}"), "MLP0349", "storage.a", &["storage \"a\""]);
+    let fate = "removed {\n  from = storage.c\n  lifecycle {\n    on_destroy = \"keep\"\n    destroy    = true\n  }\n}\n";
+    refuse(fate, "MLP0349", "true", &["\"keep\""]);
+    let some = "storage \"a\" { for_each = toset([\"x\"]) }\nstorage \"n\" { count = 0 }\n";
+    for (from, to) in [
+        ("storage.a", "storage.a[\"x\"]"),
+        ("storage.a[\"y\"]", "storage.a[\"x\"]"),
+        ("storage.old", "storage.n"),
+        ("storage.old[\"x\"]", "storage.a[\"x\"]"),
+    ] {
+        accept(&format!("{some}{}", moved(from, to)), 0);
+    }
+    accept(&(moved("storage.c", "storage.d") + &moved("storage.d", "storage.e") + "storage \"e\" {}\n"), 0);
+}

@@ -1,10 +1,13 @@
 //! `output`.
 
+use crate::phrases::CONDITION;
 use crate::schema::{Attribute, Kind, Ty};
 
 /// Its attributes.
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("value", Ty::Any, "The value.").required().at_apply(),
+    Attribute::new("precondition", Ty::Repeated(CONDITION), "What must hold before its value is told.")
+        .at_apply(),
     Attribute::new("description", Ty::Text, "What it is, for people."),
     Attribute::new("sensitive", Ty::Bool, "Whether it must not be shown.").default("false"),
 ];
