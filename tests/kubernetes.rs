@@ -1,5 +1,6 @@
 //! The whole program on a real cluster where pods only pretend: `MLP_RIG_PRETEND_KUBECONFIG` names it, and `MLP_RIG_KUBECTL` the
-//! program that looks at it from outside. Built with the feature `kubernetes`.
+//! program that looks at it from outside. On one whose pods run, `MLP_RIG_REAL_KUBECONFIG`, steps and endpoints really do, in the
+//! image `MLP_RIG_IMAGE`, which has a python. Built with the feature `kubernetes`.
 #![cfg(feature = "kubernetes")]
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +18,11 @@ use std::time::Duration;
 use support::scratch::Scratch;
 use support::{Output, program};
 
+/// What a variable of the environment says.
+fn named(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// A namespace of its own in the cluster, and a project; both go with the test.
 struct World {
     scratch: Scratch,
@@ -28,12 +34,13 @@ struct World {
 impl World {
     /// Nothing, loudly, where no cluster is named.
     fn new() -> Option<Self> {
+        Self::on("MLP_RIG_PRETEND_KUBECONFIG")
+    }
+
+    fn on(cluster: &str) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let (Some(kubeconfig), Some(kubectl)) =
-            (named("MLP_RIG_PRETEND_KUBECONFIG"), named("MLP_RIG_KUBECTL"))
-        else {
-            support::skip("MLP_RIG_PRETEND_KUBECONFIG and MLP_RIG_KUBECTL name no cluster");
+        let (Some(kubeconfig), Some(kubectl)) = (named(cluster), named("MLP_RIG_KUBECTL")) else {
+            support::skip(&format!("{cluster} and MLP_RIG_KUBECTL name no cluster"));
             return None;
         };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -305,4 +312,85 @@ fn the_documented_role_is_enough_and_what_it_lacks_is_named() {
     for one in cluster.split(',') {
         world.kubectl(&["delete", one]);
     }
+}
+
+/// Two steps that hand on a file, and an endpoint that answers with what it was given.
+const REAL: &str = r#"
+runtime "python" {
+  image = "IMAGE"
+}
+secret "word" {
+  from = "k8s:words/word"
+}
+storage "lake" {
+  kind = "volume"
+  size = "64MiB"
+}
+pipeline "two" {
+  storage = storage.lake
+  params  = { rate = 0.1, word = "it's $(here) $HOME" }
+  step "make" {
+    runtime = runtime.python
+    run     = "echo made $MLP_STEP of $MLP_RUN_ID; printf '%s|%s' ${param.rate} ${param.word} > ${output.text}"
+    outputs = { text = "file" }
+  }
+  step "use" {
+    runtime = runtime.python
+    run     = ["python3", "-c", "import sys, os; t = open(sys.argv[1]).read(); print('used', t, os.environ['WORD'])", input.text]
+    inputs  = { text = step.make.text }
+    secrets = { WORD = secret.word }
+  }
+}
+pipeline "broken" {
+  step "fail" {
+    runtime = runtime.python
+    run     = "echo the reason; exit 3"
+  }
+}
+pipeline "forgets" {
+  step "forget" {
+    runtime = runtime.python
+    run     = "true"
+    outputs = { text = "file" }
+  }
+}
+component "server" {
+  runtime = runtime.python
+  serve   = "python3 -m http.server $MLP_PORT"
+}
+endpoint "files" {
+  serve = component.server
+}
+"#;
+
+#[test]
+fn steps_and_endpoints_run_in_real_pods() {
+    let Some(world) = World::on("MLP_RIG_REAL_KUBECONFIG") else { return };
+    let image = named("MLP_RIG_IMAGE").expect("the cluster names its image");
+    world.here(&["create", "secret", "generic", "words", "--from-literal=word=hush"]);
+    world.specify(&REAL.replace("IMAGE", &image));
+    world.mlp(&["apply", "-auto-approve"]).ended(0);
+    world.mlp(&["plan", "-detailed-exitcode"]).ended(0);
+    world.mlp(&["status"]).ended(0).says("1 pods are ready");
+
+    let run = world.mlp(&["run", "pipeline.two", "--param", "rate=0.5"]).ended(0);
+    run.says("made make of p-onprem-two-").says("used 0.5|it's $(here) $HOME hush");
+    world.mlp(&["logs", "pipeline.two"]).ended(0).says("used 0.5");
+    world.mlp(&["run", "pipeline.broken"]).ended(1).says("ended with status 3").says("the reason");
+    world.mlp(&["run", "pipeline.forgets"]).ended(1).says("the output text is missing");
+
+    // From a pod beside it the endpoint answers under its name.
+    let url = format!("http://p-onprem-files.{}.svc:8080", world.namespace);
+    let ask = format!("import urllib.request as r; print(r.urlopen('{url}').status)");
+    let flag = format!("--image={image}");
+    world.here(&["run", "ask", &flag, "--restart=Never", "--", "python3", "-c", &ask]);
+    world.here(&["wait", "pod/ask", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"]);
+    assert_eq!(world.here(&["logs", "ask"]).trim(), "200");
+
+    // What cannot start says why, in the words of the cluster.
+    let broken = REAL.replace("IMAGE", &image);
+    world.specify(&broken.replace("python3 -m http.server $MLP_PORT", "echo no such model; exit 4"));
+    let failed = world.mlp(&["apply", "-auto-approve"]).ended(15);
+    failed.says("CrashLoopBackOff").says("no such model").says("main.mlp:");
+    world.mlp(&["destroy", "-auto-approve"]).ended(0);
 }

@@ -138,8 +138,7 @@ fn container(builder: &mut Builder<'_>, scale: &Scale) -> Option<PlanValue> {
     ];
     if let Some(command) = command {
         let words = ["/bin/sh", "-c"].map(Value::text).into_iter();
-        let command = format!("exec {command}");
-        fields.push(("command", Value::list(words.chain([Value::text(literal(&command))]))));
+        fields.push(("command", Value::list(words.chain([Value::text(literal(command))]))));
     }
     fields.extend(resources.map(|resources| ("resources", resources)));
     Some(Value::object(fields))
