@@ -390,7 +390,7 @@ fn steps_and_endpoints_run_in_real_pods() {
     // What cannot start says why, in the words of the cluster.
     let broken = REAL.replace("IMAGE", &image);
     world.specify(&broken.replace("python3 -m http.server $MLP_PORT", "echo no such model; exit 4"));
-    let failed = world.mlp(&["apply", "-auto-approve"]).ended(15);
+    let failed = world.mlp(&["apply", "-auto-approve"]).ended(1);
     failed.says("CrashLoopBackOff").says("no such model").says("main.mlp:");
     world.mlp(&["destroy", "-auto-approve"]).ended(0);
 }

@@ -44,6 +44,9 @@ fn health(object: &Json) -> Health {
     let ready = number("/status/availableReplicas");
     match () {
         () if new < wanted => Health::Going(format!("{new} of {wanted} new pods are there")),
+        () if all > new && number("/status/unavailableReplicas") > 0 => {
+            Health::Going(format!("{} of {all} pods are not ready", number("/status/unavailableReplicas")))
+        }
         () if all > new => Health::Going(format!("{} old pods are ending", all - new)),
         () if ready < new => Health::Going(format!("{ready} of {new} pods are ready")),
         () => Health::Ready,
@@ -70,6 +73,11 @@ mod tests {
                 1,
                 json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1}),
                 going("1 of 2 new pods are there"),
+            ),
+            (
+                1,
+                json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 2, "unavailableReplicas": 1}),
+                going("1 of 3 pods are not ready"),
             ),
             (
                 1,
