@@ -33,7 +33,7 @@ dataset "rows" {
 }
 dataset "nobodys" { from = [source.rows] }
 resource "local_value" "size" { input = { size = var.size, text = "one\ntwo\nthree\n" } }
-resource "local_value" "after" { input = local_value.size.id }
+resource "local_value" "after" { input = local_value.size.output }
 resource "local_value" "hidden" { input = var.token }
 resource "local_value" "many" {
   for_each = toset(["a", "b", "c"])
@@ -142,7 +142,7 @@ fn the_document_is_what_its_schema_says() {
     assert_eq!(after(&new, "local_value.hidden")["change"]["after_sensitive"]["input"], true);
     let field = after(&new, "local_value.after")["fields"][1].clone();
     assert_eq!(field["known_after"][0], "local_value.size", "{field}");
-    assert_eq!(field["computed_from"][0], "local_value.size.id", "{field}");
+    assert_eq!(field["computed_from"][0], "local_value.size.output", "{field}");
     assert_eq!(after(&new, "local_value.many[\"a\"]")["index"], "a");
     apply(&project);
     let nothing = document(&["--json"]);

@@ -19,6 +19,9 @@ pub struct ResourceKind {
     /// Whether nothing is made of it outside: what is remembered is all there is.
     #[serde(default)]
     pub in_state: bool,
+    /// Outputs that a change in place leaves as they are: what names them does not wait for it.
+    #[serde(default)]
+    pub lasting: Vec<String>,
 }
 
 /// A native field.
@@ -120,6 +123,7 @@ impl ResourceKind {
             fields,
             stateful: false,
             in_state: false,
+            lasting: Vec::new(),
         }
     }
 
@@ -134,6 +138,13 @@ impl ResourceKind {
     #[must_use]
     pub fn in_state(mut self) -> Self {
         self.in_state = true;
+        self
+    }
+
+    /// These outputs stay as they are whatever is changed in place.
+    #[must_use]
+    pub fn lasting(mut self, outputs: &[&str]) -> Self {
+        self.lasting.extend(outputs.iter().map(|name| (*name).to_owned()));
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mlp_provider::mlp_eval::PlanValue;
 use mlp_provider::mlp_value::{KnownValue, Value};
 use mlp_provider::{
-    CallKind, Change, Desired, Equality, ErrorClass, Event, Field, Ownership, Presence, Provider,
+    CallKind, Change, Desired, Equality, ErrorClass, Event, Field, Observed, Ownership, Presence, Provider,
     ProviderError, Ready, Reporter, ResourceChange, ResourceKind, Seen, Session,
 };
 
@@ -112,6 +112,7 @@ impl Asker<'_> {
             return;
         }
         let Some(made) = self.look(sample, "what was made is there").await else { return };
+        let (told, made) = (made.outputs, made.config);
         self.compare(sample, "what is read is what was asked for", &first, &made, &[]);
         if sample.change.is_empty() {
             return;
@@ -123,9 +124,21 @@ impl Asker<'_> {
             return;
         }
         let Some(changed) = self.look(sample, "what was changed is there").await else { return };
+        self.last(sample, &told, &changed.outputs);
+        let changed = changed.config;
         self.compare(sample, "an update does what it was asked", &second, &changed, &[]);
         let touched: Vec<&str> = sample.change.iter().map(|(name, _)| name.as_str()).collect();
         self.compare(sample, "an update touches only what changed", &made, &changed, &touched);
+    }
+
+    /// Outputs that are said to last are after a change in place what they were before it.
+    fn last(&mut self, sample: &Sample, before: &KnownValue, after: &KnownValue) {
+        let kind = self.provider.resource(&sample.desired.kind);
+        for name in kind.map(|kind| kind.lasting.clone()).unwrap_or_default() {
+            if before.field(&name).is_none() || before.field(&name) != after.field(&name) {
+                self.fail(&sample.desired.kind, "what lasts stays as it is", name);
+            }
+        }
     }
 
     async fn death(&mut self, sample: &Sample) {
@@ -209,11 +222,11 @@ impl Asker<'_> {
         false
     }
 
-    async fn look(&mut self, sample: &Sample, question: &'static str) -> Option<KnownValue> {
+    async fn look(&mut self, sample: &Sample, question: &'static str) -> Option<Observed> {
         let desired = &sample.desired;
         for _ in 0..TRIES {
             match self.session.read(&desired.kind, &desired.identity).await {
-                Ok(Seen::Present(observed)) => return Some(observed.config),
+                Ok(Seen::Present(observed)) => return Some(observed),
                 Ok(Seen::Absent) => break,
                 Err(error) if passes(&error) => tokio::time::sleep(PAUSE).await,
                 Err(error) => {

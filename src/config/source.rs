@@ -1,7 +1,6 @@
 //! A declaration's body before evaluation: blocks and objects as one shape, so that partial blocks merge into it.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
 use mlp_platform::schema::{Attribute, Kind, Ty};
 use mlp_syntax::{Block, Body, Expr, ExprKind, Ident};
@@ -16,7 +15,7 @@ pub(crate) enum Source<'t> {
     /// An expression.
     Expr(&'t Expr, Tag<'t>),
     /// Named parts: an object, a block, or labelled blocks by label.
-    Parts(BTreeMap<String, Entry<'t>>, Tag<'t>, Span),
+    Parts(Parts<'t>, Tag<'t>, Span),
     /// Unlabelled blocks that may stand several times.
     List(Vec<Source<'t>>, Span),
     /// Blocks of which some are made by `dynamic`.
@@ -36,7 +35,7 @@ pub(crate) struct Entry<'t> {
 }
 
 /// The attributes of one body.
-pub(crate) type Parts<'t> = BTreeMap<String, Entry<'t>>;
+pub(crate) type Parts<'t> = LiteMap<String, Entry<'t>>;
 
 impl<'t> Source<'t> {
     /// The place of the whole.
@@ -273,7 +272,7 @@ impl<'t> BodyReader<'t, '_> {
             return whole;
         }
         let entry = Entry { name: expr.span, source: whole };
-        Source::Parts(BTreeMap::from([(String::new(), entry)]), self.tag, expr.span)
+        Source::Parts([(String::new(), entry)].into_iter().collect(), self.tag, expr.span)
     }
 
     /// An object by the attributes it may have; `None` when it is none with plain keys.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, one_of};
-use mlp_eval::{PlanValue, convert};
+use mlp_eval::{PlanValue, Unknown, convert};
 use mlp_platform::kinds::{COMMON, KINDS};
 use mlp_platform::{Declaration, Mode, Platform};
 use mlp_provider::{Desired, Lifecycle, OnDestroy, Presence, Provider, ResourceKind};
-use mlp_value::{Address, Path, ResourceId, Step, Value};
+use mlp_value::{Address, Object, Path, ResourceId, Step, Value};
 
 /// Attributes of every block that are fields too, where the native kind has them.
 const BOTH: &[&str] = &["description", "owner", "labels"];
@@ -67,11 +67,8 @@ pub(crate) fn native(
     })
 }
 
-fn fields(
-    declaration: &Declaration,
-    kind: &ResourceKind,
-) -> Result<BTreeMap<Arc<str>, PlanValue>, Diagnostics> {
-    let mut config = BTreeMap::new();
+fn fields(declaration: &Declaration, kind: &ResourceKind) -> Result<Object<Unknown>, Diagnostics> {
+    let mut config = Object::new();
     let mut problems = Diagnostics::new();
     for (name, value) in declaration.body.as_object().into_iter().flatten() {
         let both = BOTH.contains(&&**name) && kind.field(name).is_some();

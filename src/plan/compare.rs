@@ -1,6 +1,5 @@
 //! When two values are the same, by a field's equality.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mlp_eval::PlanValue;
@@ -72,7 +71,7 @@ fn canonical(value: &PlanValue, equality: &Equality) -> PlanValue {
                 .iter()
                 .filter(|(_, item)| !item.is_null())
                 .map(|(name, item)| (name.clone(), canonical(item, equality)))
-                .collect::<BTreeMap<_, _>>(),
+                .collect(),
         )),
         _ => value.clone(),
     }

@@ -34,7 +34,8 @@ impl<'a> OutputScope<'a> {
             if outcome.sensitive && !hands_on(&hole.residual) {
                 return Err(vec![computes_with_a_mark(hole)]);
             }
-            Ok(outcome.value)
+            // A part of what it names is not known: nor is the whole, as it was written.
+            Ok(if outcome.value.has_holes() { Value::Hole(hole.clone()) } else { outcome.value })
         })
     }
 }

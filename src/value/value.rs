@@ -1,14 +1,15 @@
 //! The value itself, open in what a hole may be.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{Number, Path, Step};
 
-/// Attributes by name, in the order of their names.
-pub type Object<H> = BTreeMap<Arc<str>, Value<H>>;
+/// Attributes by name, in the order of their names. One allocation of just their size: most objects have a few attributes, and there
+/// are millions of them.
+pub type Object<H> = LiteMap<Arc<str>, Value<H>>;
 
 /// A value that may hold holes of type `H`; [`KnownValue`] cannot hold any.
 #[derive(Debug, Clone, PartialEq, Eq)]

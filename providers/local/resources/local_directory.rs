@@ -39,7 +39,9 @@ impl Native for Directory {
                 .replaces("objects and volumes are kept apart"),
             Field::optional("pattern", "How it is used.").ty(Type::String),
         ]);
-        ResourceKind::new(self.name(), "A directory of the environment.", fields).stateful()
+        ResourceKind::new(self.name(), "A directory of the environment.", fields)
+            .stateful()
+            .lasting(&["path"])
     }
 
     fn folder(&self) -> &'static str {

@@ -19,7 +19,9 @@ impl Native for LocalValue {
             Field::optional("triggers_replace", "Anything.")
                 .replaces("a change of `triggers_replace` makes it anew, with another `id`"),
         ];
-        ResourceKind::new(self.name(), "A value that is remembered, and nothing else.", fields).in_state()
+        ResourceKind::new(self.name(), "A value that is remembered, and nothing else.", fields)
+            .in_state()
+            .lasting(&["id"])
     }
 
     fn folder(&self) -> &'static str {

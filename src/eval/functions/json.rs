@@ -156,7 +156,7 @@ impl Reader<'_, '_> {
         self.at += 1;
         let mut items = BTreeMap::new();
         if self.takes('}') {
-            return Ok(Value::Object(Arc::new(items)));
+            return Ok(Value::Object(Arc::new(items.into_iter().collect())));
         }
         loop {
             self.blanks();
@@ -169,7 +169,7 @@ impl Reader<'_, '_> {
             }
             items.insert(key, self.value(depth + 1)?);
             if self.takes('}') {
-                return Ok(Value::Object(Arc::new(items)));
+                return Ok(Value::Object(Arc::new(items.into_iter().collect())));
             }
             if !self.takes(',') {
                 return Err(self.fault("`,` or `}`").into());

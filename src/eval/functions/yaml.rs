@@ -213,7 +213,7 @@ impl<'t> Reader<'t, '_> {
             }
         }
         merged.extend(items);
-        Ok(Value::Object(Arc::new(merged)))
+        Ok(Value::Object(Arc::new(merged.into_iter().collect())))
     }
 }
 

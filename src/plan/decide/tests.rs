@@ -138,6 +138,8 @@ pub(super) struct World {
     pub(super) refactor: Refactor,
     /// Whether things hold data.
     stateful: bool,
+    /// Outputs that stay whatever is changed in place.
+    lasting: Vec<String>,
 }
 
 impl World {
@@ -148,12 +150,24 @@ impl World {
         let options = PlanOptions::default();
         let refactor = Refactor::default();
         let desired = things(desired);
-        Self { mode: Mode::Apply, desired, state, observed, options, refactor, stateful: false }
+        Self {
+            mode: Mode::Apply,
+            desired,
+            state,
+            observed,
+            options,
+            refactor,
+            stateful: false,
+            lasting: Vec::new(),
+        }
     }
 
     pub(super) fn plan(&self) -> (Plan, Diagnostics) {
         let mut provider = fake();
-        provider.0.iter_mut().for_each(|kind| kind.stateful = self.stateful);
+        for kind in &mut provider.0 {
+            kind.stateful = self.stateful;
+            kind.lasting.clone_from(&self.lasting);
+        }
         let input = PlanInput {
             mode: self.mode,
             project: "p",
@@ -338,6 +352,15 @@ fn a_hole_is_filled_from_what_stays_and_left_where_something_moves() {
     assert!(text.contains("text = \"http://a\" -> (known after model.a is updated)"), "{text}");
     assert!(text.contains("leads to: model.b will be updated in place"), "{text}");
     assert_eq!(render_json(&moving.plan().0)["resource_changes"][1]["change"]["after_unknown"]["text"], true);
+    // What a change in place leaves as it is need not be waited for; a new object tells everything anew.
+    moving.lasting = vec!["url".into()];
+    moving.check("update a");
+    moving.lasting = vec!["other".into()];
+    moving.check("update a; update b <1");
+    let mut anew = World::new("a size=1 zone=y; b <- a", "a size=1 zone=x; b text=http://a <- a");
+    with_hole(&mut anew);
+    anew.lasting = vec!["url".into()];
+    anew.check("replace-old a; replace-new a <1; update b <2");
 }
 
 #[test]
@@ -413,6 +436,7 @@ fn carried_out(world: &World, plan: &Plan) -> World {
     }
     World {
         stateful: false,
+        lasting: Vec::new(),
         mode: world.mode,
         desired: world.desired.clone(),
         state,
