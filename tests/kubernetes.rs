@@ -258,7 +258,7 @@ fn what_a_cluster_cannot_be_given_is_refused_with_its_line() {
 
 #[test]
 fn a_native_resource_is_declared_by_its_own_fields() {
-    let data = "resource \"kubernetes_config_map\" \"c\" {\n  data = { a = \"1\" }\n}\n";
+    let data = "resource \"kubernetes_config_map\" \"c\" {\n  data = { a = \"1\", port = 80 }\n}\n";
     let Some(world) = World::of(data) else { return };
     world.mlp(&["apply", "-auto-approve"]).ended(0);
     assert_eq!(world.here(&["get", "configmap/p-onprem-c", "-o", "jsonpath={.data.a}"]), "1");

@@ -306,7 +306,7 @@ async fn a_rehearsal_says_what_the_cluster_would_refuse_or_write_otherwise() {
         (deployment("resources", json!({"requests": {"cpu": "0.5"}})), codes::VALUE, "\"500m\""),
     ] {
         let error = session.rehearse(&call).await.unwrap_err();
-        let text = format!("{} {:?}", error.diagnostic.headline, error.diagnostic.notes);
+        let text = format!("{} {}", error.diagnostic.headline, error.diagnostic.notes.join(" "));
         assert_eq!((error.class, error.diagnostic.code.as_str()), (ErrorClass::Invalid, code), "{text}");
         assert!(text.contains(said), "{text}");
     }

@@ -10,7 +10,7 @@ pub(super) const NATIVE: Native = Native {
     plural: "configmaps",
     stateful: false,
     members: &[
-        Member::new("data", "Texts by name."),
+        Member::new("data", "Texts by name.").texts(),
         Member::new("binaryData", "Bytes by name, in base64."),
         Member::new("immutable", "Whether it can only be made anew.")
             .fixed("an immutable ConfigMap stays immutable"),

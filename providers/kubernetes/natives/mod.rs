@@ -70,6 +70,8 @@ pub(crate) struct Member {
     pub required: bool,
     /// Why the object has to be made anew when it changes, where it has to.
     pub fixed: Option<&'static str>,
+    /// Whether it holds texts by name, so that a number is written as one.
+    pub texts: bool,
 }
 
 /// How far an object is.
@@ -86,7 +88,7 @@ pub(crate) enum Health {
 impl Member {
     /// A field that may be given and is changed in place.
     const fn new(at: &'static str, doc: &'static str) -> Self {
-        Self { at, doc, required: false, fixed: None }
+        Self { at, doc, required: false, fixed: None, texts: false }
     }
 
     const fn required(self) -> Self {
@@ -95,6 +97,10 @@ impl Member {
 
     const fn fixed(self, why: &'static str) -> Self {
         Self { fixed: Some(why), ..self }
+    }
+
+    const fn texts(self) -> Self {
+        Self { texts: true, ..self }
     }
 
     /// Its name in the field table.
@@ -110,8 +116,8 @@ impl Member {
 
 /// Fields of every kind.
 pub(crate) const COMMON: &[Member] = &[
-    Member::new("metadata.labels", "Labels, beside those that say whose it is."),
-    Member::new("metadata.annotations", "Annotations, beside those that say whose it is."),
+    Member::new("metadata.labels", "Labels, beside those that say whose it is.").texts(),
+    Member::new("metadata.annotations", "Annotations, beside those that say whose it is.").texts(),
 ];
 
 /// Where an object lies, which every kind has.
@@ -144,10 +150,11 @@ impl Native {
                 true => Field::required(member.name(), member.doc),
                 false => Field::optional(member.name(), member.doc),
             };
-            match member.fixed {
+            let field = match member.fixed {
                 Some(why) => field.replaces(why),
                 None => field,
-            }
+            };
+            if member.texts { field.ty(Type::Map(Box::new(Type::String))) } else { field }
         }));
         let kind = ResourceKind::new(&self.name(), self.doc, fields);
         if self.stateful { kind.stateful() } else { kind }

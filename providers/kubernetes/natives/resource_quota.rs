@@ -12,7 +12,7 @@ pub(super) const NATIVE: Native = Native {
     plural: "resourcequotas",
     stateful: false,
     members: &[
-        Member::new("spec.hard", "The most of each resource.").required(),
+        Member::new("spec.hard", "The most of each resource.").required().texts(),
         Member::new("spec.scopes", "Which pods are counted.").fixed("the scopes of a quota stay as they are"),
         Member::new("spec.scopeSelector", "Which pods are counted, in full."),
     ],

@@ -12,7 +12,7 @@ pub(super) const NATIVE: Native = Native {
     plural: "services",
     stateful: false,
     members: &[
-        Member::new("spec.selector", "The labels of its pods."),
+        Member::new("spec.selector", "The labels of its pods.").texts(),
         Member::new("spec.ports", "The ports it answers on, and those of its pods."),
         Member::new("spec.type", "`ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`."),
         Member::new("spec.clusterIP", "Its address, or `None` for one without.")
