@@ -1,5 +1,8 @@
 //! Diagnostic codes of the program itself, and the list of all rooms' lists.
 
+#[path = "../providers/kubernetes/codes.rs"]
+mod kubernetes;
+
 use mlp_diag::CodeList;
 
 /// Codes with their titles.
@@ -67,6 +70,7 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
         mlp_floor::codes::CODES,
         #[cfg(feature = "local")]
         mlp_local::CODES,
+        kubernetes::CODES,
         CODES,
     ];
     let lists: Vec<CodeList> = rooms.to_vec();

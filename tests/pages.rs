@@ -40,7 +40,7 @@ fn told(text: &str) -> BTreeSet<String> {
 }
 
 /// Programs beside ours that pages name.
-const OTHERS: &[&str] = &["age-keygen ", "export ", "git "];
+const OTHERS: &[&str] = &["age-keygen ", "export ", "git ", "kubectl "];
 
 /// Whether the program knows the words of a command line; nothing is run.
 fn is_understood(line: &str) -> bool {

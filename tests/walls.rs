@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mlp-floor", &["mlp-value"]),
     ("mlp-provider", &["mlp-platform"]),
     ("mlp-provider-testkit", &["mlp-provider"]),
+    ("mlp-kubernetes", &["mlp-provider"]),
     ("mlp-local", &["mlp-provider", "mlp-floor"]),
     ("mlp-state", &["mlp-eval"]),
     ("mlp-plan", &["mlp-provider", "mlp-state"]),

@@ -81,6 +81,7 @@ impl Fixture {
             provider: KnownValue::Null,
             program: "/bin/false".into(),
             secrets: BTreeMap::new(),
+            take_over: false,
         };
         let session = Local::open(&target);
         let ground = Ground { target, place: Place::new(home) };

@@ -71,6 +71,18 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// The identity of a native object that a specification declares by itself, and the fields that say where it lies; pure.
+    /// `name` is that of the block, with a digest of its address where another may have the same.
+    fn declared(
+        &self,
+        _platform: &mlp_platform::Platform,
+        kind: &str,
+        _address: &mlp_value::Address,
+        name: &str,
+    ) -> Option<(String, Vec<(&'static str, mlp_value::KnownValue)>)> {
+        Some((self.identity(kind, name)?, Vec::new()))
+    }
+
     /// The native kinds that an object of a portable kind may be, where a declaration can be written for one that is found.
     fn natives(&self, _kind: &str) -> &'static [&'static str] {
         &[]

@@ -27,6 +27,9 @@ pub struct Target {
     pub program: String,
     /// Secrets by the address of their block: the reference, never the value.
     pub secrets: BTreeMap<String, String>,
+    /// Whether fields that another manager of the target has set meanwhile are taken over.
+    #[serde(default)]
+    pub take_over: bool,
 }
 
 /// What was found under an identity.
@@ -282,6 +285,25 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// The call failed, or its outcome is not known (`Transient`).
     async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError>;
+
+    /// Where it works, for a person: "cluster https://… (context a), namespace b"; none where that needs no saying.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether calls can be tried without any effect.
+    fn rehearses(&self) -> bool {
+        false
+    }
+
+    /// Tries a call that makes or changes an object, without any effect; asked only of a target that [rehearses](Self::rehearses).
+    ///
+    /// # Errors
+    /// The target would refuse it, or make something else of it.
+    async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
+        let _ = call;
+        Ok(())
+    }
 
     /// What an object of a kind that lives in the state alone (`ResourceKind::in_state`) tells others; no other call reads or
     /// changes it. `before` is what it told so far, none where it is new; `key` names this change and no other.

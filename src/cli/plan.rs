@@ -44,6 +44,9 @@ pub struct Asked {
     /// Only take note of what changed outside
     #[arg(long, conflicts_with = "destroy")]
     refresh_only: bool,
+    /// Take over fields that another manager of the target has set meanwhile
+    #[arg(long, conflicts_with = "destroy")]
+    force_conflicts: bool,
     /// Whether to read what was made before; without it, what is remembered counts as what is there
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     refresh: bool,
@@ -69,6 +72,7 @@ impl Asked {
         let options = PlanOptions {
             replace: self.replace.clone(),
             no_refresh: !self.refresh,
+            force_conflicts: self.force_conflicts,
             ..self.selection.options()
         };
         Ok(Request { mode, options })

@@ -17,6 +17,7 @@ mod planning;
 mod providers;
 pub mod rebuild;
 mod refactor;
+mod rehearsal;
 pub mod remember;
 mod renames;
 mod sealing;

@@ -44,13 +44,15 @@ pub(crate) fn native(
         let help = one_of(&address.kind, names.iter().copied());
         return Err(vec![wrong(declaration, &Path::default(), headline, help)]);
     };
-    let Some(identity) = provider.identity(&kind.name, &object_name(address)) else {
+    let Some((identity, place)) = provider.declared(platform, &kind.name, address, &object_name(address))
+    else {
         let headline = format!("a `{}` cannot be declared by itself", kind.name);
         let help = "declare the block it is made for".to_owned();
         return Err(vec![wrong(declaration, &Path::default(), headline, help)]);
     };
     let mut config = fields(declaration, kind)?;
     config.insert(Arc::from(ADDRESS), Value::text(address.to_string()));
+    config.extend(place.into_iter().map(|(name, value)| (Arc::from(name), value.lift())));
     let from = config.keys().map(|name| (Path::of(&[name]), Path::of(&[name]))).collect();
     Ok(Desired {
         id: ResourceId::new(address.clone(), ""),

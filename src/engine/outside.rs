@@ -88,6 +88,7 @@ pub fn look(surroundings: &Surroundings<'_>, kind: &str, query: &str) -> Fact {
         provider: KnownValue::Null,
         program: String::new(),
         secrets: std::collections::BTreeMap::new(),
+        take_over: false,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

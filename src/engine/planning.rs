@@ -113,10 +113,20 @@ pub async fn session_for(
     provider: &dyn Provider,
     directory: &FsPath,
 ) -> Result<(Arc<dyn Session>, Arc<dyn Depot>, Loaded), Diagnostics> {
+    session_as(platform, provider, directory, false).await
+}
+
+/// The same; `take_over` says whether fields of other managers of the target are taken over.
+async fn session_as(
+    platform: &Platform,
+    provider: &dyn Provider,
+    directory: &FsPath,
+    take_over: bool,
+) -> Result<(Arc<dyn Session>, Arc<dyn Depot>, Loaded), Diagnostics> {
     let store = depot(platform, directory).map_err(|diagnostic| vec![diagnostic])?;
     let loaded = store.read().map_err(|diagnostic| vec![diagnostic])?;
     share_key(&*store, platform, directory).map_err(|diagnostic| vec![diagnostic])?;
-    let target = target(platform, directory, &loaded);
+    let target = Target { take_over, ..target(platform, directory, &loaded) };
     let session = provider.connect(&target).await.map_err(|error| vec![*error.diagnostic])?;
     Ok((session, store, loaded))
 }
@@ -137,6 +147,7 @@ pub(super) fn target(platform: &Platform, directory: &FsPath, loaded: &Loaded) -
         provider: platform.environment.provider_body.known().unwrap_or(KnownValue::Null),
         program: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
         secrets: secrets.collect(),
+        take_over: false,
     }
 }
 
@@ -166,7 +177,8 @@ pub async fn make_plan(
     request: &Request,
 ) -> Result<Planned, Diagnostics> {
     let _stage = mlp_trace::stage("plan");
-    let (session, store, loaded) = session_for(platform, provider, directory).await?;
+    let take_over = request.options.force_conflicts;
+    let (session, store, loaded) = session_as(platform, provider, directory, take_over).await?;
     let state_directory = home(directory, &platform.environment.folder()).join("state");
     let vault = Vault::open(platform, &state_directory, provider, &loaded.state);
     let vault = Arc::new(vault.map_err(|diagnostic| vec![*diagnostic])?);
@@ -235,6 +247,10 @@ pub async fn make_plan(
         let blocks = waiting_blocks(platform, &plan);
         plan.deferred.extend(blocks);
     }
+    plan.context.place = session.place();
+    let sealing: Arc<dyn Session> = Arc::new(sealing);
+    let refused = super::rehearsal::rehearse(&sealing, &plan).await;
+    placed(refused, platform, sources)?;
     fill_removals(&*session, provider, &mut plan).await?;
     plan.outputs = outputs::changes(platform, directory, &*store, (&plan, &state))
         .map_err(|diagnostic| vec![diagnostic])?;
@@ -244,7 +260,7 @@ pub async fn make_plan(
         _ => conditions(platform, &plan, &state)
             .map_err(|problems| with_places(problems, platform, sources))?,
     };
-    let target = target(platform, directory, &loaded);
+    let target = Target { take_over, ..target(platform, directory, &loaded) };
     let unsettled = !loaded.unfinished.is_empty();
     let made = Made::of(platform, sources, &facts);
     Ok(Planned { unsettled, plan, session, store, desired, vault, target, conditions, made })

@@ -12,6 +12,8 @@ pub fn provider(kind: &str) -> Result<Box<dyn Provider>, Box<Diagnostic>> {
     match kind {
         #[cfg(feature = "local")]
         "local" => Ok(mlp_local::provider()),
+        #[cfg(feature = "kubernetes")]
+        "kubernetes" => Ok(mlp_kubernetes::provider()),
         _ if KNOWN.contains(&kind) => Err(Box::new(
             Diagnostic::error("MLP0901", format!("this program has no provider `{kind}`"))
                 .note(format!("it was built with: {}", built_with().join(", ")))
@@ -28,5 +30,6 @@ pub fn provider(kind: &str) -> Result<Box<dyn Provider>, Box<Diagnostic>> {
 
 /// The provider kinds this program was built with.
 pub fn built_with() -> Vec<&'static str> {
-    [("local", cfg!(feature = "local"))].iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect()
+    let all = [("local", cfg!(feature = "local")), ("kubernetes", cfg!(feature = "kubernetes"))];
+    all.iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect()
 }

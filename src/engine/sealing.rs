@@ -20,6 +20,19 @@ pub struct Sealing {
 }
 
 impl Sealing {
+    /// A call with the values instead of their marks.
+    fn unsealed(&self, call: &Call) -> Result<Call, ProviderError> {
+        let body = self.vault.unseal(&call.body).map_err(|_| {
+            let headline =
+                format!("a sensitive value of `{}` is not what it was when this was planned", call.identity);
+            ProviderError::new(
+                ErrorClass::Invalid,
+                Diagnostic::error("MLP0917", headline).help("plan again with the values as they are now"),
+            )
+        })?;
+        Ok(Call { body, ..call.clone() })
+    }
+
     fn scrubbed(&self, mut error: ProviderError) -> ProviderError {
         self.vault.scrub(&mut error.diagnostic);
         error
@@ -41,16 +54,21 @@ impl Session for Sealing {
     }
 
     async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError> {
-        let body = self.vault.unseal(&call.body).map_err(|_| {
-            let headline =
-                format!("a sensitive value of `{}` is not what it was when this was planned", call.identity);
-            ProviderError::new(
-                ErrorClass::Invalid,
-                Diagnostic::error("MLP0917", headline).help("plan again with the values as they are now"),
-            )
-        })?;
-        let call = Call { body, ..call.clone() };
+        let call = self.unsealed(call)?;
         self.inner.perform(&call, reporter).await.map_err(|error| self.scrubbed(error))
+    }
+
+    fn place(&self) -> Option<String> {
+        self.inner.place()
+    }
+
+    fn rehearses(&self) -> bool {
+        self.inner.rehearses()
+    }
+
+    async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
+        let call = self.unsealed(call)?;
+        self.inner.rehearse(&call).await.map_err(|error| self.scrubbed(error))
     }
 
     /// What is remembered keeps its marks: nothing leaves the state.

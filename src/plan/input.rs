@@ -20,6 +20,9 @@ pub struct PlanOptions {
     pub replace: Vec<String>,
     /// What is remembered counts as what is there: nothing that was made before is read.
     pub no_refresh: bool,
+    /// Fields that another manager of the target has set meanwhile are taken over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_conflicts: bool,
 }
 
 /// Everything a decision is made from.

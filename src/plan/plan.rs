@@ -207,6 +207,9 @@ pub struct Context {
     pub provider: String,
     /// Version of the provider that read and would act.
     pub provider_version: String,
+    /// Where it would act, in the words of the provider: the cluster and the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// What was asked for on the command line.
     pub options: PlanOptions,
     /// Field tables of the kinds in the plan.

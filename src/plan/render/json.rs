@@ -56,6 +56,7 @@ pub fn render_json(plan: &Plan) -> Json {
         "unchanged": plan.unchanged.len(),
         "summary": plan.counts,
         "options": plan.context.options,
+        "place": plan.context.place,
         "warnings": plan.context.notices.iter().map(|notice| &notice.detail).collect::<Vec<_>>(),
         "applyable": !plan.is_empty(),
         "complete": plan.deferred.is_empty(),

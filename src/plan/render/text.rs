@@ -29,6 +29,10 @@ pub fn render_text(plan: &Plan, options: RenderOptions) -> String {
     let options = RenderOptions { width: options.width.max(40), ..options };
     let view = View::of(plan);
     let mut page = Page { view: &view, options, text: String::new() };
+    if let Some(place) = &plan.context.place {
+        page.wrapped("", "  ", &format!("On {place}:"), Some("1"));
+        page.line("");
+    }
     page.found("Changed outside mlp:", &view.drift);
     page.found("Since the last apply, the running platform moved by itself:", &view.events);
     page.steps();

@@ -1,0 +1,33 @@
+//! Diagnostic codes of this room: MLP0860–MLP0879. The program takes this file in whether it is built with this provider or not,
+//! so that every code can be explained.
+
+/// Codes with their titles.
+pub const CODES: &[(&str, &str)] = &[
+    (CLUSTER, "a cluster cannot be reached"),
+    (SETTINGS, "the settings of a Kubernetes provider do not say where things go"),
+    (NOT_SERVED, "an attribute is not served by the Kubernetes provider"),
+    (IMAGE, "something that runs in a cluster has no image, or one that is not pinned"),
+    (VALUE, "a value is not possible in a cluster"),
+    (UNRESOLVED, "a reference leads nowhere in a cluster"),
+    (REFUSED, "a cluster refuses an object"),
+    (TAKEN, "a field of an object belongs to another manager"),
+    (NOT_READY, "an object of a cluster does not become ready"),
+    (HELD, "an object of a cluster is not let go"),
+    (DENIED, "the cluster does not permit a call"),
+    (RUN, "a run in a cluster failed"),
+    (NO_LOGS, "there are no such logs in the cluster"),
+];
+
+pub(crate) const CLUSTER: &str = "MLP0860";
+pub(crate) const SETTINGS: &str = "MLP0861";
+pub(crate) const NOT_SERVED: &str = "MLP0862";
+pub(crate) const IMAGE: &str = "MLP0863";
+pub(crate) const VALUE: &str = "MLP0864";
+pub(crate) const UNRESOLVED: &str = "MLP0865";
+pub(crate) const REFUSED: &str = "MLP0866";
+pub(crate) const TAKEN: &str = "MLP0867";
+pub(crate) const NOT_READY: &str = "MLP0868";
+pub(crate) const HELD: &str = "MLP0869";
+pub(crate) const DENIED: &str = "MLP0870";
+pub(crate) const RUN: &str = "MLP0871";
+pub(crate) const NO_LOGS: &str = "MLP0872";

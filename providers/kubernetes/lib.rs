@@ -1,0 +1,123 @@
+//! The Kubernetes provider: the same specification in the pods of any conformant cluster.
+//!
+//! The declaring half is `lower` (a portable declaration → native resources) and the tables in `natives`; the doing half is
+//! `session`, one engine for every kind: server-side apply under one field manager, read-back of what is ours alone, waits by
+//! watch. It knows neither plans nor states nor the language's syntax, and no kind beside its table.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod cluster;
+mod codes;
+mod connect;
+mod fault;
+#[cfg(test)]
+mod live;
+mod lower;
+mod marks;
+mod names;
+mod natives;
+mod pods;
+mod report;
+mod run;
+mod session;
+mod shape;
+mod support;
+
+use std::sync::Arc;
+
+use mlp_provider::{
+    Call, CallKind, LowerInput, Lowered, Provider, ProviderError, ResourceChange, ResourceKind, Session,
+    Support, Target,
+};
+use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
+
+pub use codes::CODES;
+
+/// The Kubernetes provider.
+pub fn provider() -> Box<dyn Provider> {
+    Box::new(Kubernetes { resources: natives::NATIVES.iter().map(|native| native.table()).collect() })
+}
+
+struct Kubernetes {
+    resources: Vec<ResourceKind>,
+}
+
+#[async_trait::async_trait]
+impl Provider for Kubernetes {
+    fn kind(&self) -> &'static str {
+        "kubernetes"
+    }
+
+    fn resources(&self) -> &[ResourceKind] {
+        &self.resources
+    }
+
+    fn support(&self, kind: &str) -> Support {
+        support::support(kind)
+    }
+
+    fn lower(&self, input: &LowerInput<'_>) -> Lowered {
+        lower::lower(input)
+    }
+
+    fn calls(&self, change: &ResourceChange) -> Vec<Call> {
+        let verb = match change.kind {
+            CallKind::Create | CallKind::Update | CallKind::NewVersion => "apply",
+            CallKind::Delete => "delete",
+        };
+        vec![Call {
+            operation: format!("{}.{verb}", change.resource),
+            kind: change.kind,
+            resource: change.resource.clone(),
+            identity: change.identity.clone(),
+            body: change.after.clone().unwrap_or(mlp_value::Value::Null),
+        }]
+    }
+
+    fn identity(&self, kind: &str, name: &str) -> Option<String> {
+        Some(format!("{}/{name}", natives::native(kind)?.word))
+    }
+
+    fn declared(
+        &self,
+        platform: &mlp_platform::Platform,
+        kind: &str,
+        address: &mlp_value::Address,
+        _name: &str,
+    ) -> Option<(String, Vec<(&'static str, mlp_value::KnownValue)>)> {
+        let native = natives::native(kind)?;
+        // Without a namespace nothing is connected to: what is said of that is said there.
+        let namespace = names::namespace(platform).unwrap_or_default();
+        let name = names::object_name(platform, address);
+        Some((names::identity(native, namespace, &name), vec![names::place(namespace)]))
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError> {
+        let cluster = connect::connect(target).await?;
+        Ok(Arc::new(session::Kubernetes::new(cluster, target)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_native_kind_can_be_named() {
+        let provider = provider();
+        for kind in provider.resources() {
+            assert!(provider.identity(&kind.name, "x").is_some(), "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn every_portable_kind_has_an_answer() {
+        let provider = provider();
+        for kind in mlp_platform::kinds::KINDS {
+            match provider.support(kind.name) {
+                Support::Refused(reason) => assert!(reason.contains(kind.name), "{}: {reason}", kind.name),
+                Support::Native => assert!(lower::lowers(kind.name), "{}", kind.name),
+                Support::Declarative | Support::Emulated => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The doing half.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mlp_provider::{
+    Call, CallKind, Desired, ErrorClass, LogQuery, Observed, Owned, Owner, ProviderError, Ready, Removal,
+    Reporter, RunEntry, RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
+};
+use serde_json::Value as Json;
+use tokio::sync::Mutex;
+
+use crate::cluster::{Applying, Cluster};
+use crate::codes;
+use crate::fault::{Fallible, fault, helped};
+use crate::mlp_diag::Diagnostic;
+use crate::mlp_value::ResourceId;
+use crate::natives::{Health, NATIVES, Native, manifest, native};
+use crate::{marks, names, pods, shape};
+
+/// How long one look at something that is not ready yet waits for news, in seconds.
+const NEWS: u32 = 5;
+/// How long a deletion may take, in looks.
+const LOOKS: u32 = 60;
+
+/// A session with one cluster.
+pub(crate) struct Kubernetes {
+    pub(crate) cluster: Cluster,
+    pub(crate) target: Target,
+    /// What was found in each collection before anything was done.
+    lists: Mutex<BTreeMap<(&'static str, String), Found>>,
+    /// Whether something was done: from then on every look is a call.
+    acted: AtomicBool,
+}
+
+/// One object is read by itself, several of a kind by one list.
+enum Found {
+    Once,
+    All(BTreeMap<String, Json>),
+}
+
+/// Where an object is.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'p> {
+    pub native: &'static Native,
+    pub namespace: &'p str,
+    pub name: &'p str,
+}
+
+impl Place<'_> {
+    pub(crate) fn said(&self) -> String {
+        format!("{} {}/{}", self.native.kind, self.namespace, self.name)
+    }
+}
+
+impl Kubernetes {
+    pub(crate) fn new(cluster: Cluster, target: &Target) -> Self {
+        let target = target.clone();
+        Self { cluster, target, lists: Mutex::default(), acted: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn place<'p>(&'p self, resource: &str, identity: &'p str) -> Fallible<Place<'p>> {
+        let found = native(resource).zip(names::parts(identity, &self.cluster.namespace));
+        let (native, (namespace, name)) = found.ok_or_else(|| {
+            fault(ErrorClass::Invalid, codes::VALUE, format!("there is no `{resource}` called `{identity}`"))
+        })?;
+        Ok(Place { native, namespace, name })
+    }
+
+    pub(crate) async fn get(&self, place: Place<'_>) -> Fallible<Option<Json>> {
+        self.cluster.get(place.native, place.namespace, place.name).await
+    }
+
+    /// An object as a plan sees it: by one list of its kind as soon as a second one is asked for.
+    async fn look(&self, place: Place<'_>) -> Fallible<Option<Json>> {
+        if self.acted.load(Ordering::Relaxed) {
+            return self.get(place).await;
+        }
+        let mut lists = self.lists.lock().await;
+        let key = (place.native.word, place.namespace.to_owned());
+        match lists.get(&key) {
+            Some(Found::All(all)) => return Ok(all.get(place.name).cloned()),
+            None => {
+                lists.insert(key, Found::Once);
+                drop(lists);
+                return self.get(place).await;
+            }
+            Some(Found::Once) => {}
+        }
+        let what = format!("list {} in {}", place.native.plural, place.namespace);
+        let all = self.cluster.list(&place.native.url(place.namespace), &what, None).await?;
+        let name = |object: &Json| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let all: BTreeMap<String, Json> = all.into_iter().map(|object| (name(&object), object)).collect();
+        let found = all.get(place.name).cloned();
+        lists.insert(key, Found::All(all));
+        Ok(found)
+    }
+
+    fn observed(&self, place: Place<'_>, object: &Json) -> Fallible<Observed> {
+        marks::observed(place.native, object, &self.target)
+            .map_err(|why| fault(ErrorClass::Fatal, codes::CLUSTER, format!("{}: {why}", place.said())))
+    }
+
+    /// The object that a call asks for, and its configuration.
+    fn wanted(&self, call: &Call, place: Place<'_>) -> Fallible<(Json, Json)> {
+        let config = call.body.known().map_err(|_| {
+            fault(
+                ErrorClass::Invalid,
+                codes::VALUE,
+                format!("{} has values that are not known", place.said()),
+            )
+        })?;
+        let config = config.to_plain_json();
+        let mut object = manifest(place.native, place.namespace, place.name, &config);
+        marks::mark(&mut object, &config, &self.target);
+        Ok((object, config))
+    }
+
+    async fn apply(&self, call: &Call, place: Place<'_>) -> Fallible<()> {
+        let (mut object, _) = self.wanted(call, place)?;
+        let there = self.get(place).await?;
+        match (&there, call.kind) {
+            (Some(there), _) if marks::owner(there, &self.target) != Owner::Mine => {
+                return Err(not_ours(place));
+            }
+            (Some(there), _) if !there["metadata"]["deletionTimestamp"].is_null() => {
+                let headline = format!("{} is still being deleted", place.said());
+                return Err(fault(ErrorClass::Transient, codes::HELD, headline));
+            }
+            (None, CallKind::Update) => {
+                let headline = format!("{} was deleted meanwhile", place.said());
+                return Err(helped(fault(ErrorClass::Conflict, codes::REFUSED, headline), "plan again"));
+            }
+            _ => {}
+        }
+        if let Some(uid) = there.as_ref().and_then(|there| there["metadata"]["uid"].as_str()) {
+            // Exactly this object is changed, not one that took its name.
+            object["metadata"]["uid"] = uid.into();
+        }
+        let how = Applying { dry_run: false, force: self.target.take_over };
+        self.cluster.apply(place.native, &object, how).await.map(drop)
+    }
+
+    async fn delete(&self, place: Place<'_>, reporter: &dyn Reporter) -> Fallible<()> {
+        let Some(there) = self.get(place).await? else { return Ok(()) };
+        if marks::owner(&there, &self.target) != Owner::Mine {
+            return Err(not_ours(place));
+        }
+        let url = place.native.url(place.namespace);
+        let uid = there["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        self.cluster.delete(&url, place.name, &uid, &format!("delete {}", place.said())).await?;
+        let mut last = there;
+        for _ in 0..LOOKS {
+            let now = self.get(place).await?;
+            let Some(now) = now.filter(|now| now["metadata"]["uid"].as_str() == Some(&uid)) else {
+                return Ok(());
+            };
+            if reporter.cancelled() {
+                return Err(held(place, &now));
+            }
+            self.cluster.until(&url, &now, NEWS, &|_| false).await?;
+            last = now;
+        }
+        Err(held(place, &last))
+    }
+
+    async fn health(&self, place: Place<'_>, object: &Json) -> Fallible<Health> {
+        match place.native.health(object) {
+            Health::Going(_) if self.waits_for_its_pod(place, object).await? => Ok(Health::Ready),
+            health => Ok(health),
+        }
+    }
+
+    /// Whether a volume is made only when a pod asks for it, so that there is nothing to wait for.
+    async fn waits_for_its_pod(&self, place: Place<'_>, object: &Json) -> Fallible<bool> {
+        let class = object.pointer("/spec/storageClassName").and_then(Json::as_str);
+        let Some(class) = class.filter(|_| place.native.kind == "PersistentVolumeClaim") else {
+            return Ok(false);
+        };
+        const WAITS: &str = "WaitForFirstConsumer";
+        let url = "/apis/storage.k8s.io/v1/storageclasses";
+        match self.cluster.get_at(url, class, &format!("read the storage class {class}")).await {
+            Ok(class) => Ok(class.is_some_and(|class| class["volumeBindingMode"] == WAITS)),
+            // Who may not look at classes, which are the whole cluster's, is told by the claim a little later.
+            Err(error) if error.class == ErrorClass::Denied => {
+                let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+                let events = self.cluster.events(place.namespace, uid).await?;
+                Ok(events.iter().any(|event| event["reason"] == WAITS))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn owned_one(&self, native: &'static Native, object: &Json) -> Option<Owned> {
+        let text = |name: &str| object["metadata"][name].as_str();
+        let id = marks::resource(object).and_then(|text| text.parse::<ResourceId>().ok());
+        Some(Owned {
+            resource: native.name(),
+            identity: names::identity(native, text("namespace")?, text("name")?),
+            id,
+            lineage: marks::lineage(object).to_owned(),
+            untouched: marks::untouched(native, object),
+            whole: BTreeMap::new(),
+        })
+    }
+}
+
+fn not_ours(place: Place<'_>) -> ProviderError {
+    helped(
+        fault(
+            ErrorClass::Conflict,
+            codes::REFUSED,
+            format!("{} exists and does not carry our marks", place.said()),
+        ),
+        "nothing that is not certainly ours is changed: give the declaration another name, or delete the object by hand",
+    )
+}
+
+/// What is deleted and still there, and who holds it.
+fn held(place: Place<'_>, object: &Json) -> ProviderError {
+    let finalizers: Vec<&str> =
+        object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let headline = match finalizers.as_slice() {
+        [] => format!("{} is still there after it was deleted", place.said()),
+        all => format!("{} is not let go: it waits for {}", place.said(), all.join(", ")),
+    };
+    let help = match finalizers.contains(&"kubernetes.io/pvc-protection") {
+        true => "a pod still uses it: see which with `kubectl describe pvc`, and apply again when it is gone",
+        false => {
+            "each of these names belongs to a controller that has work left: see whether it runs, then apply again"
+        }
+    };
+    helped(fault(ErrorClass::Fatal, codes::HELD, headline), help)
+}
+
+#[async_trait::async_trait]
+impl Session for Kubernetes {
+    fn place(&self) -> Option<String> {
+        let cluster = &self.cluster;
+        Some(format!(
+            "cluster {} (context {}), namespace {}",
+            cluster.server, cluster.name, cluster.namespace
+        ))
+    }
+
+    async fn read(&self, resource: &str, identity: &str) -> Result<Seen, ProviderError> {
+        let place = Self::place(self, resource, identity)?;
+        match self.look(place).await? {
+            None => Ok(Seen::Absent),
+            Some(object) => Ok(Seen::Present(self.observed(place, &object)?)),
+        }
+    }
+
+    async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError> {
+        self.acted.store(true, Ordering::Relaxed);
+        let place = Self::place(self, &call.resource, &call.identity)?;
+        match call.kind {
+            CallKind::Delete => self.delete(place, reporter).await,
+            _ => self.apply(call, place).await,
+        }
+    }
+
+    fn rehearses(&self) -> bool {
+        true
+    }
+
+    async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
+        let place = Self::place(self, &call.resource, &call.identity)?;
+        let (object, config) = self.wanted(call, place)?;
+        let how = Applying { dry_run: true, force: self.target.take_over };
+        let made = self.cluster.apply(place.native, &object, how).await?;
+        let (wanted, found) = marks::came_to(place.native, &made, &config);
+        let mut other = Vec::new();
+        shape::differences("", &wanted, &found, &mut other);
+        match other.as_slice() {
+            [] => Ok(()),
+            all => Err(otherwise(place, &call.body, all)),
+        }
+    }
+
+    async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {
+        let place = Self::place(self, resource, identity)?;
+        if place.native.health.is_none() {
+            return Ok(Ready::Yes);
+        }
+        let Some(object) = self.get(place).await? else { return Ok(Ready::Wait("it is not there".into())) };
+        match self.health(place, &object).await? {
+            Health::Ready => return Ok(Ready::Yes),
+            Health::Failed(why) => return self.never(place, &object, &why).await,
+            Health::Going(_) => {}
+        }
+        let over = |now: &Json| !matches!(place.native.health(now), Health::Going(_));
+        self.cluster.until(&place.native.url(place.namespace), &object, NEWS, &over).await?;
+        let Some(object) = self.get(place).await? else { return Ok(Ready::Wait("it is not there".into())) };
+        match self.health(place, &object).await? {
+            Health::Ready => Ok(Ready::Yes),
+            Health::Failed(why) => self.never(place, &object, &why).await,
+            Health::Going(doing) => {
+                let seen = pods::look(&self.cluster, place, &object).await?;
+                match seen.hopeless {
+                    true => self.never(place, &object, &doing).await,
+                    false => Ok(Ready::Wait(seen.said(&doing))),
+                }
+            }
+        }
+    }
+
+    async fn removal(&self, resource: &str, identity: &str) -> Result<Option<Removal>, ProviderError> {
+        let place = Self::place(self, resource, identity)?;
+        if !place.native.stateful {
+            return Ok(None);
+        }
+        let object = self.get(place).await?;
+        let size = |object: &Json| {
+            let size = object
+                .pointer("/status/capacity/storage")
+                .or(object.pointer("/spec/resources/requests/storage"));
+            size.and_then(Json::as_str).unwrap_or("unknown size").to_owned()
+        };
+        // How much of it is used no API tells.
+        Ok(object.map(|object| Removal { what: format!("a volume of {}", size(&object)), bytes: 0 }))
+    }
+
+    async fn deferred(&self, _desired: &Desired) -> Result<bool, ProviderError> {
+        Ok(false)
+    }
+
+    async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError> {
+        self.run_once(request, reporter).await
+    }
+
+    async fn runs(&self, address: Option<&str>, limit: u32) -> Result<Option<Vec<RunEntry>>, ProviderError> {
+        self.runs_of(address, limit).await.map(Some)
+    }
+
+    async fn status(
+        &self,
+        resources: &[(ResourceId, String, String)],
+    ) -> Result<Vec<StatusEntry>, ProviderError> {
+        let mut entries = Vec::new();
+        for (id, resource, identity) in resources {
+            let place = Self::place(self, resource, identity)?;
+            entries.push(self.status_of(id, place).await?);
+        }
+        Ok(entries)
+    }
+
+    async fn owned(&self) -> Result<Option<Vec<Owned>>, ProviderError> {
+        let selector = marks::selector(&self.target);
+        let mut all = Vec::new();
+        for native in NATIVES {
+            let namespace = &self.cluster.namespace;
+            let what = format!("list {} in {namespace}", native.plural);
+            let found = self.cluster.list(&native.url(namespace), &what, Some(&selector)).await?;
+            all.extend(found.iter().filter_map(|object| self.owned_one(native, object)));
+        }
+        Ok(Some(all))
+    }
+
+    async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError> {
+        self.logs_of(query, reporter).await
+    }
+
+    async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
+        // What runs in the cluster ends with its objects.
+        Ok(Vec::new())
+    }
+}
+
+impl Kubernetes {
+    async fn never(&self, place: Place<'_>, object: &Json, why: &str) -> Fallible<Ready> {
+        let seen = pods::look(&self.cluster, place, object).await?;
+        let headline = format!("{} does not become ready: {why}", place.said());
+        let diagnostic = Diagnostic::error(codes::NOT_READY, headline)
+            .blame(crate::mlp_diag::Blame::Provider)
+            .help("mend what the cluster says of it, then apply again; that is safe");
+        Ok(Ready::Never(Box::new(seen.lines.into_iter().fold(diagnostic, Diagnostic::note))))
+    }
+}
+
+/// What the cluster would make of an object in other words than ours: a plan could never be empty again.
+fn otherwise(
+    place: Place<'_>,
+    body: &crate::mlp_eval::PlanValue,
+    all: &[(String, Json, Json)],
+) -> ProviderError {
+    let headline = format!("the cluster would write {} of {} otherwise", fields(all), place.said());
+    let mut diagnostic = Diagnostic::error(codes::VALUE, headline)
+        .help("write it in the cluster's own words, so that a plan after the apply is empty");
+    for (path, wanted, found) in all {
+        let found = if found.is_null() { "nothing".to_owned() } else { format!("`{found}`") };
+        diagnostic = diagnostic.note(format!("{path}: `{wanted}` becomes {found}"));
+    }
+    let address = body.field(crate::natives::ADDRESS).and_then(crate::mlp_value::Value::as_text);
+    if let Some(id) = address.and_then(|text| text.parse::<ResourceId>().ok()) {
+        let path = all.first().map_or("", |first| first.0.as_str());
+        diagnostic = diagnostic.on(&id.address, path);
+    }
+    ProviderError::new(ErrorClass::Invalid, diagnostic)
+}
+
+fn fields(all: &[(String, Json, Json)]) -> String {
+    all.iter().map(|(path, ..)| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+}
