@@ -325,6 +325,7 @@ fn selectors_that_do_not_hold_together_are_told() {
     ] {
         plan(&project, arguments).ended(1).says(code).says(words);
     }
+    plan(&project, &["--force-conflicts"]).ended(1).says("MLP0931");
     let said = plan(&project, &["--target", "local_value.many[\"b\"]"]).ended(0);
     said.says("Plan: 0 to add, 1 to change, 0 to destroy.").says("the plan covers 1 of");
 }

@@ -164,6 +164,14 @@ pub async fn generated(
     generate(platform, provider, &*session).await
 }
 
+/// A target that cannot try a call knows of no other managers of a field either.
+fn no_managers(provider: &dyn Provider) -> Diagnostic {
+    let headline = format!("the provider `{}` knows no managers of fields", provider.kind());
+    Diagnostic::error("MLP0931", headline)
+        .note("`--force-conflicts` takes over fields that another manager has set")
+        .help("leave `--force-conflicts` out: what was changed outside mlp is put back by every apply")
+}
+
 /// Makes a plan.
 ///
 /// # Errors
@@ -179,6 +187,9 @@ pub async fn make_plan(
     let _stage = mlp_trace::stage("plan");
     let take_over = request.options.force_conflicts;
     let (session, store, loaded) = session_as(platform, provider, directory, take_over).await?;
+    if take_over && !session.rehearses() {
+        return Err(vec![no_managers(provider)]);
+    }
     let state_directory = home(directory, &platform.environment.folder()).join("state");
     let vault = Vault::open(platform, &state_directory, provider, &loaded.state);
     let vault = Arc::new(vault.map_err(|diagnostic| vec![*diagnostic])?);
