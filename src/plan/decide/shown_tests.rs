@@ -172,7 +172,7 @@ fn a_selection_says_what_it_leaves_behind() {
             targets: own(targets),
             excludes: own(excludes),
             replace: own(replace),
-            no_refresh: false,
+            ..PlanOptions::default()
         }
     };
     let state = "a size=1; b size=1 <- a; c size=1";
