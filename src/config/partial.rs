@@ -13,6 +13,7 @@ use crate::codes;
 use crate::dynamic::Repeated;
 use crate::index::{Declared, EnvironmentBlock, Index, read_block, twice};
 use crate::meaning::encloses;
+use crate::slips::UNUSABLE;
 use crate::source::{Entry, Parts, Source, alternatives};
 
 /// The declarations of an environment by address.
@@ -311,6 +312,8 @@ fn merge<'t>(base: &mut Parts<'t>, partial: Parts<'t>, shape: &Shape, diagnostic
                 both.made = new.made;
                 old.source = Source::Repeated(Box::new(both));
             }
+            // Nobody knows what it would have been.
+            (Some(old), new) if is_unusable(&old.source) || is_unusable(&new.source) => {}
             // Only what is written as an object has fields to merge by: the two would replace each other unseen.
             (Some(old), new)
                 if fields
@@ -360,6 +363,11 @@ pub(crate) fn merge_fields<'t>(base: &mut Parts<'t>, partial: Parts<'t>) {
 /// Whether an object is computed: a reference, a call, a choice.
 fn is_computed(source: &Source<'_>) -> bool {
     matches!(source, Source::Expr(..)) && literal(source).is_none() && !is_null(source)
+}
+
+/// Whether it stands for a name that is misspelt, which was told already.
+fn is_unusable(source: &Source<'_>) -> bool {
+    matches!(source, Source::Expr(expr, _) if std::ptr::eq(*expr, &raw const UNUSABLE))
 }
 
 fn changes_discriminant(old: &Parts<'_>, new: &Parts<'_>) -> bool {
