@@ -14,7 +14,7 @@ const CODES: CodeList = &[
     ("MLP0905", "the key of sensitive values cannot be used"),
     ("MLP0906", "a sensitive value is joined with one that is known later"),
     ("MLP0907", "a name is still held by what was made under it"),
-    ("MLP0908", "a declaration cannot be moved, imported or forgotten so"),
+    ("MLP0908", "a declaration cannot be moved or imported so"),
     ("MLP0909", "a native resource or override cannot be written so"),
     ("MLP0910", "a file cannot be read or written"),
     ("MLP0911", "no specification in the directory"),
