@@ -52,7 +52,7 @@ impl Provider for Kubernetes {
     }
 
     fn support(&self, kind: &str) -> Support {
-        support::support(kind)
+        support::DIALECT.support(kind)
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Lowered {
@@ -64,13 +64,7 @@ impl Provider for Kubernetes {
             CallKind::Create | CallKind::Update | CallKind::NewVersion => "apply",
             CallKind::Delete => "delete",
         };
-        vec![Call {
-            operation: format!("{}.{verb}", change.resource),
-            kind: change.kind,
-            resource: change.resource.clone(),
-            identity: change.identity.clone(),
-            body: change.after.clone().unwrap_or(mlp_value::Value::Null),
-        }]
+        vec![change.as_call(verb)]
     }
 
     fn identity(&self, kind: &str, name: &str) -> Option<String> {

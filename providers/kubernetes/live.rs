@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mlp_provider::{
-    Call, CallKind, Desired, ErrorClass, Event, Lifecycle, Owner, Provider, Ready, Reporter, RunRequest,
-    Seen, Session, Target,
+    Call, CallKind, Desired, ErrorClass, Event, Owner, Provider, Ready, Reporter, RunRequest, Seen, Session,
+    Target,
 };
 use mlp_provider_testkit::{Sample, ask};
 use serde_json::{Value as Json, json};
@@ -206,17 +206,8 @@ fn sample(world: &World, (word, config, change): (&str, Json, Json)) -> Sample {
     config["namespace"] = json!(world.namespace());
     config["address"] = json!(id.to_string());
     let change = KnownValue::from_json(&change).unwrap();
-    let desired = Desired {
-        identity: world.identity(&kind, "x"),
-        id,
-        kind,
-        config: KnownValue::from_json(&config).unwrap().lift(),
-        from: Default::default(),
-        depends_on: Default::default(),
-        lifecycle: Lifecycle::default(),
-        deferred: None,
-        lowering_version: 1,
-    };
+    let config = KnownValue::from_json(&config).unwrap().lift();
+    let desired = Desired::new(id, &kind, world.identity(&kind, "x"), config);
     let change = change.as_object().unwrap().iter().map(|(name, value)| (name.to_string(), value.clone()));
     Sample { desired, change: change.collect(), secrets: Vec::new() }
 }

@@ -1,9 +1,11 @@
 //! What the Kubernetes provider makes of each portable kind.
 
-use mlp_provider::Support;
+use mlp_provider::Dialect;
+
+use crate::codes;
 
 /// Kinds that become objects.
-pub(crate) const NATIVE: &[&str] = &["dataset", "endpoint", "pipeline", "storage"];
+const NATIVE: &[&str] = &["dataset", "endpoint", "pipeline", "storage"];
 
 /// Kinds to which the specification alone gives their meaning.
 const DECLARATIVE: &[&str] = &[
@@ -73,15 +75,49 @@ const REFUSED: &[(&str, &str)] = &[
     ("workspace", "`workspace` is not served on Kubernetes yet"),
 ];
 
-pub(crate) fn support(kind: &str) -> Support {
-    if NATIVE.contains(&kind) {
-        return Support::Native;
-    }
-    if DECLARATIVE.contains(&kind) {
-        return Support::Declarative;
-    }
-    match REFUSED.iter().find(|(name, _)| *name == kind) {
-        Some((_, reason)) => Support::Refused(reason),
-        None => Support::Refused("the Kubernetes provider does not know this kind"),
-    }
-}
+/// Why some attributes are not served, where that is worth a line.
+const REASONS: &[(&str, &str)] = &[
+    (
+        "from",
+        "what makes a version of a dataset is not in the cluster yet; let a step of a pipeline write the data",
+    ),
+    ("quality", "expectations are not checked in the cluster yet"),
+    ("protection", "nothing masks, redacts or encrypts in the cluster yet"),
+    ("writes", "versions of datasets are not made in the cluster yet; hand on an output instead"),
+    ("register", "there is no model registry in the cluster yet"),
+    (
+        "model",
+        "there is no model registry in the cluster yet; serve an image that holds its model, with `serve = component.x`",
+    ),
+    (
+        "variant",
+        "there is no model registry in the cluster yet; serve an image that holds its model, with `serve = component.x`",
+    ),
+    ("members", "who is in a team says something only to `access`, which is not served yet"),
+    ("idp_group", "who is in a team says something only to `access`, which is not served yet"),
+    ("cache", "results of earlier runs are not used again in the cluster yet"),
+    ("code", "code reaches a pod in its image: build it into the image, and leave `code` out"),
+    ("lock", "the packages are those of the image: build them into it, and leave `lock` out"),
+    ("version", "the language is that of the image: leave `version` out"),
+    (
+        "accelerator",
+        "accelerators are not resolved for clusters yet; name the node and the resource with an `override`",
+    ),
+    (
+        "encrypt",
+        "volumes are encrypted by their class: name one with `override \"kubernetes\" { set = { storageClassName = \"…\" } }`",
+    ),
+    ("create_before_destroy", "a name follows from the address, so that two cannot stand side by side"),
+];
+
+/// What this provider serves, and how it says no.
+pub(crate) static DIALECT: Dialect = Dialect {
+    provider: "Kubernetes provider",
+    native: NATIVE,
+    declarative: DECLARATIVE,
+    refused: REFUSED,
+    reasons: REASONS,
+    without: &[],
+    not_served: codes::NOT_SERVED,
+    unresolved: codes::UNRESOLVED,
+};

@@ -88,7 +88,7 @@ impl Provider for Local {
     }
 
     fn support(&self, kind: &str) -> Support {
-        support::support(kind)
+        support::DIALECT.support(kind)
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Lowered {
@@ -102,14 +102,7 @@ impl Provider for Local {
             CallKind::NewVersion => "new_version",
             CallKind::Delete => "delete",
         };
-        let body = change.after.clone().unwrap_or(mlp_value::Value::Null);
-        vec![Call {
-            operation: format!("{}.{verb}", change.resource),
-            kind: change.kind,
-            resource: change.resource.clone(),
-            identity: change.identity.clone(),
-            body,
-        }]
+        vec![change.as_call(verb)]
     }
 
     fn natives(&self, kind: &str) -> &'static [&'static str] {

@@ -1,7 +1,7 @@
 //! A call is a value before it is an act.
 
 use mlp_eval::PlanValue;
-use mlp_value::KnownValue;
+use mlp_value::{KnownValue, Value};
 use serde::{Deserialize, Serialize};
 
 /// What a call does to its object.
@@ -46,4 +46,18 @@ pub struct ResourceChange {
     pub before: Option<KnownValue>,
     /// As it should be; `None` for a delete.
     pub after: Option<PlanValue>,
+}
+
+impl ResourceChange {
+    /// The change as one call, which the target knows as `<native kind>.<verb>`.
+    #[must_use]
+    pub fn as_call(&self, verb: &str) -> Call {
+        Call {
+            operation: format!("{}.{verb}", self.resource),
+            kind: self.kind,
+            resource: self.resource.clone(),
+            identity: self.identity.clone(),
+            body: self.after.clone().unwrap_or(Value::Null),
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! What a lowering takes and gives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use mlp_diag::Diagnostics;
 use mlp_eval::PlanValue;
 use mlp_platform::{Declaration, Platform};
 use mlp_value::facts::{Facts, Needs};
-use mlp_value::{Address, Path, ResourceId};
+use mlp_value::{Address, Path, PathMap, ResourceId};
 use serde::{Deserialize, Serialize};
 
 /// What a lowering may look at.
@@ -43,7 +43,7 @@ pub struct Desired {
     /// Its fields; holes are filled by apply.
     pub config: PlanValue,
     /// Native path → path in the declaration, for origins; a path without an entry has its nearest parent's.
-    pub from: BTreeMap<Path, Path>,
+    pub from: PathMap<Path>,
     /// What must be there before it.
     pub depends_on: BTreeSet<ResourceId>,
     /// Its rules of life.
@@ -52,6 +52,24 @@ pub struct Desired {
     pub deferred: Option<Deferral>,
     /// Version of the lowering that made it.
     pub lowering_version: u32,
+}
+
+impl Desired {
+    /// An object by itself: nothing comes before it, no rule of life holds, and nothing says where its fields come from.
+    #[must_use]
+    pub fn new(id: ResourceId, kind: &str, identity: impl Into<String>, config: PlanValue) -> Self {
+        Self {
+            id,
+            kind: kind.to_owned(),
+            identity: identity.into(),
+            config,
+            from: PathMap::new(),
+            depends_on: BTreeSet::new(),
+            lifecycle: Lifecycle::default(),
+            deferred: None,
+            lowering_version: 1,
+        }
+    }
 }
 
 /// Why something waits.

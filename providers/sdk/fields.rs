@@ -21,7 +21,16 @@ pub struct ResourceKind {
     pub in_state: bool,
     /// Outputs that a change in place leaves as they are: what names them does not wait for it.
     #[serde(default)]
-    pub lasting: Vec<String>,
+    pub lasting: Vec<Lasting>,
+}
+
+/// An output that a change in place leaves as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lasting {
+    /// Its name.
+    pub output: String,
+    /// The fields whose change changes it.
+    pub unless: Vec<String>,
 }
 
 /// A native field.
@@ -141,11 +150,20 @@ impl ResourceKind {
         self
     }
 
-    /// These outputs stay as they are whatever is changed in place.
+    /// This output stays as it is when something is changed in place that is not one of these fields.
     #[must_use]
-    pub fn lasting(mut self, outputs: &[&str]) -> Self {
-        self.lasting.extend(outputs.iter().map(|name| (*name).to_owned()));
+    pub fn lasts(mut self, output: &str, unless: &[&str]) -> Self {
+        let unless = unless.iter().map(|name| (*name).to_owned()).collect();
+        self.lasting.push(Lasting { output: output.to_owned(), unless });
         self
+    }
+
+    /// The outputs that a change in place of some fields leaves as they are.
+    pub fn lasting<'k>(&'k self, changes: &impl Fn(&str) -> bool) -> impl Iterator<Item = &'k str> {
+        self.lasting
+            .iter()
+            .filter(|one| !one.unless.iter().any(|field| changes(field)))
+            .map(|one| one.output.as_str())
     }
 
     /// The field of that name.

@@ -4,7 +4,9 @@
 
 mod calls;
 mod desired;
+mod dialect;
 mod fields;
+mod lowering;
 mod owned;
 mod session;
 mod upkeep;
@@ -14,7 +16,9 @@ pub use {mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
 pub use calls::{Call, CallKind, ResourceChange};
 pub use desired::{Declared, Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
-pub use fields::{Change, Equality, Field, Ownership, Presence, ResourceKind};
+pub use dialect::Dialect;
+pub use fields::{Change, Equality, Field, Lasting, Ownership, Presence, ResourceKind};
+pub use lowering::Lowering;
 pub use owned::Owned;
 pub use session::{
     ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,

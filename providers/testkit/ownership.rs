@@ -45,25 +45,15 @@ pub(crate) fn check(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
+    use mlp_provider::Desired;
     use mlp_provider::mlp_eval::PlanValue;
-    use mlp_provider::{Desired, Lifecycle};
 
     use super::*;
 
     fn sample() -> Sample {
-        let desired = Desired {
-            id: "model.a".parse().unwrap(),
-            kind: "k".into(),
-            identity: "a".into(),
-            config: PlanValue::object::<&str>([]),
-            from: BTreeMap::new(),
-            depends_on: BTreeSet::new(),
-            lifecycle: Lifecycle::default(),
-            deferred: None,
-            lowering_version: 1,
-        };
+        let desired = Desired::new("model.a".parse().unwrap(), "k", "a", PlanValue::object::<&str>([]));
         Sample { desired, change: Vec::new(), secrets: Vec::new() }
     }
 

@@ -134,9 +134,10 @@ impl Asker<'_> {
     /// Outputs that are said to last are after a change in place what they were before it.
     fn last(&mut self, sample: &Sample, before: &KnownValue, after: &KnownValue) {
         let kind = self.provider.resource(&sample.desired.kind);
-        for name in kind.map(|kind| kind.lasting.clone()).unwrap_or_default() {
-            if before.field(&name).is_none() || before.field(&name) != after.field(&name) {
-                self.fail(&sample.desired.kind, "what lasts stays as it is", name);
+        let changes = |field: &str| sample.change.iter().any(|(name, _)| name == field);
+        for name in kind.into_iter().flat_map(|kind| kind.lasting(&changes)) {
+            if before.field(name).is_none() || before.field(name) != after.field(name) {
+                self.fail(&sample.desired.kind, "what lasts stays as it is", name.to_owned());
             }
         }
     }
@@ -301,23 +302,12 @@ fn passes(error: &ProviderError) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use mlp_provider::Lifecycle;
-
     use super::*;
     use crate::{Crash, Faults, Sim, World};
 
     fn sample(name: &str, config: serde_json::Value, change: &[(&str, &str)]) -> Sample {
-        let desired = Desired {
-            id: format!("sim.{name}").parse().unwrap(),
-            kind: "sim_object".into(),
-            identity: name.into(),
-            config: KnownValue::from_json(&config).unwrap().lift(),
-            from: Default::default(),
-            depends_on: Default::default(),
-            lifecycle: Lifecycle::default(),
-            deferred: None,
-            lowering_version: 1,
-        };
+        let config = KnownValue::from_json(&config).unwrap().lift();
+        let desired = Desired::new(format!("sim.{name}").parse().unwrap(), "sim_object", name, config);
         let change =
             change.iter().map(|(name, value)| ((*name).to_owned(), KnownValue::text(value))).collect();
         Sample { desired, change, secrets: vec!["hunter2".into()] }

@@ -331,16 +331,18 @@ impl Project {
     }
 
     /// The platform of an environment for what is done to its state: also where the rest of it cannot be resolved, as long as
-    /// the state is not where it is looked for.
+    /// the state is not where it is looked for, unless it has to be `whole`.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn platform_of_state(&self, environment: &str) -> Result<Platform, Diagnostics> {
-        let resolution = self.resolution(environment);
+    pub fn platform_of_state(&self, environment: &str, whole: bool) -> Result<Platform, Diagnostics> {
+        let Resolution { platform, diagnostics, .. } = self.resolution(environment);
+        if whole && self.diagnostics.iter().chain(&diagnostics).any(Diagnostic::is_error) {
+            return Err(self.diagnostics.iter().cloned().chain(diagnostics).collect());
+        }
         let trees: Vec<&Tree> = self.trees.iter().collect();
-        let platform =
-            resolution.platform.or_else(|| self.outline(&trees, &self.sources, environment).map(of_user));
-        platform.ok_or(resolution.diagnostics)
+        let outline = || self.outline(&trees, &self.sources, environment).map(of_user);
+        platform.or_else(outline).ok_or(diagnostics)
     }
 
     /// The platform as far as it is known without asking anything: what says where a state is.

@@ -67,14 +67,8 @@ pub fn run(wish: Wish, variables: &VariableArgs, globals: &Globals) -> Exit {
 
 fn of(project: &Project, environment: &str, wish: Wish) -> Result<Done, Diagnostics> {
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    if wish != Wish::Look {
-        // Where it is to be may stand in what cannot be read.
-        let (_, found) = project.resolve(environment);
-        if found.iter().chain(&project.diagnostics).any(Diagnostic::is_error) {
-            return Err(project.diagnostics.iter().chain(&found).cloned().collect());
-        }
-    }
-    let platform = match project.platform_of_state(environment) {
+    // Where it is to be may stand in what cannot be read.
+    let platform = match project.platform_of_state(environment, wish != Wish::Look) {
         Ok(platform) => platform,
         // What is wrong with a specification is said by what works with it.
         Err(_) if wish == Wish::Look => {

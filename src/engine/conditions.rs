@@ -114,10 +114,14 @@ pub struct Before(BTreeMap<Address, Vec<Condition>>);
 ///
 /// # Errors
 /// Those that the resolution could not decide, and that what is remembered decides: they do not hold.
-pub fn conditions(platform: &Platform, plan: &Plan, state: &State) -> Result<Conditions, Diagnostics> {
+pub(super) fn conditions(
+    platform: &Platform,
+    plan: &Plan,
+    told: &Told<'_>,
+) -> Result<Conditions, Diagnostics> {
     let changed: BTreeSet<&Address> =
         plan.steps.iter().filter(|step| step.record.is_some()).map(|step| &step.resource.address).collect();
-    let (told, mut problems) = (Told::of(plan, state), Diagnostics::new());
+    let mut problems = Diagnostics::new();
     let outputs = |address: &Address| told.now(address);
     let scope = OutputScope::new(&outputs);
     let mut still_open = |all: Vec<Condition>| {
@@ -135,11 +139,12 @@ pub fn conditions(platform: &Platform, plan: &Plan, state: &State) -> Result<Con
         found.outputs.extend(still_open(of_output(declaration)));
         let unknown = still_open(in_lifecycle(declaration, "precondition"));
         if changed.contains(&declaration.address) {
-            before.insert(declaration.address.clone(), unknown);
+            if !unknown.is_empty() {
+                before.insert(declaration.address.clone(), unknown);
+            }
             found.after.extend(in_lifecycle(declaration, "postcondition"));
         }
     }
-    before.retain(|_, all| !all.is_empty());
     found.before = Arc::new(Before(before));
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }

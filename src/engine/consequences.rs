@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use mlp_eval::reference_of;
 use mlp_plan::{Action, Plan};
 use mlp_platform::{Declaration, Platform};
-use mlp_value::{Address, ResourceId, Step};
+use mlp_value::{Address, Path, ResourceId, Step};
 
 /// Kinds that say nothing of their own about a change.
 const SILENT: &[&str] = &["environment", "project", "provider", "variable", "registry"];
@@ -14,13 +14,20 @@ const SILENT: &[&str] = &["environment", "project", "provider", "variable", "reg
 pub(crate) fn consequences(platform: &Platform, plan: &Plan) -> BTreeMap<ResourceId, Vec<String>> {
     let users = users(platform);
     let planned: BTreeSet<&Address> = plan.steps.iter().map(|step| &step.resource.address).collect();
+    // An output of which it is known that it stays is nothing that a change leads to.
+    let still: BTreeSet<&Path> =
+        plan.outputs.iter().filter(|one| one.action == Action::NoOp).map(|one| &one.path).collect();
+    let stays = |address: &Address| {
+        &*address.kind == "output" && address.module.is_empty() && still.contains(&Path::of(&[&address.name]))
+    };
     let changes = |action: Action| matches!(action, Action::Update | Action::NewVersion | Action::Replace);
     plan.steps
         .iter()
         .filter(|step| changes(step.action))
         .map(|step| {
             let reached = reached(&users, &step.resource.address);
-            let lines = reached.into_iter().filter(|(address, _)| !planned.contains(address));
+            let lines =
+                reached.into_iter().filter(|(address, _)| !planned.contains(address) && !stays(address));
             (step.resource.clone(), lines.map(|(address, how)| format!("{address} ({how})")).collect())
         })
         .collect()

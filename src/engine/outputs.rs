@@ -1,12 +1,13 @@
 //! Outputs: as they are told to other projects, and how a plan changes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path as FsPath, PathBuf};
 
 use mlp_diag::Diagnostic;
 use mlp_eval::PlanValue;
-use mlp_plan::{Action, Cause, FieldChange, Mode, OutputScope, Plan};
+use mlp_plan::{Action, Cause, FieldChange, Mode, Moving, OutputScope, Plan};
 use mlp_platform::Platform;
+use mlp_provider::Provider;
 use mlp_state::{Depot, State};
 use mlp_value::facts::Fact;
 use mlp_value::{Address, KnownValue, Path, ResourceId, Value, has_sealed};
@@ -182,35 +183,34 @@ pub fn kept_elsewhere(platform: &Platform, directory: &FsPath) -> Option<Fact> {
 /// What is known when a plan is made of the outputs of what it leaves as it is.
 pub(super) struct Told<'p> {
     state: &'p State,
-    renewed: BTreeSet<&'p Address>,
+    moving: Moving,
     read: BTreeMap<&'p ResourceId, &'p KnownValue>,
 }
 
 impl<'p> Told<'p> {
     /// Of a plan over a state.
-    pub(super) fn of(plan: &'p Plan, state: &'p State) -> Self {
+    pub(super) fn of(plan: &'p Plan, state: &'p State, provider: &dyn Provider) -> Self {
         let stays = |action: Action| {
             matches!(action, Action::NoOp | Action::Move | Action::Forget | Action::Delete | Action::Read)
         };
-        let renewed = plan.steps.iter().filter(|step| !stays(step.action));
-        let read = plan.steps.iter().filter(|step| step.action == Action::Read);
-        Self {
-            state,
-            renewed: renewed.map(|step| &step.resource.address).collect(),
-            read: read.filter_map(|step| Some((&step.resource, step.outputs.as_ref()?))).collect(),
+        let mut moving = Moving::default();
+        for step in plan.steps.iter().filter(|step| !stays(step.action)) {
+            moving.note(step, provider.resource(&step.kind));
         }
+        let read = plan.steps.iter().filter(|step| step.action == Action::Read);
+        let read = read.filter_map(|step| Some((&step.resource, step.outputs.as_ref()?))).collect();
+        Self { state, moving, read }
     }
 
-    /// As they are now; of what will be changed nothing is known before its step is done.
+    /// As they are now; of what will be changed only what lasts is known before its step is done.
     pub(super) fn now(&self, address: &Address) -> Option<PlanValue> {
-        let known = self.state.outputs_as(address, &|id| self.read.get(id).copied());
-        known.filter(|_| !self.renewed.contains(address)).map(|outputs| outputs.lift())
+        let known = self.state.outputs_as(address, &|id| self.read.get(id).copied())?;
+        self.moving.left(address, known.lift())
     }
 
     /// As they were when they were remembered.
     fn remembered(&self, address: &Address) -> Option<PlanValue> {
-        let known = self.state.outputs(address).filter(|_| !self.renewed.contains(address));
-        known.map(|outputs| outputs.lift())
+        self.moving.left(address, self.state.outputs(address)?.lift())
     }
 }
 
@@ -218,16 +218,15 @@ impl<'p> Told<'p> {
 ///
 /// # Errors
 /// What was told last cannot be read.
-pub fn changes(
+pub(super) fn changes(
     platform: &Platform,
     directory: &FsPath,
     depot: &dyn Depot,
-    (plan, state): (&Plan, &State),
+    (mode, known): (Mode, &Told<'_>),
 ) -> Result<Vec<FieldChange>, Diagnostic> {
     let told = last(platform, directory, depot)?;
     let told: BTreeMap<&String, &Json> = told["outputs"].as_object().into_iter().flatten().collect();
-    let known = Told::of(plan, state);
-    let (now, still) = match plan.mode {
+    let (now, still) = match mode {
         Mode::Destroy => (Vec::new(), Vec::new()),
         Mode::Apply | Mode::RefreshOnly => {
             let now = outputs_of(platform, &|address| known.now(address));

@@ -17,7 +17,7 @@ use super::depot::{depot, share_key};
 use super::generate::{Generated, generate};
 use super::kept::Made;
 use super::lowering::{lower, origin, place};
-use super::outputs;
+use super::outputs::{self, Told};
 use super::refactor::{Refactored, imports, refactor, with_imports};
 use super::renames::Names;
 use super::sealing::Sealing;
@@ -263,14 +263,17 @@ pub async fn make_plan(
     let refused = super::rehearsal::rehearse(&sealing, &plan).await;
     placed(refused, platform, sources)?;
     fill_removals(&*session, provider, &mut plan).await?;
-    plan.outputs = outputs::changes(platform, directory, &*store, (&plan, &state))
+    let told = Told::of(&plan, &state, provider);
+    let outputs = outputs::changes(platform, directory, &*store, (plan.mode, &told))
         .map_err(|diagnostic| vec![diagnostic])?;
-    plan.consequences = super::consequences::consequences(platform, &plan);
     let conditions = match request.mode {
         Mode::Destroy => Conditions::default(),
-        _ => conditions(platform, &plan, &state)
-            .map_err(|problems| with_places(problems, platform, sources))?,
+        _ => {
+            conditions(platform, &plan, &told).map_err(|problems| with_places(problems, platform, sources))?
+        }
     };
+    plan.outputs = outputs;
+    plan.consequences = super::consequences::consequences(platform, &plan);
     let target = Target { take_over, ..target(platform, directory, &loaded) };
     let unsettled = !loaded.unfinished.is_empty();
     let made = Made::of(platform, sources, &facts);

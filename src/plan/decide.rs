@@ -16,15 +16,15 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics};
-use mlp_eval::{Expr, Node, PlanValue, Unknown};
+use mlp_eval::PlanValue;
 use mlp_provider::{CallKind, Desired, OnDestroy, Owner, ResourceChange, ResourceKind, Seen};
 use mlp_state::{Record, Status};
-use mlp_value::{Address, Path, ResourceId, Type, Value};
+use mlp_value::{Address, Path, ResourceId};
 
 use crate::changes::created;
 use crate::order::order;
 use crate::{
-    Action, Context, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, OutputScope, Part, Plan,
+    Action, Context, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, Moving, OutputScope, Part, Plan,
     PlanInput, PlanStep, RecordTemplate, codes,
 };
 
@@ -38,8 +38,7 @@ struct Decider<'a, 'i> {
     drafts: BTreeMap<StepKey, PlanStep>,
     /// Replacements whose new part comes first.
     new_first: BTreeSet<ResourceId>,
-    /// Declarations of which something changes: of their outputs only these are known already.
-    moving: BTreeMap<Address, BTreeSet<String>>,
+    moving: Moving,
     /// Declarations of which something changes in the target.
     changed: BTreeSet<Address>,
     waiting: BTreeMap<ResourceId, DeferredItem>,
@@ -81,29 +80,12 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
         diagnostics: Vec::new(),
         drafts: BTreeMap::new(),
         new_first: BTreeSet::new(),
-        moving: BTreeMap::new(),
+        moving: Moving::default(),
         changed: BTreeSet::new(),
         waiting: BTreeMap::new(),
     };
     decider.run();
     (decider.plan, decider.diagnostics)
-}
-
-/// The outputs that last, with holes for the others.
-fn only(outputs: &PlanValue, lasting: &BTreeSet<String>, address: &Address) -> PlanValue {
-    let later = |name: &str| {
-        Value::Hole(Unknown {
-            ty: Type::Any,
-            not_null: false,
-            prefix: None,
-            residual: Box::new(Expr::new(Node::Literal { value: Value::text(name) }, None)),
-            after: vec![address.to_string()],
-        })
-    };
-    let each = outputs.as_object().into_iter().flatten().map(|(name, value)| {
-        (name.clone(), if lasting.contains(&**name) { value.clone() } else { later(name) })
-    });
-    Value::object(each)
 }
 
 fn same_or_error(desired: &[Desired], diagnostics: &mut Diagnostics) -> BTreeMap<ResourceId, usize> {
@@ -174,14 +156,7 @@ impl<'a> Decider<'a, '_> {
             Some(Seen::Present(seen)) => Some(&seen.outputs),
             _ => None,
         };
-        let outputs = |address: &Address| {
-            let outputs = input.state.outputs_as(address, &now)?.lift();
-            match moving.get(address) {
-                None => Some(outputs),
-                Some(lasting) if lasting.is_empty() => None,
-                Some(lasting) => Some(only(&outputs, lasting, address)),
-            }
-        };
+        let outputs = |address: &Address| moving.left(address, input.state.outputs_as(address, &now)?.lift());
         OutputScope::new(&outputs).fill(&desired.config)
     }
 
@@ -234,7 +209,7 @@ impl<'a> Decider<'a, '_> {
     }
 
     fn defer(&mut self, item: DeferredItem) {
-        self.moving.insert(item.resource.address.clone(), BTreeSet::new());
+        self.moving.hide(&item.resource.address);
         self.waiting.insert(item.resource.clone(), item.clone());
         self.plan.deferred.push(item);
     }
@@ -352,23 +327,12 @@ impl<'a> Decider<'a, '_> {
             return;
         }
         if step.action != Action::Move {
-            self.moves(&step);
+            self.moving.note(&step, (self.input.kinds)(&step.kind));
         }
         if !step.calls.is_empty() {
             self.changed.insert(step.resource.address.clone());
         }
         self.drafts.insert((step.resource.clone(), Part::New), step);
-    }
-
-    /// Notes that the outputs of a step's declaration are not known before it is done, but for those that last.
-    fn moves(&mut self, step: &PlanStep) {
-        let kind = (self.input.kinds)(&step.kind).filter(|_| step.action == Action::Update);
-        let lasting: BTreeSet<String> =
-            kind.map(|kind| kind.lasting.iter().cloned().collect()).unwrap_or_default();
-        self.moving
-            .entry(step.resource.address.clone())
-            .and_modify(|known| known.retain(|name| lasting.contains(name)))
-            .or_insert(lasting);
     }
 
     fn create(&mut self, desired: &Desired, kind: &ResourceKind, config: PlanValue, reason: Option<String>) {

@@ -9,6 +9,7 @@ mod compare;
 mod decide;
 mod file;
 mod input;
+mod moving;
 mod order;
 mod plan;
 mod render;
@@ -19,6 +20,7 @@ mod words;
 pub use codes::CODES;
 pub use decide::decide;
 pub use input::{Import, PlanInput, PlanOptions, Refactor, Removed};
+pub use moving::Moving;
 pub use plan::{
     Context, Counts, DeferredItem, DriftItem, EventItem, FORMAT_VERSION, FieldChange, Given, Kept, Notice,
     Plan, PlanStep, RecordTemplate, Unchanged,

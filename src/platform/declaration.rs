@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mlp_diag::Span;
 use mlp_eval::PlanValue;
-use mlp_value::{Address, Path};
+use mlp_value::{Address, Path, PathMap};
 use serde::{Deserialize, Serialize};
 
 /// Where a value came from.
@@ -29,7 +29,7 @@ pub enum Origin {
 
 /// Where the values of one declaration came from, by path; a path without an entry has its nearest parent's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origins(pub BTreeMap<Path, Origin>);
+pub struct Origins(pub PathMap<Origin>);
 
 impl Origins {
     /// The origin of the value at a path.

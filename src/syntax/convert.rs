@@ -42,7 +42,10 @@ impl Converter<'_> {
     }
 
     pub(crate) fn body(&mut self, body: &structure::Body) -> Body {
-        let mut converted = Body::default();
+        // There are as many bodies as blocks, and most have one attribute: a vector that grows has room for four.
+        let blocks = body.blocks().count();
+        let mut converted =
+            Body { attributes: Vec::with_capacity(body.len() - blocks), blocks: Vec::with_capacity(blocks) };
         for item in body {
             match item {
                 structure::Structure::Attribute(attribute) => {

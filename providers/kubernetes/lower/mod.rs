@@ -10,7 +10,6 @@ pub(crate) mod params;
 mod pipeline;
 mod runtime;
 mod secret;
-mod served;
 mod step;
 mod storage;
 mod team;
@@ -58,7 +57,7 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "command", "params", "served", "step", "trigger"];
+        let helpers = ["mod", "builder", "command", "params", "step", "trigger"];
         let stem = |entry: std::io::Result<std::fs::DirEntry>| {
             entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()
         };

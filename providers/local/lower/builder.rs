@@ -1,23 +1,17 @@
 //! What all lowerings share: looking at the declaration, asking for facts, collecting what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 
-use mlp_provider::{Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
+use mlp_provider::{Deferral, Desired, LowerInput, Lowered, Lowering};
 
-use crate::codes;
-use crate::mlp_diag::{Diagnostic, Diagnostics};
-use crate::mlp_eval::{PlanValue, Reference, reference_of};
-use crate::mlp_platform::{Declaration, Mode, Origin};
-use crate::mlp_value::facts::{Fact, Need, Needs};
-use crate::mlp_value::{Address, Path, ResourceId, Value};
-use crate::support::NATIVE;
+use crate::mlp_eval::{PlanValue, reference_of};
+use crate::mlp_value::facts::{Fact, Need};
+use crate::mlp_value::{Address, Path, PathMap, ResourceId, Value};
+use crate::support::DIALECT;
 
 /// Collects the result of one lowering.
-pub(super) struct Builder<'a> {
-    pub(super) input: LowerInput<'a>,
-    pub(super) diagnostics: Diagnostics,
-    pub(super) needs: Needs,
-}
+pub(super) struct Builder<'a>(Lowering<'a>);
 
 /// The name under which a declaration's object is kept: its own where that is unique, else with a digest of its address.
 pub(crate) fn object_name(address: &Address) -> String {
@@ -46,105 +40,28 @@ pub(crate) fn combined_digest(files: &[(String, String)]) -> String {
     }
 }
 
+impl<'a> Deref for Builder<'a> {
+    type Target = Lowering<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Builder<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
 impl<'a> Builder<'a> {
     /// Starts with a check that nothing is set that this lowering does not serve.
     pub(super) fn new(input: &LowerInput<'a>, served: &[&str]) -> Self {
-        let diagnostics = super::served::unserved(input.declaration, served);
-        Self { input: *input, diagnostics, needs: Needs::new() }
-    }
-
-    pub(super) fn declaration(&self) -> &'a Declaration {
-        self.input.declaration
+        Self(Lowering::new(&DIALECT, input, served))
     }
 
     pub(super) fn name(&self) -> String {
         object_name(&self.declaration().address)
-    }
-
-    /// An attribute of the declaration; null counts as absent.
-    pub(super) fn attribute(&self, path: &str) -> Option<&'a PlanValue> {
-        let mut value = &self.input.declaration.body;
-        for word in path.split('.') {
-            value = value.field(word)?;
-        }
-        Some(value)
-    }
-
-    pub(super) fn text(&self, path: &str) -> Option<&'a str> {
-        self.attribute(path).and_then(Value::as_text)
-    }
-
-    pub(super) fn error(&mut self, code: &str, path: &str, headline: impl Into<String>, help: &str) {
-        let found = Diagnostic::error(code, headline).on(&self.declaration().address, path);
-        self.diagnostics.push(if help.is_empty() { found } else { found.help(help) });
-    }
-
-    pub(super) fn not_served(&mut self, path: &str, what: &str, help: &str) {
-        self.error(codes::NOT_SERVED, path, format!("{what} is not served by the local provider"), help);
-    }
-
-    pub(super) fn ask(&mut self, need: Need) -> Option<&'a Fact> {
-        self.input.facts.ask(need, &mut self.needs)
-    }
-
-    /// The declaration a reference leads to, if it is of that kind.
-    pub(super) fn follow(&self, reference: &Reference, kind: &str) -> Option<&'a Declaration> {
-        self.input.platform.declarations.get(&reference.address).filter(|found| found.kind == kind)
-    }
-
-    /// The declaration an attribute refers to; says so when there is none in this environment.
-    pub(super) fn referred(&mut self, value: &PlanValue, kind: &str, path: &str) -> Option<&'a Declaration> {
-        let found = reference_of(value).and_then(|reference| self.follow(&reference, kind));
-        if found.is_none() {
-            let text = match reference_of(value) {
-                Some(reference) => format!("`{reference}` is no {kind} of this environment"),
-                None => format!("a reference to a {kind} is needed here"),
-            };
-            self.error(codes::UNRESOLVED, path, text, "");
-        }
-        found
-    }
-
-    /// What must be there before: native declarations it refers to, also through those that are only declared.
-    pub(super) fn dependencies(&self) -> BTreeSet<ResourceId> {
-        let own = &self.declaration().address;
-        let mut seen = BTreeSet::from([own.clone()]);
-        let mut open: Vec<&Address> = self.declaration().edges.iter().map(|edge| &edge.to).collect();
-        let mut found = BTreeSet::new();
-        while let Some(address) = open.pop() {
-            if !seen.insert(address.clone()) {
-                continue;
-            }
-            let Some(target) = self.input.platform.declarations.get(address) else { continue };
-            if NATIVE.contains(&target.kind) {
-                found.insert(ResourceId::new(address.clone(), ""));
-            } else {
-                open.extend(target.edges.iter().map(|edge| &edge.to));
-            }
-        }
-        found
-    }
-
-    fn lifecycle(&self, stateful: bool) -> Lifecycle {
-        let path = Path::of(&["lifecycle", "protect"]);
-        let written = matches!(
-            self.declaration().origins.0.get(&path),
-            Some(Origin::Written { .. } | Origin::Environment { .. })
-        );
-        let protect = match self.attribute("lifecycle.protect").and_then(Value::as_bool) {
-            Some(true) => true,
-            Some(false) if written => false,
-            _ => stateful && self.input.platform.environment.mode == Mode::Production,
-        };
-        let keep = self.text("lifecycle.on_destroy") == Some("keep");
-        let ignored = self.attribute("lifecycle.ignore_changes").and_then(Value::as_list).unwrap_or_default();
-        Lifecycle {
-            protect,
-            on_destroy: if keep { OnDestroy::Keep } else { OnDestroy::Delete },
-            create_before_destroy: false,
-            ignore_changes: ignored.iter().filter_map(|path| path.as_text()?.parse().ok()).collect(),
-            ..Lifecycle::default()
-        }
     }
 
     /// The one native resource of the declaration.
@@ -177,8 +94,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Native paths that have the same path in the declaration.
-    fn origins(&self, config: &PlanValue) -> BTreeMap<Path, Path> {
-        let mut from = BTreeMap::new();
+    fn origins(&self, config: &PlanValue) -> PathMap<Path> {
+        let mut from = PathMap::new();
         config.walk(&mut |path, _| {
             if !path.is_root() && self.declaration().body.get(path).is_some() {
                 from.insert(path.clone(), path.clone());
@@ -194,7 +111,7 @@ impl<'a> Builder<'a> {
         let mut found = BTreeMap::new();
         while let Some(address) = open.pop() {
             let Some(target) = self.input.platform.declarations.get(address) else { continue };
-            if !seen.insert(address) || NATIVE.contains(&target.kind) {
+            if !seen.insert(address) || DIALECT.is_native(target.kind) {
                 continue;
             }
             open.extend(target.edges.iter().map(|edge| &edge.to));
@@ -216,7 +133,7 @@ impl<'a> Builder<'a> {
                 desired.config = Value::object(fields);
             }
         }
-        Lowered { desired, diagnostics: self.diagnostics, needs: self.needs }
+        self.0.finish(desired)
     }
 
     /// The model version a value refers to, and what is known of it before there is one.

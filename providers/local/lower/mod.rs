@@ -17,7 +17,6 @@ mod rollout;
 mod runtime;
 mod schema_file;
 mod secret;
-mod served;
 mod serving;
 mod source;
 mod step;
@@ -27,10 +26,7 @@ mod upstream;
 mod versioned;
 mod writes;
 
-use mlp_provider::{LowerInput, Lowered, Support};
-
-use crate::codes;
-use crate::mlp_diag::Diagnostic;
+use mlp_provider::{LowerInput, Lowered};
 
 pub(crate) use builder::{combined_digest, object_name};
 pub(crate) use params::fits;
@@ -57,14 +53,9 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("storage", storage::lower),
 ];
 
-/// Lowers one declaration.
+/// Lowers one declaration; what is refused as a whole never comes here.
 pub(crate) fn lower(input: &LowerInput<'_>) -> Lowered {
-    let declaration = input.declaration;
-    if let Support::Refused(reason) = crate::support::support(declaration.kind) {
-        let found = Diagnostic::error(codes::REFUSED, reason).on(&declaration.address, "");
-        return Lowered { diagnostics: vec![found], ..Lowered::default() };
-    }
-    match LOWERINGS.iter().find(|(kind, _)| *kind == declaration.kind) {
+    match LOWERINGS.iter().find(|(kind, _)| *kind == input.declaration.kind) {
         Some((_, lower)) => lower(input),
         None => Lowered::default(),
     }
@@ -93,7 +84,6 @@ mod tests {
             "params",
             "rollout",
             "schema_file",
-            "served",
             "serving",
             "step",
             "trigger",

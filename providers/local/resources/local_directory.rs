@@ -41,7 +41,7 @@ impl Native for Directory {
         ]);
         ResourceKind::new(self.name(), "A directory of the environment.", fields)
             .stateful()
-            .lasting(&["path"])
+            .lasts("path", &[])
     }
 
     fn folder(&self) -> &'static str {

@@ -62,6 +62,8 @@ impl Native for Endpoint {
             Field::computed("running", "`yes` while every variant has its replicas."),
         ]);
         ResourceKind::new(self.name(), "A router in front of supervised replicas.", fields)
+            // Without a port of its own it has another one whenever it is started anew.
+            .lasts("url", &["port", "host", "running"])
     }
 
     fn folder(&self) -> &'static str {

@@ -21,7 +21,7 @@ impl Native for LocalValue {
         ];
         ResourceKind::new(self.name(), "A value that is remembered, and nothing else.", fields)
             .in_state()
-            .lasting(&["id"])
+            .lasts("id", &[])
     }
 
     fn folder(&self) -> &'static str {

@@ -14,11 +14,14 @@ use crate::codes;
 pub(super) fn check(whole: &Whole<'_, '_>) {
     let moves: Vec<(Move, &Declaration)> =
         whole.of_kind("moved").filter_map(|one| Some((Move::of(one)?, one))).collect();
+    let declared = declared(whole);
     let mut first: BTreeMap<&Address, &Declaration> = BTreeMap::new();
     for (said, declaration) in &moves {
         let problem = of_two_kinds(whole, said, declaration)
-            .or_else(|| still_declared(whole, declaration, &said.from, |known| said.leaves(known)))
-            .or_else(|| to_nothing(whole, said, declaration, &moves))
+            .or_else(|| {
+                still_declared(whole, &declared, (declaration, &said.from), |known| said.leaves(known))
+            })
+            .or_else(|| to_nothing(whole, &declared, (said, declaration), &moves))
             .or_else(|| {
                 let other = first.insert(&said.from, declaration)?;
                 Some(moved_twice(whole, said, declaration, other))
@@ -30,7 +33,7 @@ pub(super) fn check(whole: &Whole<'_, '_>) {
     circles(whole, &moves);
     for declaration in whole.of_kind("removed") {
         let Some(from) = address_in(declaration, "from") else { continue };
-        let problem = still_declared(whole, declaration, &from, |known| lies_at(known, &from))
+        let problem = still_declared(whole, &declared, (declaration, &from), |known| lies_at(known, &from))
             .or_else(|| two_fates(whole, declaration));
         if let Some(problem) = problem {
             whole.report(problem);
@@ -52,12 +55,30 @@ fn of_two_kinds(whole: &Whole<'_, '_>, said: &Move, declaration: &Declaration) -
     })
 }
 
+/// Every address at which something lies: instances, what they are instances of, and the modules they are in.
+fn declared(whole: &Whole<'_, '_>) -> BTreeSet<Address> {
+    let mut all = BTreeSet::new();
+    // Who declares a hundred thousand and moves nothing need not wait for it.
+    if whole.of_kind("moved").chain(whole.of_kind("removed")).next().is_some() {
+        for known in whole.evaluator.instances.keys() {
+            let calls = known.enclosing();
+            all.extend(calls.iter().map(Address::without_key));
+            all.extend(calls);
+            all.extend([known.without_key(), known.clone()]);
+        }
+    }
+    all
+}
+
 fn still_declared(
     whole: &Whole<'_, '_>,
-    declaration: &Declaration,
-    from: &Address,
+    declared: &BTreeSet<Address>,
+    (declaration, from): (&Declaration, &Address),
     is_there: impl Fn(&Address) -> bool,
 ) -> Option<Diagnostic> {
+    if !declared.contains(from) {
+        return None;
+    }
     let instances = &whole.evaluator.instances;
     let (_, known) = instances.iter().find(|(known, _)| is_there(known))?;
     let word = if declaration.kind == "moved" { "have moved" } else { "be removed" };
@@ -71,15 +92,15 @@ fn still_declared(
 
 fn to_nothing(
     whole: &Whole<'_, '_>,
-    said: &Move,
-    declaration: &Declaration,
+    declared: &BTreeSet<Address>,
+    (said, declaration): (&Move, &Declaration),
     moves: &[(Move, &Declaration)],
 ) -> Option<Diagnostic> {
     let to = &said.to;
     let evaluator = whole.evaluator;
     let base = to.without_key();
     // What this environment does not have, or has no instance of, cannot be moved to: it will be ended under its new address.
-    let is_known = evaluator.instances.keys().any(|known| lies_at(known, to))
+    let is_known = declared.contains(to)
         || evaluator.repeated.contains(&base)
         || evaluator.elsewhere.contains_key(&base)
         || moves.iter().any(|(other, _)| other.takes(to).is_some());

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mlp_eval::{Expr, Node, Traversal, TraversalStep, Unknown};
 use mlp_provider::{
-    Call, Deferral, ErrorClass, Field, Lifecycle, LowerInput, Lowered, Observed, Provider, ProviderError,
-    Session, Support, Target,
+    Call, Deferral, ErrorClass, Field, Lasting, Lifecycle, LowerInput, Lowered, Observed, Provider,
+    ProviderError, Session, Support, Target,
 };
 use mlp_state::{State, Status};
 use mlp_value::{KnownValue, Type, Value};
@@ -91,14 +91,9 @@ fn thing(line: &str) -> Desired {
     let depends_on = needs.split(',').map(str::trim).filter(|name| !name.is_empty());
     Desired {
         depends_on: depends_on.map(|name| format!("model.{name}").parse().unwrap()).collect(),
-        id,
-        kind: "thing".into(),
-        identity,
-        config: PlanValue::object(config),
-        from: BTreeMap::new(),
         lifecycle,
         deferred,
-        lowering_version: 1,
+        ..Desired::new(id, "thing", identity, PlanValue::object(config))
     }
 }
 
@@ -138,8 +133,8 @@ pub(super) struct World {
     pub(super) refactor: Refactor,
     /// Whether things hold data.
     stateful: bool,
-    /// Outputs that stay whatever is changed in place.
-    lasting: Vec<String>,
+    /// Outputs that stay when something is changed in place.
+    lasting: Vec<Lasting>,
 }
 
 impl World {
@@ -353,13 +348,17 @@ fn a_hole_is_filled_from_what_stays_and_left_where_something_moves() {
     assert!(text.contains("leads to: model.b will be updated in place"), "{text}");
     assert_eq!(render_json(&moving.plan().0)["resource_changes"][1]["change"]["after_unknown"]["text"], true);
     // What a change in place leaves as it is need not be waited for; a new object tells everything anew.
-    moving.lasting = vec!["url".into()];
+    let lasting =
+        |output: &str, unless: &str| vec![Lasting { output: output.into(), unless: vec![unless.into()] }];
+    moving.lasting = lasting("url", "text");
     moving.check("update a");
-    moving.lasting = vec!["other".into()];
+    moving.lasting = lasting("url", "size");
+    moving.check("update a; update b <1");
+    moving.lasting = lasting("other", "text");
     moving.check("update a; update b <1");
     let mut anew = World::new("a size=1 zone=y; b <- a", "a size=1 zone=x; b text=http://a <- a");
     with_hole(&mut anew);
-    anew.lasting = vec!["url".into()];
+    anew.lasting = lasting("url", "text");
     anew.check("replace-old a; replace-new a <1; update b <2");
 }
 

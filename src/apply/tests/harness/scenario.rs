@@ -106,16 +106,11 @@ impl Wish {
         if let Some(first) = part.needs.first().filter(|_| part.linked) {
             fields.push(("a", token_of(*first)));
         }
+        let identity = self.identity(number);
         Desired {
-            id: id(number),
-            kind: "sim_object".into(),
-            identity: self.identity(number),
-            config: Value::object(fields),
-            from: BTreeMap::new(),
             depends_on: part.needs.iter().copied().map(id).collect(),
             lifecycle: Lifecycle { create_before_destroy: part.first, ..Lifecycle::default() },
-            deferred: None,
-            lowering_version: 1,
+            ..Desired::new(id(number), "sim_object", identity, Value::object(fields))
         }
     }
 }
