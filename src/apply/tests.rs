@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mlp_plan::mlp_provider::mlp_diag::Diagnostic;
-use mlp_plan::mlp_provider::mlp_eval::{Expr, Node, PlanValue, Traversal, TraversalStep, Unknown};
+use mlp_plan::mlp_provider::mlp_eval::{Expr, Later, Node, PlanValue, Traversal, TraversalStep, Unknown};
 use mlp_plan::mlp_provider::mlp_value::{KnownValue, Type, Value};
 use mlp_plan::mlp_provider::*;
 use mlp_plan::mlp_state::{DirStore, Holder, Record, State, Status, Store, Writer};
@@ -330,13 +330,13 @@ async fn holes_are_filled_from_the_outputs_of_earlier_steps() {
         root: "thing".into(),
         steps: vec![TraversalStep::Attr("a".into()), TraversalStep::Attr("url".into())],
     };
-    let hole = Unknown {
+    let hole = Unknown::from(Later {
         ty: Type::String,
         not_null: true,
         prefix: None,
         residual: Box::new(Expr::new(Node::Traverse { traversal }, None)),
         after: vec!["thing.a".into()],
-    };
+    });
     let config = PlanValue::object([("to", Value::Hole(hole))]);
     let outcome = bench.go(vec![make(1, "a", &[]), step(2, "b", &[1], Action::Create, config)]).await;
     assert!(outcome.is_complete(), "{outcome:?}");

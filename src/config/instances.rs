@@ -117,7 +117,7 @@ impl<'t> Expander<'_, 't> {
             );
         }
         match convert(&outcome.value, &Type::Number) {
-            Ok(Value::Hole(hole)) => Instances::After(hole.after),
+            Ok(Value::Hole(hole)) => Instances::After(hole.into_later().after),
             Ok(Value::Number(number)) => match number.to_i64().map(u64::try_from) {
                 Some(Ok(count)) if count <= MOST => {
                     let one =

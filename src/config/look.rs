@@ -1,7 +1,7 @@
 //! What exists outside the specification: `data` asks a target for it, `reference` another project.
 
 use mlp_diag::{Diagnostic, Span, one_of};
-use mlp_eval::{Expr, Node, PlanValue, Unknown, convert, reference_of};
+use mlp_eval::{Expr, Later, Node, PlanValue, Unknown, convert, reference_of};
 use mlp_platform::kinds::COMMON;
 use mlp_value::facts::{Fact, Need};
 use mlp_value::{KnownValue, Type, Value};
@@ -17,7 +17,13 @@ type Seen<'f> = Result<Option<&'f Fact>, Diagnostic>;
 /// A value of a question that is still open: the whole is evaluated again once it is answered.
 pub(crate) fn open_question() -> PlanValue {
     let residual = Box::new(Expr::new(Node::Literal { value: KnownValue::Null }, None));
-    PlanValue::Hole(Unknown { ty: Type::Any, not_null: false, prefix: None, residual, after: Vec::new() })
+    PlanValue::Hole(Unknown::from(Later {
+        ty: Type::Any,
+        not_null: false,
+        prefix: None,
+        residual,
+        after: Vec::new(),
+    }))
 }
 
 impl<'t> Evaluator<'t> {

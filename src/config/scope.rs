@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use mlp_diag::{Diagnostic, Span, one_of};
 use mlp_eval::{
-    Expr, Marks, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown, reference_of,
+    Expr, Later, Marks, Node, PlanValue, Reference, Resolved, Scope, Traversal, TraversalStep, Unknown,
+    reference_of,
 };
 use mlp_platform::kinds;
 use mlp_platform::schema::{Kind, Ty};
@@ -502,13 +503,13 @@ fn reference(address: Address, words: &[String], consumed: usize) -> Resolved {
 
 /// What stands for the instances of a block while nobody knows which there are.
 fn unknown_instances(base: &Address, after: &[String]) -> PlanValue {
-    PlanValue::Hole(Unknown {
+    PlanValue::Hole(Unknown::from(Later {
         ty: Type::Any,
         not_null: true,
         prefix: None,
         residual: Box::new(Expr::new(Node::Traverse { traversal: Traversal::of(base) }, None)),
         after: after.to_vec(),
-    })
+    }))
 }
 
 fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {
@@ -521,11 +522,11 @@ fn unknown(address: &Address, output: &str, ty: &Ty) -> PlanValue {
         _ => Type::Any,
     };
     let residual = Expr::new(Node::Traverse { traversal }, None);
-    PlanValue::Hole(Unknown {
+    PlanValue::Hole(Unknown::from(Later {
         ty,
         not_null: true,
         prefix: None,
         residual: Box::new(residual),
         after: vec![address.to_string()],
-    })
+    }))
 }

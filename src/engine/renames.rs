@@ -174,6 +174,8 @@ fn expression(expr: &mut Expr, names: &BTreeMap<Address, Address>) {
 
 #[cfg(test)]
 mod tests {
+    use mlp_eval::Later;
+
     use super::*;
 
     #[test]
@@ -184,13 +186,13 @@ mod tests {
         names.keep(&now, &then);
         let mut traversal = Traversal::of(&now);
         traversal.steps.push(mlp_eval::TraversalStep::Attr("url".into()));
-        let hole = Unknown {
+        let hole = Unknown::from(Later {
             ty: mlp_value::Type::Any,
             not_null: false,
             prefix: None,
             residual: Box::new(Expr::new(Node::Traverse { traversal: traversal.clone() }, None)),
             after: vec![now.to_string()],
-        };
+        });
         let reference = Reference { address: now.clone(), path: vec!["variant".into()] };
         let value = PlanValue::list([reference.to_value(), Value::Hole(hole)]);
         let there = values(&value, &names.made_as);

@@ -98,7 +98,7 @@ impl Interpreter<'_> {
         let then = closing.finish(first, then);
         let otherwise = closing.finish(second, otherwise);
         let node = Node::Conditional {
-            condition: hole.residual,
+            condition: hole.into_later().residual,
             then: Box::new(then),
             otherwise: Box::new(otherwise),
         };

@@ -36,4 +36,4 @@ pub use interpret::evaluate;
 pub use ir::{BinaryOp, Expr, ForExpr, Node, Part, Traversal, TraversalStep, UnaryOp};
 pub use quoted::{Quoted, Reference, reference_of};
 pub use scope::{Marks, Outcome, Resolved, Scope};
-pub use unknown::{PlanValue, Unknown, residual_of};
+pub use unknown::{Later, PlanValue, Unknown, residual_of};

@@ -117,7 +117,8 @@ impl Interpreter<'_> {
                         let mut closing = self.closing();
                         let (then, otherwise) = (closing.template(then), closing.template(otherwise));
                         note(joined, closing.waits, closing.marks);
-                        joined.open(Part::If { condition: *hole.residual, then, otherwise }, None);
+                        joined
+                            .open(Part::If { condition: *hole.into_later().residual, then, otherwise }, None);
                         Ok(())
                     }
                 }

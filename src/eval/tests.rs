@@ -114,13 +114,13 @@ fn word(text: &str) -> Part {
 }
 
 fn hole(ty: Type) -> PlanValue {
-    Value::Hole(Unknown {
+    Value::Hole(Unknown::from(Later {
         ty,
         not_null: false,
         prefix: None,
         residual: Box::new(name("later", &[])),
         after: vec!["storage.lake".to_owned()],
-    })
+    }))
 }
 
 fn run(expr: &Expr) -> Result<Outcome, mlp_diag::Diagnostics> {

@@ -1,6 +1,7 @@
 //! Values that are not known yet.
 
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use mlp_diag::Span;
@@ -11,9 +12,15 @@ use crate::convert::CONVERT;
 use crate::typed::Note;
 use crate::{Expr, Node};
 
-/// A value that will be known later: its type, what is certain of it already, and how to compute it then.
+/// A value that will be known later. What is said of it lies beside it: there are few holes among millions of values, and each
+/// value would be as large as a hole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unknown {
+#[serde(transparent)]
+pub struct Unknown(Arc<Later>);
+
+/// What is said of a value that will be known later: its type, what is certain of it already, and how to compute it then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Later {
     /// Its type.
     pub ty: Type,
     /// Certain not to be null.
@@ -24,6 +31,33 @@ pub struct Unknown {
     pub residual: Box<Expr>,
     /// Addresses it waits for, for `(known after endpoint.churn)`.
     pub after: Vec<String>,
+}
+
+impl Unknown {
+    /// What is said of it, by itself.
+    pub fn into_later(self) -> Later {
+        Arc::unwrap_or_clone(self.0)
+    }
+}
+
+impl From<Later> for Unknown {
+    fn from(later: Later) -> Self {
+        Self(Arc::new(later))
+    }
+}
+
+impl Deref for Unknown {
+    type Target = Later;
+
+    fn deref(&self) -> &Later {
+        &self.0
+    }
+}
+
+impl DerefMut for Unknown {
+    fn deref_mut(&mut self) -> &mut Later {
+        Arc::make_mut(&mut self.0)
+    }
 }
 
 /// A value in a plan: known, or with holes that apply fills.
@@ -81,12 +115,13 @@ impl Waits {
 
     /// A hole that waits for all of it, and is computed by `node`.
     pub(crate) fn hole(self, ty: Type, node: Node, span: Option<Span>) -> Unknown {
-        Unknown {
+        let later = Later {
             not_null: matches!(ty, Type::Bool | Type::Number | Type::String),
             ty,
             prefix: None,
             residual: Box::new(Expr::new(node, span)),
             after: self.0.into_iter().collect(),
-        }
+        };
+        later.into()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mlp_eval::{Expr, Node, PlanValue, Unknown};
+use mlp_eval::{Expr, Later, Node, PlanValue, Unknown};
 use mlp_provider::ResourceKind;
 use mlp_value::{Address, Step, Type, Value};
 
@@ -46,13 +46,13 @@ impl Moving {
 /// The outputs that last, with holes for the others.
 fn only(outputs: &PlanValue, lasting: &BTreeSet<String>, address: &Address) -> PlanValue {
     let later = |name: &str| {
-        Value::Hole(Unknown {
+        Value::Hole(Unknown::from(Later {
             ty: Type::Any,
             not_null: false,
             prefix: None,
             residual: Box::new(Expr::new(Node::Literal { value: Value::text(name) }, None)),
             after: vec![address.to_string()],
-        })
+        }))
     };
     let each = outputs.as_object().into_iter().flatten().map(|(name, value)| {
         (name.clone(), if lasting.contains(&**name) { value.clone() } else { later(name) })

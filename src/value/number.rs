@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::rounding::RoundingMode;
@@ -14,9 +15,9 @@ const DIVISION_DIGITS: u64 = 34;
 /// Exponents beyond this are refused: printing such a number would fill the memory.
 const MAX_EXPONENT: i64 = 4096;
 
-/// An exact decimal number.
+/// An exact decimal number. Its digits lie beside it, or every value would be as large as a number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Number(BigDecimal);
+pub struct Number(Arc<BigDecimal>);
 
 impl Number {
     /// The number as a whole one, if it is one and fits.
@@ -42,19 +43,19 @@ impl Number {
     /// Sum.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        Self((&self.0 + &other.0).normalized())
+        Self(Arc::new((&*self.0 + &*other.0).normalized()))
     }
 
     /// Difference.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        Self((&self.0 - &other.0).normalized())
+        Self(Arc::new((&*self.0 - &*other.0).normalized()))
     }
 
     /// Product.
     #[must_use]
     pub fn times(&self, other: &Self) -> Self {
-        Self((&self.0 * &other.0).normalized())
+        Self(Arc::new((&*self.0 * &*other.0).normalized()))
     }
 
     /// Quotient to 34 digits; `None` by zero.
@@ -65,31 +66,31 @@ impl Number {
         let digits = NonZeroU64::new(DIVISION_DIGITS).unwrap_or(NonZeroU64::MIN);
         let context = Context::new(digits, RoundingMode::HalfEven);
         // One digit more than asked from the division, then rounded once.
-        let quotient = &self.0 / &other.0;
-        Some(Self(context.round_decimal(quotient).normalized()))
+        let quotient = &*self.0 / &*other.0;
+        Some(Self(Arc::new(context.round_decimal(quotient).normalized())))
     }
 
     /// Remainder with the sign of the dividend; `None` by zero.
     pub fn modulo(&self, other: &Self) -> Option<Self> {
-        if other.is_zero() { None } else { Some(Self((&self.0 % &other.0).normalized())) }
+        if other.is_zero() { None } else { Some(Self(Arc::new((&*self.0 % &*other.0).normalized()))) }
     }
 
     /// The negative.
     #[must_use]
     pub fn negated(&self) -> Self {
-        Self(-&self.0)
+        Self(Arc::new(-self.0.as_ref()))
     }
 
     /// Rounded down to a whole number.
     #[must_use]
     pub fn floor(&self) -> Self {
-        Self(self.0.with_scale_round(0, RoundingMode::Floor).normalized())
+        Self(Arc::new(self.0.with_scale_round(0, RoundingMode::Floor).normalized()))
     }
 
     /// Rounded up to a whole number.
     #[must_use]
     pub fn ceil(&self) -> Self {
-        Self(self.0.with_scale_round(0, RoundingMode::Ceiling).normalized())
+        Self(Arc::new(self.0.with_scale_round(0, RoundingMode::Ceiling).normalized()))
     }
 
     /// How much it takes to write it out: its digits and the zeros its exponent stands for.
@@ -103,7 +104,7 @@ impl Number {
             return None;
         }
         let whole = BigInt::parse_bytes(digits.as_bytes(), base)?;
-        Some(Self(BigDecimal::from(whole).normalized()))
+        Some(Self(Arc::new(BigDecimal::from(whole).normalized())))
     }
 
     /// Whether it is below zero.
@@ -114,7 +115,7 @@ impl Number {
     /// Rounded half away from zero to so many decimals.
     #[must_use]
     pub fn rounded(&self, decimals: i64) -> Self {
-        Self(self.0.with_scale_round(decimals, RoundingMode::HalfUp).normalized())
+        Self(Arc::new(self.0.with_scale_round(decimals, RoundingMode::HalfUp).normalized()))
     }
 
     /// Rounded half to even to so many decimals, as floating-point numbers are written.
@@ -124,7 +125,7 @@ impl Number {
         if decimals >= self.0.fractional_digit_count() {
             return self.clone();
         }
-        Self(self.0.with_scale_round(decimals, RoundingMode::HalfEven).normalized())
+        Self(Arc::new(self.0.with_scale_round(decimals, RoundingMode::HalfEven).normalized()))
     }
 
     /// Whether it has no fraction.
@@ -135,13 +136,13 @@ impl Number {
 
 impl From<i64> for Number {
     fn from(number: i64) -> Self {
-        Self(BigDecimal::from(number))
+        Self(Arc::new(BigDecimal::from(number)))
     }
 }
 
 impl From<u64> for Number {
     fn from(number: u64) -> Self {
-        Self(BigDecimal::from(number))
+        Self(Arc::new(BigDecimal::from(number)))
     }
 }
 
@@ -154,7 +155,7 @@ impl FromStr for Number {
         if scale.abs() > MAX_EXPONENT {
             return Err(format!("`{text}` has an exponent beyond {MAX_EXPONENT}"));
         }
-        Ok(Self(number.normalized()))
+        Ok(Self(Arc::new(number.normalized())))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mlp_config::lower;
 use mlp_diag::{Diagnostic, FileId, SourceMap, Span};
 use mlp_eval::{
-    Expr, Node, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, Unknown, evaluate,
+    Expr, Later, Node, Outcome, PlanValue, Resolved, Scope, Traversal, TraversalStep, Unknown, evaluate,
 };
 use mlp_value::Type;
 
@@ -47,13 +47,13 @@ impl World {
 fn hole(ty: Type, name: &str) -> Outcome {
     let steps = vec![TraversalStep::Attr(name.into())];
     let traversal = Traversal { root: "local".into(), steps };
-    Outcome::plain(PlanValue::Hole(Unknown {
+    Outcome::plain(PlanValue::Hole(Unknown::from(Later {
         ty,
         not_null: true,
         prefix: None,
         residual: Box::new(Expr::new(Node::Traverse { traversal }, None)),
         after: vec!["storage.u".to_owned()],
-    }))
+    })))
 }
 
 impl Scope for World {

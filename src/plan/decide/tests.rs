@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mlp_eval::{Expr, Node, Traversal, TraversalStep, Unknown};
+use mlp_eval::{Expr, Later, Node, Traversal, TraversalStep, Unknown};
 use mlp_provider::{
     Call, Deferral, ErrorClass, Field, Lasting, Lifecycle, LowerInput, Lowered, Observed, Provider,
     ProviderError, Session, Support, Target,
@@ -327,13 +327,13 @@ fn a_hole_is_filled_from_what_stays_and_left_where_something_moves() {
             root: "model".into(),
             steps: vec![TraversalStep::Attr("a".into()), TraversalStep::Attr("url".into())],
         };
-        PlanValue::Hole(Unknown {
+        PlanValue::Hole(Unknown::from(Later {
             ty: Type::String,
             not_null: true,
             prefix: None,
             residual: Box::new(Expr::new(Node::Traverse { traversal }, None)),
             after: vec!["model.a".into()],
-        })
+        }))
     };
     let with_hole = |world: &mut World| world.desired[1].config = PlanValue::object([("text", hole())]);
     let mut still = World::new("a size=1; b <- a", "a size=1; b text=http://a <- a");

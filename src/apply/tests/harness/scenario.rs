@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mlp_plan::mlp_provider::mlp_eval::{Expr, Node, PlanValue, Traversal, TraversalStep, Unknown};
+use mlp_plan::mlp_provider::mlp_eval::{Expr, Later, Node, PlanValue, Traversal, TraversalStep, Unknown};
 use mlp_plan::mlp_provider::mlp_value::{KnownValue, ResourceId, Type, Value};
 use mlp_plan::mlp_provider::{Desired, Lifecycle};
 use mlp_provider_testkit::Dice;
@@ -118,11 +118,11 @@ impl Wish {
 fn token_of(number: u64) -> PlanValue {
     let steps = vec![TraversalStep::Attr(format!("n{number}").into()), TraversalStep::Attr("token".into())];
     let traversal = Traversal { root: "sim".into(), steps };
-    Value::Hole(Unknown {
+    Value::Hole(Unknown::from(Later {
         ty: Type::String,
         not_null: true,
         prefix: None,
         residual: Box::new(Expr::new(Node::Traverse { traversal }, None)),
         after: vec![format!("sim.n{number}")],
-    })
+    }))
 }
