@@ -280,19 +280,19 @@ fn a_native_resource_is_declared_by_its_own_fields() {
     world.mlp(&["destroy", "-auto-approve"]).ended(0);
 }
 
-/// What the page for platform teams says is needed is enough, and nothing of it is too much to name.
+/// What `mlp emit rbac` writes is enough, and a verb that is missing is told before anything is changed.
 #[test]
-fn the_documented_role_is_enough_and_what_it_lacks_is_named() {
+fn the_emitted_role_is_enough_and_a_missing_verb_is_told_before_anything_is_changed() {
     let Some(world) = World::of_example() else { return };
-    let page = std::fs::read_to_string(support::folder("docs/kubernetes.md")).unwrap();
-    let role = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let role = world.mlp(&["emit", "rbac"]).ended(0).stdout;
     let given = |role: &str| {
-        let role = role.replace("NAMESPACE", &world.namespace);
-        world.scratch.write("role.yaml", &role);
+        world.scratch.write("role.yaml", role);
         world.kubectl(&["apply", "-f", world.scratch.root().join("role.yaml").to_str().unwrap()]);
     };
-    given(role);
-    let token = world.here(&["create", "token", "mlp"]);
+    given(&role);
+    let accounts = world.here(&["get", "serviceaccounts", "-o", "name"]);
+    let account = accounts.lines().find_map(|name| name.strip_prefix("serviceaccount/mlp-")).unwrap();
+    let token = world.here(&["create", "token", &format!("mlp-{account}")]);
     let config = world.kubectl(&["config", "view", "--raw", "-o", "json"]);
     let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
     config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
@@ -301,17 +301,84 @@ fn the_documented_role_is_enough_and_what_it_lacks_is_named() {
         let mut command = world.command("onprem", "ann", arguments);
         support::run(command.env("KUBECONFIG", world.scratch.root().join("limited.kubeconfig")))
     };
+    let before = world.objects();
+    let without = |verb: &str| {
+        let kept: Vec<&str> =
+            role.lines().filter(|line| line.trim().trim_start_matches("- ") != verb).collect();
+        assert!(kept.len() < role.lines().count(), "{verb}: {role}");
+        given(&format!("{}\n", kept.join("\n")));
+    };
+    for verb in ["create", "patch", "watch"] {
+        without(verb);
+        let said = mlp(&["apply", "-auto-approve"]).ended(1).says("MLP0870").says("nothing was changed");
+        said.says(&format!("may not {verb} ")).says("deployments.apps").says("emit rbac");
+        assert_eq!(world.objects(), before, "without {verb}");
+    }
+    given(&role);
     mlp(&["apply", "-auto-approve"]).ended(0);
     mlp(&["run", "pipeline.nightly"]).ended(0).says("succeeded");
     mlp(&["status"]).ended(0);
-    given(&role.replace("\"deployments\", ", ""));
-    mlp(&["plan"]).ended(1).says("MLP0870").says("deployments").says("cannot get resource");
-    given(role);
+    let made = world.objects();
+    without("delete");
+    mlp(&["destroy", "-auto-approve"]).ended(1).says("may not delete ").says("configmaps");
+    assert_eq!(world.objects(), made.iter().cloned().collect::<Vec<_>>());
+    given(&role);
     mlp(&["destroy", "-auto-approve"]).ended(0);
-    let cluster = format!("clusterrole/mlp-{0},clusterrolebinding/mlp-{0}", world.namespace);
-    for one in cluster.split(',') {
-        world.kubectl(&["delete", one]);
+    for line in role.lines().filter(|line| line.contains(&world.namespace) && line.starts_with("  name: ")) {
+        let name = line.trim_start_matches("  name: ").trim_matches('"');
+        world.kubectl(&[
+            "delete",
+            "--ignore-not-found",
+            &format!("clusterrole/{name}"),
+            &format!("clusterrolebinding/{name}"),
+        ]);
     }
+}
+
+/// What `mlp emit yaml` writes is what the cluster takes from anybody; it stays the same, and only its own files are touched.
+#[test]
+fn what_is_written_for_others_can_be_applied_by_them() {
+    let Some(world) = World::of_example() else { return };
+    let folder = world.scratch.root().join("manifests");
+    let emit = || world.mlp(&["emit", "--to", "yaml", "--out", "manifests"]);
+    emit().ended(0).says("written to manifests");
+    let files = || -> Vec<(String, String)> {
+        let mut all: Vec<(String, String)> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                (path.file_name().unwrap().to_string_lossy().into(), std::fs::read_to_string(&path).unwrap())
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let first = files();
+    let names: Vec<&str> = first.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.iter().any(|name| name.starts_with("endpoint.")), "{names:?}");
+    emit().ended(0);
+    assert_eq!(files(), first);
+    // Another tool applies it, and mlp does not take it for its own.
+    let path = folder.to_str().unwrap();
+    world.kubectl(&["apply", "--server-side", "-f", path]);
+    world.mlp(&["plan"]).ended(1).says("MLP").says("exists");
+    world.kubectl(&["delete", "-f", path]);
+    // What is declared no more is written no more; what others wrote stays.
+    std::fs::write(folder.join("endpoint.other.yaml"), "kind: X\n").unwrap();
+    let text = std::fs::read_to_string(world.scratch.root().join("main.mlp")).unwrap();
+    world.scratch.write(
+        "main.mlp",
+        &format!("{text}resource \"kubernetes_config_map\" \"other\" {{\n  data = {{ a = \"1\" }}\n}}\n"),
+    );
+    emit().ended(0);
+    assert_eq!(files().len(), first.len() + 2);
+    world.scratch.write("main.mlp", &text);
+    emit().ended(0);
+    assert_eq!(files().len(), first.len() + 1);
+    std::fs::write(folder.join(names[0]), "kind: X\n").unwrap();
+    emit().ended(1).says("MLP0937").says(names[0]);
+    world.mlp(&["emit", "--to", "kfp"]).ended(1).says("MLP0931").says("yaml");
+    world.mlp(&["emit"]).ended(2);
 }
 
 /// Two steps that hand on a file, and an endpoint that answers with what it was given.

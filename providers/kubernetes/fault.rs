@@ -88,7 +88,7 @@ fn refused(what: &str, status: &Status) -> ProviderError {
         ),
         403 => helped(
             says(ErrorClass::Denied, codes::DENIED),
-            "have the verb permitted: docs/kubernetes.md lists the role that is needed",
+            "have the verb permitted: `mlp emit rbac` writes the role that is needed",
         ),
         404 if message.starts_with("namespaces ") => helped(
             says(ErrorClass::Invalid, codes::REFUSED),

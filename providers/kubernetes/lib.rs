@@ -8,6 +8,7 @@
 mod cluster;
 mod codes;
 mod connect;
+mod emit;
 mod fault;
 #[cfg(test)]
 mod live;
@@ -15,6 +16,7 @@ mod lower;
 mod marks;
 mod names;
 mod natives;
+mod permits;
 mod pods;
 mod report;
 mod run;
@@ -25,8 +27,8 @@ mod support;
 use std::sync::Arc;
 
 use mlp_provider::{
-    Call, CallKind, LowerInput, Lowered, Provider, ProviderError, ResourceChange, ResourceKind, Session,
-    Support, Target,
+    Call, CallKind, Desired, Emitted, Form, LowerInput, Lowered, Provider, ProviderError, ResourceChange,
+    ResourceKind, Session, Support, Target,
 };
 use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
@@ -83,6 +85,19 @@ impl Provider for Kubernetes {
         let namespace = names::namespace(platform).unwrap_or_default();
         let name = names::object_name(platform, address);
         Some((names::identity(native, namespace, &name), vec![names::place(namespace)]))
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        emit::FORMS
+    }
+
+    fn emit(
+        &self,
+        form: &str,
+        platform: &mlp_platform::Platform,
+        desired: &[Desired],
+    ) -> Result<Vec<Emitted>, mlp_diag::Diagnostics> {
+        emit::emit(form, platform, desired)
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError> {

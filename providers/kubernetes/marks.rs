@@ -3,6 +3,7 @@
 use mlp_provider::{Observed, Owner, Target};
 use serde_json::{Map, Value as Json, json};
 
+use crate::mlp_platform::Platform;
 use crate::mlp_value::KnownValue;
 use crate::names::label;
 use crate::natives::{ADDRESS, NAMESPACE, Native, at};
@@ -61,6 +62,14 @@ pub(crate) fn mark(object: &mut Json, config: &Json, target: &Target) {
             metadata[*key] = json!(value);
         }
     }
+}
+
+/// Names project, environment and resource on an object that others will apply: it is no object of ours.
+pub(crate) fn name(object: &mut Json, config: &Json, platform: &Platform) {
+    let metadata = &mut object["metadata"];
+    metadata["labels"][PROJECT] = json!(label(&platform.project.name));
+    metadata["labels"][ENVIRONMENT] = json!(label(&platform.environment.folder()));
+    metadata["annotations"][RESOURCE] = config[ADDRESS].clone();
 }
 
 fn text<'j>(object: &'j Json, kind: &str, name: &str) -> Option<&'j str> {

@@ -19,6 +19,11 @@ pub(crate) fn object_name(platform: &Platform, address: &Address) -> String {
     shortened(&whole, LONGEST)
 }
 
+/// What is made once for an environment is called so.
+pub(crate) fn of_environment(platform: &Platform) -> String {
+    shortened(&format!("mlp-{}-{}", platform.project.name, platform.environment.folder()), LONGEST)
+}
+
 fn shortened(whole: &str, longest: usize) -> String {
     let plain: String =
         whole.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::cluster::{Applying, Cluster};
 use crate::codes;
 use crate::fault::{Fallible, fault, helped};
-use crate::mlp_diag::Diagnostic;
+use crate::mlp_diag::{Diagnostic, Diagnostics};
 use crate::mlp_value::ResourceId;
 use crate::natives::{Health, NATIVES, Native, manifest, native};
 use crate::{marks, names, pods, shape};
@@ -276,6 +276,10 @@ impl Session for Kubernetes {
             [] => Ok(()),
             all => Err(otherwise(place, &call.body, all)),
         }
+    }
+
+    async fn refused(&self, calls: &[(&ResourceId, &Call)]) -> Result<Diagnostics, ProviderError> {
+        Self::refused(self, calls).await
     }
 
     async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {

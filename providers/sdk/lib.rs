@@ -5,6 +5,7 @@
 mod calls;
 mod desired;
 mod dialect;
+mod emitted;
 mod fields;
 mod lowering;
 mod owned;
@@ -17,6 +18,7 @@ pub use {mlp_diag, mlp_eval, mlp_platform, mlp_value};
 pub use calls::{Call, CallKind, ResourceChange};
 pub use desired::{Declared, Deferral, Desired, Lifecycle, LowerInput, Lowered, OnDestroy};
 pub use dialect::Dialect;
+pub use emitted::{Emitted, Form};
 pub use fields::{Change, Equality, Field, Lasting, Ownership, Presence, ResourceKind};
 pub use lowering::Lowering;
 pub use owned::Owned;
@@ -63,6 +65,25 @@ pub trait Provider: Send + Sync {
 
     /// The calls that make one change, in order; pure.
     fn calls(&self, change: &ResourceChange) -> Vec<Call>;
+
+    /// The forms in which it writes what would be applied, in the order of their names.
+    fn forms(&self) -> &'static [Form] {
+        &[]
+    }
+
+    /// Writes what would be applied in one of its [forms](Self::forms); every value of `desired` is known, and what others need
+    /// comes before them; pure.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn emit(
+        &self,
+        _form: &str,
+        _platform: &mlp_platform::Platform,
+        _desired: &[Desired],
+    ) -> Result<Vec<Emitted>, mlp_diag::Diagnostics> {
+        Ok(Vec::new())
+    }
 
     /// Opens the doing half.
     ///

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlp_diag::Diagnostic;
+use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_value::{KnownValue, ResourceId};
 use serde::{Deserialize, Serialize};
 
@@ -303,6 +303,16 @@ pub trait Session: Send + Sync {
     async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
         let _ = call;
         Ok(())
+    }
+
+    /// What the credentials may not do of these calls, asked of the target before anything is changed; nothing where that cannot
+    /// be asked.
+    ///
+    /// # Errors
+    /// The target does not answer.
+    async fn refused(&self, calls: &[(&ResourceId, &Call)]) -> Result<Diagnostics, ProviderError> {
+        let _ = calls;
+        Ok(Diagnostics::new())
     }
 
     /// What an object of a kind that lives in the state alone (`ResourceKind::in_state`) tells others; no other call reads or

@@ -7,6 +7,7 @@ mod completions;
 mod console;
 mod destroy;
 mod drift;
+mod emit;
 pub mod exit;
 mod explain;
 mod fmt;
@@ -113,6 +114,8 @@ enum Command {
     Gc(gc::Args),
     /// List machines with accelerators, and what they cost
     Catalog(catalog::Args),
+    /// Write what would be applied as files, for those who apply it by other means
+    Emit(emit::Args),
     /// Format files
     Fmt(fmt::Args),
     /// What a code or a name means
@@ -140,6 +143,7 @@ impl Command {
             Self::Init(args) => init::run(&args, globals),
             Self::Validate(args) => validate::run(&args, globals),
             Self::Plan(args) => plan::run(&args, globals),
+            Self::Emit(args) => emit::run(&args, globals),
             Self::Drift(args) => drift::run(&args, globals),
             Self::Apply(args) => apply::run(&args, globals),
             Self::Destroy(args) => destroy::run(&args, globals),

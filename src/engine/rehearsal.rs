@@ -11,8 +11,28 @@ use tokio::task::JoinSet;
 /// Calls that are tried at once.
 const AT_ONCE: usize = 16;
 
-/// What the target says of the plan's calls; nothing where it cannot try them.
+/// What the target says of the plan's calls: those that the credentials may not make, else those that it would refuse; nothing
+/// where it cannot be asked.
 pub(super) async fn rehearse(session: &Arc<dyn Session>, plan: &Plan) -> Diagnostics {
+    match forbidden(session, plan).await {
+        forbidden if forbidden.is_empty() => tried_out(session, plan).await,
+        forbidden => forbidden,
+    }
+}
+
+async fn forbidden(session: &Arc<dyn Session>, plan: &Plan) -> Diagnostics {
+    let calls: Vec<(&ResourceId, &Call)> = plan
+        .steps
+        .iter()
+        .flat_map(|step| step.calls.iter().map(move |call| (&step.resource, call)))
+        .collect();
+    if calls.is_empty() {
+        return Vec::new();
+    }
+    session.refused(&calls).await.unwrap_or_else(|error| vec![*error.diagnostic])
+}
+
+async fn tried_out(session: &Arc<dyn Session>, plan: &Plan) -> Diagnostics {
     if !session.rehearses() {
         return Vec::new();
     }

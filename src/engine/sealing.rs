@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mlp_diag::Diagnostic;
+use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_provider::{
     Call, Desired, ErrorClass, LogQuery, Owned, ProviderError, Ready, Removal, Reporter, RunRequest,
     RunSummary, Seen, Session, StatusEntry,
@@ -69,6 +69,11 @@ impl Session for Sealing {
     async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
         let call = self.unsealed(call)?;
         self.inner.rehearse(&call).await.map_err(|error| self.scrubbed(error))
+    }
+
+    async fn refused(&self, calls: &[(&ResourceId, &Call)]) -> Result<Diagnostics, ProviderError> {
+        // Who may do what says nothing of values.
+        self.inner.refused(calls).await
     }
 
     /// What is remembered keeps its marks: nothing leaves the state.

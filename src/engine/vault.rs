@@ -45,16 +45,9 @@ impl Vault {
         provider: &dyn Provider,
         memory: &State,
     ) -> Result<Self, Box<Diagnostic>> {
-        let mut texts = BTreeSet::new();
-        let mut needed =
-            provider.resources().iter().any(|kind| !secret_fields(provider, &kind.name).is_empty())
-                || memory.resources.values().any(|record| has_sealed(&record.applied));
-        for declaration in platform.declarations.values() {
-            for path in &declaration.sensitive {
-                needed = true;
-                declaration.body.get(path).into_iter().for_each(|value| leaves(value, &mut texts));
-            }
-        }
+        let (texts, mut needed) = sensitive(platform);
+        needed |= provider.resources().iter().any(|kind| !secret_fields(provider, &kind.name).is_empty())
+            || memory.resources.values().any(|record| has_sealed(&record.applied));
         let key = if needed { key(state)? } else { [0; 32] };
         let vault = Self { key, texts, inner: Mutex::default() };
         for record in memory.resources.values() {
@@ -62,6 +55,11 @@ impl Vault {
             vault.guard(&record.identity, secret_fields(provider, &record.kind));
         }
         Ok(vault)
+    }
+
+    /// One that is not kept: it tells what is sensitive, and its marks say nothing to others.
+    pub fn passing(platform: &Platform) -> Self {
+        Self { key: [0; 32], texts: sensitive(platform).0, inner: Mutex::default() }
     }
 
     /// Puts marks into what is wanted; refuses a value that is sensitive and not known before the apply.
@@ -265,6 +263,18 @@ impl Vault {
         diagnostic.labels.iter_mut().map(|label| &mut label.text).for_each(clean);
         diagnostic.help.iter_mut().for_each(clean);
     }
+}
+
+/// Every text and number that the specification calls sensitive, and whether it calls anything so.
+fn sensitive(platform: &Platform) -> (BTreeSet<String>, bool) {
+    let (mut texts, mut any) = (BTreeSet::new(), false);
+    for declaration in platform.declarations.values() {
+        for path in &declaration.sensitive {
+            any = true;
+            declaration.body.get(path).into_iter().for_each(|value| leaves(value, &mut texts));
+        }
+    }
+    (texts, any)
 }
 
 fn secret_fields(provider: &dyn Provider, kind: &str) -> Vec<Path> {

@@ -165,6 +165,11 @@ impl Native {
         self.health.map_or(Health::Ready, |health| health(object))
     }
 
+    /// The group of its API, empty for the oldest one.
+    pub(crate) fn group(&self) -> &'static str {
+        self.api.split_once('/').map_or("", |(group, _)| group)
+    }
+
     /// The address of the collection of a namespace.
     pub(crate) fn url(&self, namespace: &str) -> String {
         let root = if self.api.contains('/') { "apis" } else { "api" };

@@ -1,0 +1,93 @@
+//! What would be applied, written for those who apply it by other means: nothing is asked of the cluster.
+
+use std::collections::BTreeMap;
+
+use mlp_provider::{Desired, Emitted, Form};
+use serde_json::Value as Json;
+
+use crate::codes;
+use crate::mlp_diag::{Diagnostic, Diagnostics};
+use crate::mlp_platform::Platform;
+use crate::natives::{Native, manifest, native};
+use crate::{marks, names, permits};
+
+/// The forms, in the order of their names.
+pub(crate) const FORMS: &[Form] = &[
+    Form { name: "rbac", doc: "the role that applying this specification needs, and its service account" },
+    Form { name: "yaml", doc: "the objects, a file for each declaration, in an order that can be applied" },
+];
+
+/// Writes one of the forms; every value of `desired` is known.
+pub(crate) fn emit(
+    form: &str,
+    platform: &Platform,
+    desired: &[Desired],
+) -> Result<Vec<Emitted>, Diagnostics> {
+    match form {
+        "rbac" => rbac(platform, desired),
+        _ => yaml(platform, desired),
+    }
+}
+
+fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
+    let namespace = namespace(platform)?;
+    let kinds: BTreeMap<&str, &'static Native> =
+        desired.iter().filter_map(|one| native(&one.kind)).map(|native| (native.word, native)).collect();
+    let kinds: Vec<&'static Native> = kinds.into_values().collect();
+    let name = names::of_environment(platform);
+    Ok(vec![file("rbac.yaml".to_owned(), &permits::role(&kinds, namespace, &name))?])
+}
+
+fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
+    let namespace = namespace(platform)?;
+    let mut files: Vec<(String, Vec<Json>)> = Vec::new();
+    for one in desired {
+        let Some((native, place)) = native(&one.kind).zip(names::parts(&one.identity, namespace)) else {
+            continue;
+        };
+        let config = one.config.to_plain_json_with(&mut |_| Json::Null);
+        let mut object = manifest(native, place.0, place.1, &config);
+        marks::name(&mut object, &config, platform);
+        let path = format!("{}.yaml", file_name(&one.id.address.to_string()));
+        match files.iter_mut().find(|(name, _)| *name == path) {
+            Some((_, objects)) => objects.push(object),
+            None => files.push((path, vec![object])),
+        }
+    }
+    files.into_iter().map(|(path, objects)| file(path, &objects)).collect()
+}
+
+fn namespace(platform: &Platform) -> Result<&str, Diagnostics> {
+    names::namespace(platform).ok_or_else(|| {
+        vec![
+            Diagnostic::error(codes::SETTINGS, "the provider names no namespace")
+                .help("set `namespace` in the `provider \"kubernetes\"` block: what is written has to say where it goes"),
+        ]
+    })
+}
+
+/// An address as the name of a file.
+fn file_name(address: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let name: String = address.chars().map(plain).collect();
+    if name == address {
+        return name;
+    }
+    let digest = blake3::hash(address.as_bytes()).to_hex();
+    format!("{name}-{}", digest.get(..8).unwrap_or_default())
+}
+
+fn file(path: String, objects: &[Json]) -> Result<Emitted, Diagnostics> {
+    let mut text = String::new();
+    for object in objects {
+        let one = serde_saphyr::to_string(object).map_err(|error| {
+            vec![Diagnostic::error(codes::VALUE, format!("{path} cannot be written as YAML: {error}"))]
+        })?;
+        text.push_str("---\n");
+        text.push_str(&one);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    Ok(Emitted { path, text, comment: "# " })
+}

@@ -1,0 +1,24 @@
+//! What would be applied, written for those who apply it by other means.
+
+use serde::{Deserialize, Serialize};
+
+/// A form in which a provider writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Its name, `yaml`.
+    pub name: &'static str,
+    /// What is written, in half a sentence.
+    pub doc: &'static str,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emitted {
+    /// Its name below the folder it is written to.
+    pub path: String,
+    /// What stands in it.
+    pub text: String,
+    /// What a line of comment begins with.
+    #[serde(skip)]
+    pub comment: &'static str,
+}
