@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use mlp_provider::{Desired, Emitted, Form};
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use crate::codes;
@@ -80,7 +82,7 @@ fn file_name(address: &str) -> String {
 fn file(path: String, objects: &[Json]) -> Result<Emitted, Diagnostics> {
     let mut text = String::new();
     for object in objects {
-        let one = serde_saphyr::to_string(object).map_err(|error| {
+        let one = serde_saphyr::to_string(&Plain(object)).map_err(|error| {
             vec![Diagnostic::error(codes::VALUE, format!("{path} cannot be written as YAML: {error}"))]
         })?;
         text.push_str("---\n");
@@ -90,4 +92,43 @@ fn file(path: String, objects: &[Json]) -> Result<Emitted, Diagnostics> {
         }
     }
     Ok(Emitted { path, text, comment: "# " })
+}
+
+/// JSON whose numbers are numbers to every serialiser: where they keep all their digits, serde_json hands them on as a map of its own.
+struct Plain<'j>(&'j Json);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+                (Some(whole), ..) => serializer.serialize_i64(whole),
+                (_, Some(whole), _) => serializer.serialize_u64(whole),
+                (.., Some(float)) => serializer.serialize_f64(float),
+                _ => Err(S::Error::custom(format!("{number} is too large"))),
+            },
+            Json::Array(items) => serializer.collect_seq(items.iter().map(Plain)),
+            Json::Object(items) => {
+                serializer.collect_map(items.iter().map(|(name, item)| (name, Plain(item))))
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_numbers_and_texts_that_look_like_them_are_texts() {
+        let object = json!({ "a": 8080, "b": -0.5, "c": "8080", "d": "on", "e": [1, "2026-01-31"], "f": null, "g": "x: y" });
+        let written = file("x.yaml".into(), &[object]).unwrap().text;
+        let wanted = ["a: 8080\n", "b: -0.5\n", "d: \"on\"\n"];
+        for line in wanted {
+            assert!(written.contains(line), "{line}{written}");
+        }
+        assert!(!written.contains("c: 8080"), "{written}");
+    }
 }

@@ -25,8 +25,9 @@ use crate::text::Text;
 use crate::uri::path;
 use crate::{Host, outline, wire};
 
-/// How long nobody must have typed before the project is analysed.
-const QUIET: Duration = Duration::from_millis(15);
+/// How long nobody must have typed before the project is analysed: as long as an editor takes to send several changes at once. People
+/// type slower than any pause that is worth waiting for.
+const QUIET: Duration = Duration::from_millis(2);
 
 /// Makes the host of a directory.
 pub type MakeHost = Box<dyn Fn(&Path) -> Arc<dyn Host> + Send>;
