@@ -15,21 +15,9 @@ use crate::{marks, names, permits};
 
 /// The forms, in the order of their names.
 pub(crate) const FORMS: &[Form] = &[
-    Form { name: "rbac", doc: "the role that applying this specification needs, and its service account" },
-    Form { name: "yaml", doc: "the objects, a file for each declaration, in an order that can be applied" },
+    Form { name: "rbac", doc: "the role that applying it needs, and its service account", write: rbac },
+    Form { name: "yaml", doc: "the objects, a file for each declaration", write: yaml },
 ];
-
-/// Writes one of the forms; every value of `desired` is known.
-pub(crate) fn emit(
-    form: &str,
-    platform: &Platform,
-    desired: &[Desired],
-) -> Result<Vec<Emitted>, Diagnostics> {
-    match form {
-        "rbac" => rbac(platform, desired),
-        _ => yaml(platform, desired),
-    }
-}
 
 fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
     let namespace = namespace(platform)?;
@@ -42,7 +30,8 @@ fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagno
 
 fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
     let namespace = namespace(platform)?;
-    let mut files: Vec<(String, Vec<Json>)> = Vec::new();
+    // Files in the order in which their first objects can be applied.
+    let (mut files, mut places) = (Vec::<(String, Vec<Json>)>::new(), BTreeMap::new());
     for one in desired {
         let Some((native, place)) = native(&one.kind).zip(names::parts(&one.identity, namespace)) else {
             continue;
@@ -50,11 +39,11 @@ fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagno
         let config = one.config.to_plain_json_with(&mut |_| Json::Null);
         let mut object = manifest(native, place.0, place.1, &config);
         marks::name(&mut object, &config, platform);
-        let path = format!("{}.yaml", file_name(&one.id.address.to_string()));
-        match files.iter_mut().find(|(name, _)| *name == path) {
-            Some((_, objects)) => objects.push(object),
-            None => files.push((path, vec![object])),
+        let at = *places.entry(&one.id.address).or_insert(files.len());
+        if at == files.len() {
+            files.push((format!("{}.yaml", names::label(&one.id.address.to_string())), Vec::new()));
         }
+        files[at].1.push(object);
     }
     files.into_iter().map(|(path, objects)| file(path, &objects)).collect()
 }
@@ -66,17 +55,6 @@ fn namespace(platform: &Platform) -> Result<&str, Diagnostics> {
                 .help("set `namespace` in the `provider \"kubernetes\"` block: what is written has to say where it goes"),
         ]
     })
-}
-
-/// An address as the name of a file.
-fn file_name(address: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    let name: String = address.chars().map(plain).collect();
-    if name == address {
-        return name;
-    }
-    let digest = blake3::hash(address.as_bytes()).to_hex();
-    format!("{name}-{}", digest.get(..8).unwrap_or_default())
 }
 
 fn file(path: String, objects: &[Json]) -> Result<Emitted, Diagnostics> {

@@ -27,8 +27,8 @@ mod support;
 use std::sync::Arc;
 
 use mlp_provider::{
-    Call, CallKind, Desired, Emitted, Form, LowerInput, Lowered, Provider, ProviderError, ResourceChange,
-    ResourceKind, Session, Support, Target,
+    Call, CallKind, Form, LowerInput, Lowered, Provider, ProviderError, ResourceChange, ResourceKind,
+    Session, Support, Target,
 };
 use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
@@ -89,15 +89,6 @@ impl Provider for Kubernetes {
 
     fn forms(&self) -> &'static [Form] {
         emit::FORMS
-    }
-
-    fn emit(
-        &self,
-        form: &str,
-        platform: &mlp_platform::Platform,
-        desired: &[Desired],
-    ) -> Result<Vec<Emitted>, mlp_diag::Diagnostics> {
-        emit::emit(form, platform, desired)
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<dyn Session>, ProviderError> {

@@ -1,14 +1,20 @@
 //! What would be applied, written for those who apply it by other means.
 
+use mlp_diag::Diagnostics;
+use mlp_platform::Platform;
 use serde::{Deserialize, Serialize};
 
+use crate::Desired;
+
 /// A form in which a provider writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Form {
     /// Its name, `yaml`.
     pub name: &'static str,
     /// What is written, in half a sentence.
     pub doc: &'static str,
+    /// Writes what would be applied: every value is known, and what others need comes before them; pure.
+    pub write: fn(&Platform, &[Desired]) -> Result<Vec<Emitted>, Diagnostics>,
 }
 
 /// One file.

@@ -71,20 +71,6 @@ pub trait Provider: Send + Sync {
         &[]
     }
 
-    /// Writes what would be applied in one of its [forms](Self::forms); every value of `desired` is known, and what others need
-    /// comes before them; pure.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    fn emit(
-        &self,
-        _form: &str,
-        _platform: &mlp_platform::Platform,
-        _desired: &[Desired],
-    ) -> Result<Vec<Emitted>, mlp_diag::Diagnostics> {
-        Ok(Vec::new())
-    }
-
     /// Opens the doing half.
     ///
     /// # Errors

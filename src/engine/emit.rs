@@ -1,9 +1,10 @@
 //! What would be applied, written for those who apply it by other means. It looks at nothing that lives, so that it says the same
 //! wherever it is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
+use mlp_plan::{Edges, order};
 use mlp_platform::Platform;
 use mlp_provider::{Desired, Emitted, Provider};
 use mlp_value::facts::{Fact, Facts, Need};
@@ -27,9 +28,9 @@ pub fn emit(
     answer: &dyn Fn(&Need) -> Fact,
     form: &str,
 ) -> Result<Vec<Emitted>, Diagnostics> {
-    if !provider.forms().iter().any(|known| known.name == form) {
+    let Some(form) = provider.forms().iter().find(|known| known.name == form) else {
         return Err(vec![no_form(provider, form)]);
-    }
+    };
     placed(preconditions(platform), platform, sources)?;
     let lowering = lower(platform, provider, &Names::default(), &mut Facts::default(), answer);
     placed(lowering.diagnostics, platform, sources)?;
@@ -38,7 +39,7 @@ pub fn emit(
     let problems: Diagnostics =
         desired.iter().filter_map(|one| unwritable(one, &vault, platform, provider)).collect();
     placed(problems, platform, sources)?;
-    provider.emit(form, platform, &desired).map_err(|problems| with_places(problems, platform, sources))
+    (form.write)(platform, &desired).map_err(|problems| with_places(problems, platform, sources))
 }
 
 fn no_form(provider: &dyn Provider, form: &str) -> Diagnostic {
@@ -47,28 +48,26 @@ fn no_form(provider: &dyn Provider, form: &str) -> Diagnostic {
     let found = Diagnostic::error("MLP0931", headline);
     match names.as_slice() {
         [] => found.note("nothing but mlp can apply what it makes").help("use `mlp plan` and `mlp apply`"),
-        _ => found.help(one_of(form, names.iter().copied())),
+        _ => {
+            let written = provider.forms().iter().map(|form| format!("`{}`: {}", form.name, form.doc));
+            written.fold(found, Diagnostic::note).help(one_of(form, names.iter().copied()))
+        }
     }
 }
 
 /// What others need comes before them; else the order is that of the declarations.
 fn in_order(all: Vec<Desired>) -> Vec<Desired> {
-    let mut left: BTreeMap<usize, Desired> = all.into_iter().enumerate().collect();
-    let mut open: BTreeSet<ResourceId> = left.values().map(|one| one.id.clone()).collect();
-    let mut ordered = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        let ready = |one: &Desired| !one.depends_on.iter().any(|id| *id != one.id && open.contains(id));
-        let mut now: Vec<usize> = left.iter().filter(|(_, one)| ready(one)).map(|(at, _)| *at).collect();
-        if now.is_empty() {
-            // What waits for itself comes as it is declared.
-            now.extend(left.keys());
-        }
-        for one in now.into_iter().filter_map(|at| left.remove(&at)) {
-            open.remove(&one.id);
-            ordered.push(one);
-        }
-    }
-    ordered
+    let places: BTreeMap<&ResourceId, usize> =
+        all.iter().enumerate().map(|(at, one)| (&one.id, at)).collect();
+    let before = |one: &Desired| {
+        let others = one.depends_on.iter().filter(|id| **id != one.id);
+        others.filter_map(|id| places.get(id).copied()).collect()
+    };
+    let needs: Edges<usize> = all.iter().map(before).enumerate().collect();
+    // What waits for itself comes last.
+    let (ordered, circle, _) = order(&needs, &Edges::new());
+    let mut left: Vec<Option<Desired>> = all.into_iter().map(Some).collect();
+    ordered.into_iter().chain(circle).filter_map(|at| left[at].take()).collect()
 }
 
 /// Why an object cannot be written.

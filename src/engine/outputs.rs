@@ -1,5 +1,6 @@
 //! Outputs: as they are told to other projects, and how a plan changes them.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path as FsPath, PathBuf};
 
@@ -180,37 +181,46 @@ pub fn kept_elsewhere(platform: &Platform, directory: &FsPath) -> Option<Fact> {
     })
 }
 
-/// What is known when a plan is made of the outputs of what it leaves as it is.
+/// What is known when a plan is made of the outputs of what it leaves as it is; looked through when something asks, which in most
+/// specifications few do.
 pub(super) struct Told<'p> {
+    plan: &'p Plan,
     state: &'p State,
-    moving: Moving,
-    read: BTreeMap<&'p ResourceId, &'p KnownValue>,
+    provider: &'p dyn Provider,
+    found: OnceCell<(Moving, BTreeMap<&'p ResourceId, &'p KnownValue>)>,
 }
 
 impl<'p> Told<'p> {
     /// Of a plan over a state.
-    pub(super) fn of(plan: &'p Plan, state: &'p State, provider: &dyn Provider) -> Self {
-        let stays = |action: Action| {
-            matches!(action, Action::NoOp | Action::Move | Action::Forget | Action::Delete | Action::Read)
-        };
-        let mut moving = Moving::default();
-        for step in plan.steps.iter().filter(|step| !stays(step.action)) {
-            moving.note(step, provider.resource(&step.kind));
-        }
-        let read = plan.steps.iter().filter(|step| step.action == Action::Read);
-        let read = read.filter_map(|step| Some((&step.resource, step.outputs.as_ref()?))).collect();
-        Self { state, moving, read }
+    pub(super) const fn of(plan: &'p Plan, state: &'p State, provider: &'p dyn Provider) -> Self {
+        Self { plan, state, provider, found: OnceCell::new() }
+    }
+
+    /// What changes, and what was read.
+    fn found(&self) -> &(Moving, BTreeMap<&'p ResourceId, &'p KnownValue>) {
+        self.found.get_or_init(|| {
+            let stays = |action: Action| {
+                matches!(action, Action::NoOp | Action::Move | Action::Forget | Action::Delete | Action::Read)
+            };
+            let mut moving = Moving::default();
+            for step in self.plan.steps.iter().filter(|step| !stays(step.action)) {
+                moving.note(step, self.provider.resource(&step.kind));
+            }
+            let read = self.plan.steps.iter().filter(|step| step.action == Action::Read);
+            (moving, read.filter_map(|step| Some((&step.resource, step.outputs.as_ref()?))).collect())
+        })
     }
 
     /// As they are now; of what will be changed only what lasts is known before its step is done.
     pub(super) fn now(&self, address: &Address) -> Option<PlanValue> {
-        let known = self.state.outputs_as(address, &|id| self.read.get(id).copied())?;
-        self.moving.left(address, known.lift())
+        let (moving, read) = self.found();
+        let known = self.state.outputs_as(address, &|id| read.get(id).copied())?;
+        moving.left(address, known.lift())
     }
 
     /// As they were when they were remembered.
     fn remembered(&self, address: &Address) -> Option<PlanValue> {
-        self.moving.left(address, self.state.outputs(address)?.lift())
+        self.found().0.left(address, self.state.outputs(address)?.lift())
     }
 }
 

@@ -14,6 +14,9 @@ const AT_ONCE: usize = 16;
 /// What the target says of the plan's calls: those that the credentials may not make, else those that it would refuse; nothing
 /// where it cannot be asked.
 pub(super) async fn rehearse(session: &Arc<dyn Session>, plan: &Plan) -> Diagnostics {
+    if !session.rehearses() {
+        return Vec::new();
+    }
     match forbidden(session, plan).await {
         forbidden if forbidden.is_empty() => tried_out(session, plan).await,
         forbidden => forbidden,
@@ -33,9 +36,6 @@ async fn forbidden(session: &Arc<dyn Session>, plan: &Plan) -> Diagnostics {
 }
 
 async fn tried_out(session: &Arc<dyn Session>, plan: &Plan) -> Diagnostics {
-    if !session.rehearses() {
-        return Vec::new();
-    }
     let _stage = mlp_trace::stage("rehearse");
     let mut open = plan.steps.iter().flat_map(tried);
     let mut running = JoinSet::new();

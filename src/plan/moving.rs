@@ -15,13 +15,17 @@ pub struct Moving(BTreeMap<Address, BTreeSet<String>>);
 impl Moving {
     /// Notes a step that changes something: a change in place leaves the outputs that its kind says it leaves.
     pub fn note(&mut self, step: &PlanStep, kind: Option<&ResourceKind>) {
-        let changed = step.changes.iter().filter(|one| one.action != Action::NoOp);
-        let changed: Vec<&Step> = changed.filter_map(|one| one.path.steps().first()).collect();
-        let changes =
-            |field: &str| changed.iter().any(|step| matches!(step, Step::Field(name) if &**name == field));
-        let kind = kind.filter(|_| step.action == Action::Update);
-        let lasting: BTreeSet<String> =
-            kind.into_iter().flat_map(|kind| kind.lasting(&changes)).map(str::to_owned).collect();
+        let lasting = match kind.filter(|_| step.action == Action::Update) {
+            None => BTreeSet::new(),
+            Some(kind) => {
+                let changed = step.changes.iter().filter(|one| one.action != Action::NoOp);
+                let changed: Vec<&Step> = changed.filter_map(|one| one.path.steps().first()).collect();
+                let changes = |field: &str| {
+                    changed.iter().any(|step| matches!(step, Step::Field(name) if &**name == field))
+                };
+                kind.lasting(&changes).map(str::to_owned).collect()
+            }
+        };
         self.0
             .entry(step.resource.address.clone())
             .and_modify(|known| known.retain(|name| lasting.contains(name)))

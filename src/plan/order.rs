@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-type Edges<K> = BTreeMap<K, BTreeSet<K>>;
+/// What each item waits for.
+pub type Edges<K> = BTreeMap<K, BTreeSet<K>>;
 
 /// Items in an order in which each comes after what it waits for; `soft` waits are given up where they close a circle, and
 /// only there. The second part holds what waits for itself all the same, the third says whether a wait was given up.
-pub(crate) fn order<K: Ord + Clone>(hard: &Edges<K>, soft: &Edges<K>) -> (Vec<K>, Vec<K>, bool) {
+pub fn order<K: Ord + Clone>(hard: &Edges<K>, soft: &Edges<K>) -> (Vec<K>, Vec<K>, bool) {
     let owned = |items: Vec<&K>| items.into_iter().cloned().collect();
     let waits = waits(hard, soft, &BTreeSet::new());
     let (ordered, left) = kahn(waits.clone());

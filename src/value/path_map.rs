@@ -33,12 +33,6 @@ impl<V> PathMap<V> {
         self.0.get(path)
     }
 
-    /// Whether something is said of a path.
-    #[must_use]
-    pub fn contains_key(&self, path: &Path) -> bool {
-        self.0.contains_key(path)
-    }
-
     /// Says it; gives what was said before.
     pub fn insert(&mut self, path: Path, value: V) -> Option<V> {
         self.0.insert(path, value)
@@ -52,11 +46,6 @@ impl<V> PathMap<V> {
     /// The paths, in their order.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Path> {
         self.0.keys()
-    }
-
-    /// What is said, in the order of the paths.
-    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
-        self.0.values()
     }
 
     /// How many paths there are.
