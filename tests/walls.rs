@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 /// base crate arrives by one neighbour or another does not matter.
 const EDGES: &[(&str, &[&str])] = &[
     ("mlp-trace", &[]),
+    ("mlp-parallel", &[]),
     ("mlp-diag", &["mlp-trace"]),
     ("mlp-value", &["mlp-diag"]),
     ("mlp-eval", &["mlp-value"]),
-    ("mlp-syntax", &["mlp-diag"]),
+    ("mlp-syntax", &["mlp-diag", "mlp-parallel"]),
     ("mlp-platform", &["mlp-eval"]),
     ("mlp-catalog", &["mlp-value"]),
     ("mlp-config", &["mlp-syntax", "mlp-platform", "mlp-catalog"]),
@@ -22,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mlp-provider-testkit", &["mlp-provider"]),
     ("mlp-kubernetes", &["mlp-provider"]),
     ("mlp-local", &["mlp-provider", "mlp-floor"]),
-    ("mlp-state", &["mlp-eval"]),
+    ("mlp-state", &["mlp-eval", "mlp-parallel"]),
     ("mlp-plan", &["mlp-provider", "mlp-state"]),
     ("mlp-apply", &["mlp-plan"]),
     ("mlp-bench", &[]),

@@ -14,7 +14,7 @@ use crate::measure::Fault;
 use crate::row::{Figure, Value};
 use crate::spec::HEAD;
 
-/// Connections of the load: the tool lets all of them ask at once, and many at once would measure their queue.
+/// Connections of the load.
 const CONNECTIONS: usize = 8;
 const BODY: &str = "{\"rows\": [{\"tenure_months\": 3, \"plan\": \"premium\", \"monthly_charge\": 82.5}]}";
 
@@ -47,8 +47,8 @@ impl Drop for Endpoint<'_> {
 /// Loads a model, the router and nginx with so many requests a second; what the latter two add, in
 /// microseconds, to the time below which that share of the requests stays.
 pub fn added(lab: &Lab, rate: usize, rank: f64) -> Result<Vec<Figure>, Fault> {
-    if Command::new("hey").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        eprintln!("SKIPPED the router: `hey` is not installed");
+    if Command::new("oha").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        eprintln!("SKIPPED the router: `oha` is not installed");
         return Ok(Vec::new());
     }
     let seconds = if lab.repeat == 1 { 3 } else { 10 };
@@ -178,26 +178,28 @@ fn nginx(one: u16, other: u16) -> Result<Option<(Ending, u16, TempDir)>, Fault> 
     Ok(Some((ending, port, folder)))
 }
 
-/// The time of the request of that rank, in microseconds, of a second load: the first one warms up.
+/// The time of the request of that rank, in microseconds, of a second load: the first one warms up. The requests begin at even
+/// distances: a tool whose connections all ask at once measures how long they wait for each other.
 fn load(port: u16, path: &str, rate: usize, seconds: usize, rank: f64) -> Result<f64, Fault> {
     let url = format!("http://127.0.0.1:{port}{path}");
     let once = |seconds: usize| -> Result<Vec<f64>, Fault> {
-        let (each, connections) = ((rate / CONNECTIONS).to_string(), CONNECTIONS.to_string());
-        let number = (rate * seconds).to_string();
-        let mut command = Command::new("hey");
+        let (number, rate, connections) =
+            ((rate * seconds).to_string(), rate.to_string(), CONNECTIONS.to_string());
+        let mut command = Command::new("oha");
+        command.args(["--no-tui", "--worker-threads", "1", "--output-format", "csv"]);
         command.args([
             "-n",
             &number,
+            "-q",
+            &rate,
             "-c",
             &connections,
-            "-q",
-            &each,
             "-m",
             "POST",
             "-T",
             "application/json",
         ]);
-        let output = command.args(["-d", BODY, "-o", "csv", &url]).output()?;
+        let output = command.args(["-d", BODY, &url]).output()?;
         times(&String::from_utf8_lossy(&output.stdout))
     };
     once(1)?;
@@ -221,7 +223,7 @@ fn times(csv: &str) -> Result<Vec<f64>, Fault> {
     let mut all = Vec::new();
     for line in csv.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
-        let (Some(time), Some(status)) = (fields.first(), fields.get(6)) else { continue };
+        let (Some(time), Some(status)) = (fields.get(4), fields.get(6)) else { continue };
         if *status != "200" {
             return Err(Fault::Failed(format!("a request was answered with {status}")));
         }
@@ -236,8 +238,8 @@ mod tests {
 
     #[test]
     fn the_tool_is_understood() {
-        let text = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset\n0.0002,0,0,0,0.0001,0,200,0.1\n0.0010,0,0,0,0.0001,0,200,0.1\n";
+        let text = "request-start,DNS,DNS+dialup,Response-delay,request-duration,bytes,status\n0.1,0,0,0.0001,0.0002,9,200\n0.2,0,0,0.0009,0.001,9,200\n";
         assert_eq!(times(text).unwrap(), [200.0, 1000.0]);
-        assert!(times(&text.replace(",200,", ",503,")).is_err());
+        assert!(times(&text.replace(",200", ",503")).is_err());
     }
 }

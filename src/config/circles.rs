@@ -54,19 +54,31 @@ fn waits(declaration: &Declaration, at: &Path, word: &str) -> Waits {
 /// The first way round, as the edges on it.
 fn round(waits: &Waits) -> Option<Vec<(String, String, Path)>> {
     // What nothing unfinished stands before is finished; what stays lies on a way round, or behind one.
-    let mut left: Vec<&String> = waits.keys().collect();
-    loop {
-        let before = left.len();
-        let unfinished = left.clone();
-        left.retain(|name| waits[*name].iter().any(|(other, _)| unfinished.contains(&other)));
-        if left.len() == before {
-            break;
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut behind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, named) in waits {
+        let before = named.iter().filter(|(other, _)| waits.contains_key(other));
+        let count = before.map(|(other, _)| behind.entry(other).or_default().push(name)).count();
+        open.insert(name, count);
+    }
+    let mut finished: Vec<&str> =
+        open.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    while let Some(name) = finished.pop() {
+        open.remove(name);
+        for next in behind.get(name).into_iter().flatten() {
+            if let Some(count) = open.get_mut(next) {
+                *count -= 1;
+                if *count == 0 {
+                    finished.push(next);
+                }
+            }
         }
     }
+    let left = open;
     let mut way: Vec<(String, String, Path)> = Vec::new();
-    let mut at = (*left.first()?).clone();
+    let mut at = (*left.first_key_value()?.0).to_owned();
     loop {
-        let (next, path) = waits[&at].iter().find(|(other, _)| left.contains(&other))?;
+        let (next, path) = waits[&at].iter().find(|(other, _)| left.contains_key(other.as_str()))?;
         way.push((at.clone(), next.clone(), path.clone()));
         if let Some(start) = way.iter().position(|(from, ..)| from == next) {
             return Some(way.split_off(start));

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
+use mlp_parallel::in_parallel;
 use mlp_platform::kinds::{self, KINDS};
 use mlp_platform::schema::{Kind, Ty};
-use mlp_syntax::{Block, Expr, Ident, Tree, in_parallel};
+use mlp_syntax::{Block, Expr, Ident, Tree};
 use mlp_value::Address;
 
 use crate::codes;

@@ -180,7 +180,10 @@ impl<'o, 't> Opener<'o, 't> {
 
     fn place(&mut self, room: usize, declared: Merged<'t>) {
         for (_, mut declared) in declared {
-            declared.address.module.clone_from(&self.evaluator.rooms[room].module);
+            let module = &self.evaluator.rooms[room].module;
+            if declared.address.module != *module {
+                declared.address.module.clone_from(module);
+            }
             let declared = Arc::new(declared);
             if room > 0 && declared.kind.name == "variable" {
                 let name = declared.address.name.to_string();

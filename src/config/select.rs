@@ -26,6 +26,9 @@ fn listed(value: Option<&PlanValue>) -> Option<BTreeSet<Address>> {
 
 /// Whether an address, or a module that it lies in, is among those listed.
 fn covers(listed: &BTreeSet<Address>, address: &Address) -> bool {
+    if listed.is_empty() {
+        return false;
+    }
     let mut all = address.enclosing();
     all.push(address.clone());
     all.iter().any(|one| listed.contains(one) || listed.contains(&one.without_key()))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
-use mlp_plan::{Edges, order};
+use mlp_plan::Waits;
 use mlp_platform::Platform;
 use mlp_provider::{Desired, Emitted, Provider};
 use mlp_value::facts::{Fact, Facts, Need};
@@ -63,9 +63,9 @@ fn in_order(all: Vec<Desired>) -> Vec<Desired> {
         let others = one.depends_on.iter().filter(|id| **id != one.id);
         others.filter_map(|id| places.get(id).copied()).collect()
     };
-    let needs: Edges<usize> = all.iter().map(before).enumerate().collect();
+    let needs: Waits = all.iter().map(before).collect();
     // What waits for itself comes last.
-    let (ordered, circle, _) = order(&needs, &Edges::new());
+    let (ordered, circle) = mlp_plan::in_order(&needs);
     let mut left: Vec<Option<Desired>> = all.into_iter().map(Some).collect();
     ordered.into_iter().chain(circle).filter_map(|at| left[at].take()).collect()
 }

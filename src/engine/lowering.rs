@@ -3,11 +3,14 @@
 use super::native::{joined, native, overridden, unserved};
 use super::renames::Names;
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
-use mlp_platform::{Origin, Platform};
+use mlp_parallel::in_parallel;
+use mlp_platform::{Declaration, Origin, Platform};
 use mlp_provider::{Desired, LowerInput, Provider, Support};
 use mlp_value::Path;
 use mlp_value::facts::{Fact, Facts, Need, Needs};
 
+/// Fewer declarations are lowered sooner than threads are started.
+const WORTH: usize = 512;
 /// Rounds of questions after which a provider that always asks more is given up.
 const MOST_ROUNDS: usize = 20;
 
@@ -66,39 +69,54 @@ fn rounds(
 }
 
 fn once(platform: &Platform, provider: &dyn Provider, facts: &Facts) -> (Lowering, Needs) {
-    let mut lowering = Lowering::default();
+    let declarations: Vec<&Declaration> = platform.declarations.values().collect();
+    let one = |declaration: &&Declaration| declared(platform, provider, facts, declaration);
+    let mut all = Lowering::default();
     let mut needs = Needs::new();
-    for declaration in platform.declarations.values() {
-        if let Support::Refused(reason) = provider.support(declaration.kind) {
-            lowering.diagnostics.push(
-                Diagnostic::error(
-                    "MLP0903",
-                    format!("`{}` cannot be served by provider `{}`", declaration.address, provider.kind()),
-                )
-                .on(&declaration.address, "")
-                .note(reason)
-                .help(format!(
-                    "leave it out of this environment: `except = [{}]` in environment \"{}\", or `environments` here; or choose another provider",
-                    declaration.address, platform.environment.name
-                )),
-            );
-            continue;
-        }
-        lowering.diagnostics.extend(unserved(platform, provider, declaration));
-        if declaration.kind == "resource" {
-            match native(platform, provider, declaration) {
-                Ok(one) => lowering.desired.push(one),
-                Err(mut problems) => lowering.diagnostics.append(&mut problems),
-            }
-        }
-        let mut lowered = provider.lower(&LowerInput { platform, declaration, facts });
-        let mut problems = overridden(declaration, provider, &mut lowered.desired);
-        lowering.diagnostics.append(&mut problems);
-        lowering.desired.append(&mut lowered.desired);
-        lowering.diagnostics.append(&mut lowered.diagnostics);
-        needs.append(&mut lowered.needs);
+    for (mut lowering, mut asked) in in_parallel(&declarations, declarations.len() >= WORTH, one) {
+        all.desired.append(&mut lowering.desired);
+        all.diagnostics.append(&mut lowering.diagnostics);
+        needs.append(&mut asked);
     }
-    (lowering, needs)
+    (all, needs)
+}
+
+/// What becomes of one declaration, and what is asked for it.
+fn declared(
+    platform: &Platform,
+    provider: &dyn Provider,
+    facts: &Facts,
+    declaration: &Declaration,
+) -> (Lowering, Needs) {
+    let mut lowering = Lowering::default();
+    if let Support::Refused(reason) = provider.support(declaration.kind) {
+        lowering.diagnostics.push(
+            Diagnostic::error(
+                "MLP0903",
+                format!("`{}` cannot be served by provider `{}`", declaration.address, provider.kind()),
+            )
+            .on(&declaration.address, "")
+            .note(reason)
+            .help(format!(
+                "leave it out of this environment: `except = [{}]` in environment \"{}\", or `environments` here; or choose another provider",
+                declaration.address, platform.environment.name
+            )),
+        );
+        return (lowering, Needs::new());
+    }
+    lowering.diagnostics.extend(unserved(platform, provider, declaration));
+    if declaration.kind == "resource" {
+        match native(platform, provider, declaration) {
+            Ok(one) => lowering.desired.push(one),
+            Err(mut problems) => lowering.diagnostics.append(&mut problems),
+        }
+    }
+    let mut lowered = provider.lower(&LowerInput { platform, declaration, facts });
+    let mut problems = overridden(declaration, provider, &mut lowered.desired);
+    lowering.diagnostics.append(&mut problems);
+    lowering.desired.append(&mut lowered.desired);
+    lowering.diagnostics.append(&mut lowered.diagnostics);
+    (lowering, lowered.needs)
 }
 
 /// Where the native field came from, through the lowering's table and the declaration's origins.

@@ -1,6 +1,6 @@
 //! `resource` blocks and `override`: native fields that the specification names itself, checked against the field table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use mlp_diag::{Diagnostic, Diagnostics, one_of};
@@ -236,49 +236,59 @@ fn put(at: &mut PlanValue, steps: &[Step], value: &PlanValue) {
 
 /// Resources that others come after though their providers do not know of them, triggers, and names that are taken.
 pub(crate) fn joined(platform: &Platform, desired: &mut [Desired]) -> Diagnostics {
-    let mut ids: BTreeMap<Address, Vec<ResourceId>> = BTreeMap::new();
+    let problems = taken(platform, desired);
+    let mut ids: HashMap<Address, Vec<ResourceId>> = HashMap::new();
     for one in desired.iter() {
         ids.entry(one.id.address.clone()).or_default().push(one.id.clone());
     }
-    let mut names: BTreeMap<(String, String), ResourceId> = BTreeMap::new();
-    let mut problems = Diagnostics::new();
     for one in desired {
         let Some(declaration) = platform.declarations.get(&one.id.address) else { continue };
-        let own = one.id.address.clone();
         for to in reached(platform, declaration, &ids) {
             let native = platform.declarations.get(&to).is_some_and(|target| target.kind == "resource");
-            if (native || declaration.kind == "resource") && to != own {
+            if native || declaration.kind == "resource" {
                 one.depends_on.extend(ids.get(&to).into_iter().flatten().cloned());
             }
         }
-        let triggers = declaration.body.get(&Path::of(&["lifecycle", "replace_triggered_by"]));
+        let lifecycle = declaration.body.field("lifecycle");
+        let triggers = lifecycle.and_then(|lifecycle| lifecycle.field("replace_triggered_by"));
         for trigger in triggers.and_then(Value::as_list).into_iter().flatten() {
             if let Some(found) = mlp_eval::reference_of(trigger) {
                 one.depends_on.extend(ids.get(&found.address).into_iter().flatten().cloned());
                 one.lifecycle.replace_triggered_by.insert(found.address);
             }
         }
-        let name = (one.kind.clone(), one.identity.clone());
-        if let Some(other) = names.insert(name, one.id.clone()) {
-            let headline = format!("{} and {other} would both be called `{}`", one.id, one.identity);
-            let help = "give one of the two another name".to_owned();
-            problems.push(wrong(declaration, &Path::default(), headline, help));
-        }
     }
     problems
 }
 
-/// Declarations with resources of their own that one needs, also through those without.
+/// Names that two resources would both have.
+fn taken(platform: &Platform, desired: &[Desired]) -> Diagnostics {
+    let mut problems = Diagnostics::new();
+    let mut names: HashMap<(&str, &str), &ResourceId> = HashMap::new();
+    for one in desired {
+        let Some(other) = names.insert((&one.kind, &one.identity), &one.id) else { continue };
+        let Some(declaration) = platform.declarations.get(&one.id.address) else { continue };
+        let headline = format!("{} and {other} would both be called `{}`", one.id, one.identity);
+        let help = "give one of the two another name".to_owned();
+        problems.push(wrong(declaration, &Path::default(), headline, help));
+    }
+    problems
+}
+
+/// Declarations with resources of their own that one needs, also through those without; not itself.
 fn reached(
     platform: &Platform,
     declaration: &Declaration,
-    ids: &BTreeMap<Address, Vec<ResourceId>>,
+    ids: &HashMap<Address, Vec<ResourceId>>,
 ) -> BTreeSet<Address> {
-    let mut seen = BTreeSet::from([declaration.address.clone()]);
-    let mut open: Vec<&Address> = declaration.edges.iter().map(|edge| &edge.to).collect();
     let mut found = BTreeSet::new();
+    if declaration.edges.is_empty() {
+        return found;
+    }
+    let mut seen = HashSet::from([&declaration.address]);
+    let mut open: Vec<&Address> = declaration.edges.iter().map(|edge| &edge.to).collect();
     while let Some(address) = open.pop() {
-        if !seen.insert(address.clone()) {
+        if !seen.insert(address) {
             continue;
         }
         if ids.contains_key(address) {

@@ -1,6 +1,6 @@
 //! Lower, observe, decide.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
@@ -225,7 +225,7 @@ pub async fn make_plan(
         .await
         .map_err(|diagnostics| with_places(diagnostics, platform, sources))?;
     let provider_name = format!("{}.{}", platform.environment.provider.0, platform.environment.provider.1);
-    let by_id: BTreeMap<&ResourceId, &Desired> = desired.iter().map(|one| (&one.id, one)).collect();
+    let by_id: HashMap<&ResourceId, &Desired> = desired.iter().map(|one| (&one.id, one)).collect();
     let origins = |id: &ResourceId, path: &mlp_value::Path| {
         if path.is_root() {
             let span = platform.declarations.get(&id.address)?.header;
@@ -350,38 +350,34 @@ async fn observe(
         Some(import) => import.identity.clone(),
         None => desired.identity.clone(),
     };
-    let mut wanted: BTreeMap<&ResourceId, (&str, String)> =
-        desired.iter().map(|desired| (&desired.id, (desired.kind.as_str(), identity(desired)))).collect();
+    let mut wanted: Vec<(&ResourceId, &str, String)> =
+        desired.iter().map(|desired| (&desired.id, desired.kind.as_str(), identity(desired))).collect();
     // What is remembered is read by the identity it was created under.
     if options.no_refresh {
         // What is remembered counts as what is there; what is new may be there all the same.
-        wanted.retain(|id, _| !state.resources.contains_key(*id));
+        wanted.retain(|(id, ..)| !state.resources.contains_key(*id));
     } else {
-        wanted.extend(
-            state
-                .resources
-                .values()
-                .map(|record| (&record.id, (record.kind.as_str(), record.identity.clone()))),
+        let remembered = state.resources.values();
+        wanted.splice(
+            0..0,
+            remembered.map(|record| (&record.id, record.kind.as_str(), record.identity.clone())),
         );
     }
-    let mut observed = BTreeMap::new();
+    wanted.sort_by_key(|(id, ..)| *id);
+    wanted.dedup_by_key(|(id, ..)| *id);
+    let mut observed = Vec::with_capacity(wanted.len());
     let mut problems = Diagnostics::new();
-    for (id, (kind, identity)) in wanted {
+    for (id, kind, identity) in wanted {
         if provider.is_in_state(kind) {
-            observed.insert(
-                id.clone(),
-                state.resources.get(id).map_or(Seen::Absent, |record| remembered(record)),
-            );
+            observed.push((id.clone(), state.resources.get(id).map_or(Seen::Absent, |it| remembered(it))));
             continue;
         }
         match session.read(kind, &identity).await {
-            Ok(seen) => {
-                observed.insert(id.clone(), seen);
-            }
+            Ok(seen) => observed.push((id.clone(), seen)),
             Err(error) => problems.push(*error.diagnostic),
         }
     }
-    if problems.is_empty() { Ok(observed) } else { Err(problems) }
+    if problems.is_empty() { Ok(observed.into_iter().collect()) } else { Err(problems) }
 }
 
 /// Of what lives in the state alone, the record is what is seen.

@@ -1,5 +1,6 @@
 //! `moved`, `removed` and `import`: what the specification says of what existed before it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
@@ -13,9 +14,9 @@ use mlp_value::{Address, ResourceId, Value};
 use super::renames::Names;
 
 /// The state with its records under the addresses of now, and what that means for the plan.
-pub struct Refactored {
+pub struct Refactored<'s> {
     /// What is remembered, under the addresses of now.
-    pub state: State,
+    pub state: Cow<'s, State>,
     /// For the plan.
     pub refactor: Refactor,
 }
@@ -29,18 +30,22 @@ struct By<'p> {
 ///
 /// # Errors
 /// Blocks that contradict the specification, the state or each other.
-pub fn refactor(platform: &Platform, state: &State, sources: &SourceMap) -> Result<Refactored, Diagnostics> {
+pub fn refactor<'s>(
+    platform: &Platform,
+    state: &'s State,
+    sources: &SourceMap,
+) -> Result<Refactored<'s>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let moves = moves(platform);
-    let mut moved_state = state.clone();
+    let mut moved_state = Cow::Borrowed(state);
     let mut refactor = Refactor { state_digest: Some(state.digest()), ..Refactor::default() };
-    for id in state.resources.keys() {
+    for id in state.resources.keys().filter(|_| !moves.is_empty()) {
         let Some((to, by)) = target(id, &moves) else { continue };
         if let Some(problem) = unmovable(id, &to, &moved_state, by) {
             problems.push(problem);
             continue;
         }
-        moved_state.rename(id, &to);
+        moved_state.to_mut().rename(id, &to);
         refactor.moved.insert(to, id.clone());
     }
     for (from, what) in of_kind(platform, "removed").filter_map(|one| removed(one, sources)) {

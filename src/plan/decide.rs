@@ -13,7 +13,7 @@ mod shown_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_eval::PlanValue;
@@ -22,7 +22,7 @@ use mlp_state::{Record, Status};
 use mlp_value::{Address, Path, ResourceId};
 
 use crate::changes::created;
-use crate::order::order;
+use crate::order::{Waits, in_order};
 use crate::{
     Action, Context, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, Moving, OutputScope, Part, Plan,
     PlanInput, PlanStep, RecordTemplate, codes,
@@ -88,43 +88,64 @@ pub fn decide(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
     (decider.plan, decider.diagnostics)
 }
 
-fn same_or_error(desired: &[Desired], diagnostics: &mut Diagnostics) -> BTreeMap<ResourceId, usize> {
-    let mut by_id = BTreeMap::new();
-    for (at, one) in desired.iter().enumerate() {
-        if by_id.insert(one.id.clone(), at).is_some() {
+/// What there should be.
+struct Wanted<'i> {
+    /// In the order of their ids.
+    all: Vec<&'i Desired>,
+    places: HashMap<&'i ResourceId, usize>,
+}
+
+impl<'i> Wanted<'i> {
+    fn of(desired: &'i [Desired], diagnostics: &mut Diagnostics) -> Self {
+        let mut all: Vec<&Desired> = desired.iter().collect();
+        all.sort_by(|left, right| left.id.cmp(&right.id));
+        for twice in all.windows(2).filter(|pair| pair[0].id == pair[1].id) {
+            let id = &twice[0].id;
             diagnostics.push(
-                Diagnostic::error(codes::TWICE, format!("{} is desired twice", one.id))
-                    .on(&one.id.address, "")
+                Diagnostic::error(codes::TWICE, format!("{id} is desired twice"))
+                    .on(&id.address, "")
                     .blame(mlp_diag::Blame::Internal),
             );
         }
+        all.dedup_by(|left, right| left.id == right.id);
+        let places = all.iter().enumerate().map(|(at, one)| (&one.id, at)).collect();
+        Self { all, places }
     }
-    by_id
+
+    fn get(&self, id: &ResourceId) -> Option<&'i Desired> {
+        self.places.get(id).map(|at| self.all[*at])
+    }
+
+    /// Each after what it needs; and those that need themselves.
+    fn in_order(&self) -> (Vec<&'i Desired>, Vec<ResourceId>) {
+        let needs =
+            |one: &&Desired| one.depends_on.iter().filter_map(|id| self.places.get(id).copied()).collect();
+        let waits: Waits = self.all.iter().map(needs).collect();
+        let (ordered, circle) = in_order(&waits);
+        let circle = circle.into_iter().map(|at| self.all[at].id.clone()).collect();
+        (ordered.into_iter().map(|at| self.all[at]).collect(), circle)
+    }
 }
 
 impl<'a> Decider<'a, '_> {
     fn run(&mut self) {
         let input = self.input;
-        let by_id = same_or_error(input.desired, &mut self.diagnostics);
+        let wanted = Wanted::of(input.desired, &mut self.diagnostics);
         let selected = self.selected();
         if input.mode != Mode::Destroy {
-            let needs = input.desired.iter().map(|one| (one.id.clone(), one.depends_on.clone())).collect();
-            let (ordered, circle, _) = order(&needs, &BTreeMap::new());
+            let (ordered, circle) = wanted.in_order();
             self.report_circle(&circle);
-            for id in ordered {
-                let desired = by_id.get(&id).and_then(|at| input.desired.get(*at));
-                if let Some(desired) = desired.filter(|_| selected.contains(&id)) {
-                    self.desired(desired);
-                }
+            for desired in ordered.into_iter().filter(|one| selected.contains(&one.id)) {
+                self.desired(desired);
             }
         }
         for (id, record) in &input.state.resources {
-            if selected.contains(id) && (input.mode == Mode::Destroy || !by_id.contains_key(id)) {
+            if selected.contains(id) && (input.mode == Mode::Destroy || wanted.get(id).is_none()) {
                 self.unwanted(record);
             }
         }
         self.left_behind(&selected);
-        self.finish(&by_id);
+        self.finish(&wanted);
     }
 
     fn report_circle(&mut self, circle: &[ResourceId]) {

@@ -1,6 +1,7 @@
 //! Which step comes after which.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// What each item waits for.
 pub type Edges<K> = BTreeMap<K, BTreeSet<K>>;
@@ -8,71 +9,81 @@ pub type Edges<K> = BTreeMap<K, BTreeSet<K>>;
 /// Items in an order in which each comes after what it waits for; `soft` waits are given up where they close a circle, and
 /// only there. The second part holds what waits for itself all the same, the third says whether a wait was given up.
 pub fn order<K: Ord + Clone>(hard: &Edges<K>, soft: &Edges<K>) -> (Vec<K>, Vec<K>, bool) {
-    let owned = |items: Vec<&K>| items.into_iter().cloned().collect();
-    let waits = waits(hard, soft, &BTreeSet::new());
-    let (ordered, left) = kahn(waits.clone());
-    if left.is_empty() || soft.is_empty() {
-        return (owned(ordered), owned(left), false);
-    }
-    let (ordered, left) = kahn(self::waits(hard, soft, &circles(&waits, left)));
-    (owned(ordered), owned(left), true)
+    let items: Vec<&K> = hard.keys().collect();
+    let places = |edges: &Edges<K>| -> Waits {
+        let place = |other: &K| items.binary_search(&other).ok();
+        let before = |item: &&K| edges.get(*item).into_iter().flatten().filter_map(place).collect();
+        items.iter().map(before).collect()
+    };
+    let (hard, soft) = (places(hard), places(soft));
+    let (ordered, left, dropped) = with_soft(&hard, &soft);
+    let owned = |places: Vec<usize>| places.into_iter().map(|at| items[at].clone()).collect();
+    (owned(ordered), owned(left), dropped)
 }
 
-/// Both kinds of waits, without the soft ones among the items of `circles`.
-fn waits<'k, K: Ord>(
-    hard: &'k Edges<K>,
-    soft: &'k Edges<K>,
-    circles: &BTreeSet<&K>,
-) -> BTreeMap<&'k K, BTreeSet<&'k K>> {
-    let known = |other: &&K| hard.contains_key(*other);
-    let mut waits: BTreeMap<&K, BTreeSet<&K>> =
-        hard.iter().map(|(item, before)| (item, before.iter().filter(known).collect())).collect();
-    for (item, before) in soft {
-        if let Some(all) = waits.get_mut(item) {
-            let inside = |other: &&K| circles.contains(item) && circles.contains(*other);
-            all.extend(before.iter().filter(known).filter(|other| !inside(other)));
+/// For each item, known by its place, the places of those it waits for, each once.
+pub type Waits = Vec<Vec<usize>>;
+
+/// Places in an order in which each comes after what it waits for, the lowest first; and those that wait for themselves.
+pub fn in_order(waits: &[Vec<usize>]) -> (Vec<usize>, Vec<usize>) {
+    let mut open: Vec<usize> = waits.iter().map(Vec::len).collect();
+    let mut waited_by: Waits = Waits::new();
+    waited_by.resize_with(waits.len(), Vec::new);
+    for (item, before) in waits.iter().enumerate() {
+        before.iter().for_each(|other| waited_by[*other].push(item));
+    }
+    let free = open.iter().enumerate().filter(|(_, open)| **open == 0);
+    let mut ready: BinaryHeap<Reverse<usize>> = free.map(|(item, _)| Reverse(item)).collect();
+    let mut ordered = Vec::with_capacity(waits.len());
+    while let Some(Reverse(item)) = ready.pop() {
+        ordered.push(item);
+        for other in &waited_by[item] {
+            open[*other] -= 1;
+            if open[*other] == 0 {
+                ready.push(Reverse(*other));
+            }
         }
     }
-    waits
+    let left = (0..waits.len()).filter(|item| open[*item] > 0).collect();
+    (ordered, left)
+}
+
+fn with_soft(hard: &Waits, soft: &Waits) -> (Vec<usize>, Vec<usize>, bool) {
+    if soft.iter().all(Vec::is_empty) {
+        let (ordered, left) = in_order(hard);
+        return (ordered, left, false);
+    }
+    let both = |kept: &dyn Fn(usize, usize) -> bool| -> Waits {
+        let join = |(item, (hard, soft)): (usize, (&Vec<usize>, &Vec<usize>))| {
+            let soft = soft.iter().copied().filter(|other| kept(item, *other));
+            let all: BTreeSet<usize> = hard.iter().copied().chain(soft).collect();
+            all.into_iter().collect()
+        };
+        hard.iter().zip(soft).enumerate().map(join).collect()
+    };
+    let waits = both(&|_, _| true);
+    let (ordered, left) = in_order(&waits);
+    if left.is_empty() {
+        return (ordered, left, false);
+    }
+    let circles = circles(&waits, left);
+    let inside = |item: usize, other: usize| circles.contains(&item) && circles.contains(&other);
+    let (ordered, left) = in_order(&both(&|item, other| !inside(item, other)));
+    (ordered, left, true)
 }
 
 /// Of what is left when all that can be ordered is ordered, the items on circles and between them: what only waits for a
 /// circle is taken off from the other end.
-fn circles<'k, K: Ord>(waits: &BTreeMap<&'k K, BTreeSet<&'k K>>, left: Vec<&'k K>) -> BTreeSet<&'k K> {
-    let left: BTreeSet<&K> = left.into_iter().collect();
-    let mut backwards: BTreeMap<&K, BTreeSet<&K>> =
-        left.iter().map(|item| (*item, BTreeSet::new())).collect();
+fn circles(waits: &Waits, left: Vec<usize>) -> BTreeSet<usize> {
+    let left: BTreeSet<usize> = left.into_iter().collect();
+    let mut backwards: Waits = Waits::new();
+    backwards.resize_with(waits.len(), Vec::new);
     for item in &left {
-        for before in waits.get(item).into_iter().flatten().filter(|before| left.contains(*before)) {
-            backwards.entry(before).or_default().insert(item);
+        for before in waits[*item].iter().filter(|before| left.contains(before)) {
+            backwards[*before].push(*item);
         }
     }
-    kahn(backwards).1.into_iter().collect()
-}
-
-fn kahn<'k, K: Ord>(mut waits: BTreeMap<&'k K, BTreeSet<&'k K>>) -> (Vec<&'k K>, Vec<&'k K>) {
-    let mut waited_by: BTreeMap<&K, Vec<&K>> = BTreeMap::new();
-    for (item, before) in &waits {
-        for other in before {
-            waited_by.entry(other).or_default().push(item);
-        }
-    }
-    let mut ready: BTreeSet<&K> =
-        waits.iter().filter(|(_, before)| before.is_empty()).map(|(item, _)| *item).collect();
-    let mut ordered = Vec::with_capacity(waits.len());
-    while let Some(item) = ready.pop_first() {
-        waits.remove(item);
-        ordered.push(item);
-        for other in waited_by.get(item).into_iter().flatten() {
-            if let Some(before) = waits.get_mut(*other) {
-                before.remove(item);
-                if before.is_empty() {
-                    ready.insert(other);
-                }
-            }
-        }
-    }
-    (ordered, waits.into_keys().collect())
+    in_order(&backwards).1.into_iter().collect()
 }
 
 #[cfg(test)]

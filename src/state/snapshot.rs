@@ -7,12 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mlp_diag::{Blame, Diagnostic};
+use mlp_parallel::in_parallel;
 use mlp_value::ResourceId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use crate::{FORMAT_VERSION, Record, State, Unfinished, codes};
+
+/// Fewer records are read sooner than threads are started.
+const WORTH: usize = 512;
 
 /// A state with the calls whose outcome is not known, and what of a journal it holds already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,11 +147,9 @@ pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Content, Diagnostic> {
         Ok(document) if document.format_version == FORMAT_VERSION => document,
         _ => upgraded(name, text, &damaged)?,
     };
-    let mut resources = BTreeMap::new();
-    for kept in &document.records {
-        let record = verified(kept).map_err(|why| damaged(&why))?;
-        resources.insert(record.id.clone(), Arc::new(record));
-    }
+    let records = in_parallel(&document.records, document.records.len() >= WORTH, verified);
+    let records = records.map(|record| record.map(|record| (record.id.clone(), Arc::new(record))));
+    let resources: BTreeMap<_, _> = records.collect::<Result<_, String>>().map_err(|why| damaged(&why))?;
     if document.whole().ok().as_ref() != Some(&document.digest) {
         return Err(damaged("its content does not match its digest"));
     }

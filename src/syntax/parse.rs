@@ -2,11 +2,11 @@
 
 use hcl_edit::parser;
 use mlp_diag::{Diagnostic, Diagnostics, FileId, Span};
+use mlp_parallel::in_parallel;
 
 use crate::codes;
 use crate::convert::Converter;
 use crate::explain::explain;
-use crate::in_parallel::in_parallel;
 use crate::lex::{Kind, Lexer, Token, numbers_inside};
 use crate::recover::{Reader, drop_repeated};
 use crate::split::{Item, check, split};

@@ -1,5 +1,6 @@
 //! Addresses: which declaration is meant.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -7,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// The key of one instance of a declaration with `for_each` or `count`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,16 +21,63 @@ pub enum Key {
 }
 
 /// The words of an address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Words {
     /// The modules it lies in, outermost first, each printed with its key.
     pub module: Vec<Arc<str>>,
-    /// The block's kind; for native resources the type (`local_value`).
+    /// The block's kind; for native resources the type (`local_value`). Of few texts, each kept once: see [`kept`].
     pub kind: Arc<str>,
     /// The block's label.
-    pub name: Arc<str>,
+    pub name: SmolStr,
     /// The instance.
     pub key: Option<Key>,
+}
+
+impl PartialOrd for Words {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Words {
+    /// By module, kind, name and key: what most addresses have in common is told without reading it.
+    fn cmp(&self, other: &Self) -> Ordering {
+        if !(self.module.is_empty() && other.module.is_empty()) {
+            match self.module.cmp(&other.module) {
+                Ordering::Equal => {}
+                different => return different,
+            }
+        }
+        if !Arc::ptr_eq(&self.kind, &other.kind) {
+            match self.kind.cmp(&other.kind) {
+                Ordering::Equal => {}
+                different => return different,
+            }
+        }
+        self.name.as_str().cmp(other.name.as_str()).then_with(|| self.key.cmp(&other.key))
+    }
+}
+
+thread_local! {
+    /// The kinds that this thread has met: a platform has a dozen of them, and up to a million addresses.
+    static KINDS: RefCell<Vec<Arc<str>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Kinds that are kept; beyond them each address has its own.
+const MOST_KINDS: usize = 64;
+
+/// This text, once for each thread: threads that share one would wait for its counter.
+fn kept(kind: &str) -> Arc<str> {
+    KINDS.with_borrow_mut(|kinds| {
+        if let Some(known) = kinds.iter().find(|known| ***known == *kind) {
+            return known.clone();
+        }
+        let kind = Arc::from(kind);
+        if kinds.len() < MOST_KINDS {
+            kinds.push(Arc::clone(&kind));
+        }
+        kind
+    })
 }
 
 /// `model.fraud`, `dataset.x["eu"]`, `module.a.model.fraud`.
@@ -99,7 +148,7 @@ impl Address {
 
     /// An address in that module, without a key.
     pub fn within(module: Vec<Arc<str>>, kind: &str, name: &str) -> Self {
-        Words { module, kind: Arc::from(kind), name: Arc::from(name), key: None }.into()
+        Words { module, kind: kept(kind), name: name.into(), key: None }.into()
     }
 
     /// The same declaration's instance of that key.
@@ -114,7 +163,7 @@ impl Address {
         for (at, word) in self.module.iter().enumerate() {
             let (name, key) = segments(word).and_then(|words| words.into_iter().next()).unwrap_or_default();
             let module = self.module[..at].to_vec();
-            found.push(Words { module, kind: Arc::from("module"), name, key }.into());
+            found.push(Words { module, kind: kept("module"), name, key }.into());
         }
         found
     }
@@ -159,7 +208,7 @@ impl fmt::Display for Address {
 }
 
 /// One word of an address, with the key behind it.
-type Segment = (Arc<str>, Option<Key>);
+type Segment = (SmolStr, Option<Key>);
 
 /// The words of an address with their keys; `None` where it is not written as one.
 fn segments(text: &str) -> Option<Vec<Segment>> {
@@ -167,7 +216,7 @@ fn segments(text: &str) -> Option<Vec<Segment>> {
     let mut rest = text;
     loop {
         let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        let word = Arc::from(&rest[..end]);
+        let word = SmolStr::new(&rest[..end]);
         rest = &rest[end..];
         let mut key = None;
         if let Some(inner) = rest.strip_prefix('[') {
@@ -217,7 +266,7 @@ fn read_key(text: &str) -> Option<(Key, &str)> {
 /// A module as it stands in front of an address: its name with its key.
 fn module_word((name, key): &Segment) -> Arc<str> {
     match key {
-        None => name.clone(),
+        None => Arc::from(name.as_str()),
         Some(Key::Index(index)) => Arc::from(format!("{name}[{index}]")),
         Some(Key::Text(text)) => Arc::from(format!("{name}[{text:?}]")),
     }
@@ -232,22 +281,22 @@ impl std::str::FromStr for Address {
         let mut module = Vec::new();
         let mut rest = words.as_slice();
         while let [(word, None), call, more @ ..] = rest
-            && &**word == "module"
+            && word == "module"
             && !more.is_empty()
         {
             module.push(module_word(call));
             rest = more;
         }
         let (kind, name, key) = match rest {
-            [(kind, None), (name, key)] => (kind.clone(), name.clone(), key.clone()),
-            [(kind, None), (label, None), (name, key)] if LABELLED_TWICE.contains(&&**kind) => {
-                (kind.clone(), Arc::from(format!("{label}.{name}")), key.clone())
+            [(kind, None), (name, key)] => (kept(kind), name.clone(), key.clone()),
+            [(kind, None), (label, None), (name, key)] if LABELLED_TWICE.contains(&kind.as_str()) => {
+                (kept(kind), format!("{label}.{name}").into(), key.clone())
             }
             // As in a plan: what is declared by `resource "local_directory" "x"` is `local_directory.x`.
-            [(word, None), (kind, None), (name, _)] if &**word == "resource" => {
+            [(word, None), (kind, None), (name, _)] if word == "resource" => {
                 return Err(format!("`{text}` has a word too many: the address is `{kind}.{name}`"));
             }
-            [(kind, None)] if &**kind == "project" => (kind.clone(), Arc::from(""), None),
+            [(kind, None)] if kind == "project" => (kept(kind), SmolStr::default(), None),
             _ => return Err(wrong()),
         };
         Ok(Words { module, kind, name, key }.into())

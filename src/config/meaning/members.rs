@@ -62,7 +62,6 @@ pub(super) fn problem(whole: &Whole<'_, '_>, reference: &Reference) -> Option<Di
         [word, name, ..] => (word, Some(name)),
     };
     let member: &Member = kind.members.iter().find(|member| member.word == word)?;
-    let names = names(target, member);
     let Some(name) = name else {
         // `check.x.passed` is whole.
         if member.is == "fact" {
@@ -70,7 +69,7 @@ pub(super) fn problem(whole: &Whole<'_, '_>, reference: &Reference) -> Option<Di
         }
         return Some(
             Diagnostic::error(codes::MEMBER, format!("`{reference}` names no {word}"))
-                .help(one_of("", names.iter().copied())),
+                .help(one_of("", names(target, member))),
         );
     };
     if member.word == "version" && kind.name == "model" && name.parse::<u64>().is_err() {
@@ -82,11 +81,11 @@ pub(super) fn problem(whole: &Whole<'_, '_>, reference: &Reference) -> Option<Di
         );
     }
     let implied = member.names_from.is_empty() || (member.word == "alias" && name == LATEST);
-    if !implied && !names.contains(&name.as_str()) {
+    if !implied && !has(target, member, name) {
         return Some(
             Diagnostic::error(codes::MEMBER, format!("`{}` has no {word} `{name}`", reference.address))
                 .see(target.header, "declared here")
-                .help(one_of(name, names.iter().copied())),
+                .help(one_of(name, names(target, member))),
         );
     }
     if member.is == "artifact" {
@@ -109,6 +108,15 @@ pub(super) fn problem(whole: &Whole<'_, '_>, reference: &Reference) -> Option<Di
         Diagnostic::error(codes::MEMBER, format!("a {word} of `{}` tells no `{wrong}`", reference.address))
             .help(way_out),
     )
+}
+
+/// Whether a declaration has a member of that name: each of thousands of steps may be asked for.
+fn has(declaration: &Declaration, member: &Member, name: &str) -> bool {
+    let path = member.names_from.parse::<Path>().ok();
+    match path.and_then(|path| declaration.body.get(&path)) {
+        Some(Value::Object(items)) => items.contains_key(name),
+        other => names_of(other).contains(&name),
+    }
 }
 
 /// The names of the members that a declaration has.

@@ -26,17 +26,22 @@ impl Decider<'_, '_> {
         let mut moved = self.ours(sides.drift(), desired);
         self.drifted(record, &moved, seen);
         moved.extend(self.events(&sides, record, found));
-        let mut step = self.step(desired, kind, &record.identity, Action::NoOp);
-        step.before = Some(seen.unwrap_or(&record.applied).clone());
-        step.outputs = Some(found.map_or(&record.outputs, |found| &found.outputs).clone());
         if self.input.mode == Mode::RefreshOnly {
-            self.remember(step, record, moved, seen);
+            self.remember(&Known { desired, kind, record, found }, moved);
             return;
         }
         let origins = self.input.origins;
-        step.changes = self.ours(sides.changes(&|path| origins(&desired.id, path)), desired);
-        step.config = Some(config);
-        self.act(step, desired, kind, record);
+        let changes = self.ours(sides.changes(&|path| origins(&desired.id, path)), desired);
+        self.act(&Known { desired, kind, record, found }, changes, config);
+    }
+
+    /// A step of something that is remembered.
+    fn step_of(&self, known: &Known<'_>, action: Action) -> PlanStep {
+        let Known { desired, kind, record, found, .. } = known;
+        let mut step = self.step(desired, kind, &record.identity, action);
+        step.before = Some(found.map_or(&record.applied, |found| &found.config).clone());
+        step.outputs = Some(found.map_or(&record.outputs, |found| &found.outputs).clone());
+        step
     }
 
     /// Notes what was changed outside `mlp`.
@@ -70,21 +75,15 @@ impl Decider<'_, '_> {
     }
 
     /// Remembers what was found, and nothing else.
-    fn remember(
-        &mut self,
-        mut step: PlanStep,
-        record: &Record,
-        moved: Vec<FieldChange>,
-        seen: Option<&KnownValue>,
-    ) {
-        match seen.filter(|_| !moved.is_empty()) {
-            Some(seen) => {
-                step.action = Action::Read;
+    fn remember(&mut self, known: &Known<'_>, moved: Vec<FieldChange>) {
+        match known.found.filter(|_| !moved.is_empty()) {
+            Some(found) => {
+                let mut step = self.step_of(known, Action::Read);
                 step.changes = moved;
-                step.config = Some(seen.lift());
-                self.drafts.insert((record.id.clone(), Part::New), step);
+                step.config = Some(found.config.lift());
+                self.drafts.insert((known.record.id.clone(), Part::New), step);
             }
-            None => self.stays(record),
+            None => self.stays(known.record),
         }
     }
 
@@ -111,46 +110,57 @@ impl Decider<'_, '_> {
         asked.then(|| BY_REQUEST.to_owned())
     }
 
-    fn act(&mut self, mut step: PlanStep, desired: &Desired, kind: &ResourceKind, record: &Record) {
-        step.action = gravest(&step.changes);
-        if step.action != Action::NoOp && record.lowering_version != desired.lowering_version {
-            step.reason = Some("this version of mlp makes it differently".to_owned());
+    /// What is done to it for what differs, why, and whether it is mended in place.
+    fn verdict(&self, known: &Known<'_>, changes: &[FieldChange]) -> (Action, Option<String>, bool) {
+        let Known { desired, kind, record, .. } = known;
+        if let Some(reason) = self.anew(desired) {
+            return (Action::Replace, Some(reason), false);
         }
-        let mut mend = false;
+        let action = gravest(changes);
         if let Status::Tainted { reason } = &record.status {
             // What holds data is made whole in place: to make it anew would throw the data away.
-            mend = kind.stateful;
-            let action = if mend { Action::Update.max(step.action) } else { Action::Replace };
-            (step.action, step.reason) = (action, Some(format!("{TAINTED}{reason}")));
+            let mend = kind.stateful;
+            let action = if mend { Action::Update.max(action) } else { Action::Replace };
+            return (action, Some(format!("{TAINTED}{reason}")), mend);
         }
-        if let Some(reason) = self.anew(desired) {
-            (step.action, step.reason) = (Action::Replace, Some(reason));
+        let otherwise = action != Action::NoOp && record.lowering_version != desired.lowering_version;
+        (action, otherwise.then(|| "this version of mlp makes it differently".to_owned()), false)
+    }
+
+    fn act(&mut self, known: &Known<'_>, mut changes: Vec<FieldChange>, config: PlanValue) {
+        let Known { desired, record, .. } = *known;
+        let (action, reason, mend) = self.verdict(known, &changes);
+        if action != Action::Replace {
+            changes.extend(self.memory_changes(record, desired));
         }
-        match step.action {
-            Action::NoOp => {}
+        let tells = known.found.map(|found| Sides::told(&record.outputs, &found.outputs)).unwrap_or_default();
+        let moved = self.input.refactor.moved.get(&desired.id);
+        // Of most resources this is the end: what a step carries is put together for the others only.
+        if action == Action::NoOp && changes.is_empty() && tells.is_empty() && moved.is_none() {
+            self.stays(record);
+            return;
+        }
+        let mut step = self.step_of(known, action);
+        (step.reason, step.changes, step.config) = (reason, changes, Some(config));
+        match action {
             Action::Replace => {
                 self.replace(desired, step);
                 return;
             }
+            Action::NoOp => {}
             Action::NewVersion => step.calls = self.calls(&step, CallKind::NewVersion),
             _ => step.calls = self.calls(&step, CallKind::Update),
         }
-        step.changes.extend(self.memory_changes(record, desired));
-        if let Some(from) = step.moved_from.clone() {
+        let bare = step.changes.is_empty() && !mend;
+        if let Some(from) = moved {
             step.reason.get_or_insert_with(|| format!("moved from {from}"));
-            if step.changes.is_empty() && !mend {
+            if bare {
                 step.action = Action::Move;
                 self.begin(step, desired);
                 return;
             }
         }
-        if step.changes.is_empty() && !mend {
-            let tells =
-                step.outputs.as_ref().map(|now| Sides::told(&record.outputs, now)).unwrap_or_default();
-            if tells.is_empty() {
-                self.stays(record);
-                return;
-            }
+        if bare {
             // Nothing is done to it, but what it tells now is remembered.
             step.action = Action::Read;
             step.changes = tells;
@@ -163,4 +173,12 @@ impl Decider<'_, '_> {
         }
         self.begin(step, desired);
     }
+}
+
+/// Something that is remembered and wanted.
+struct Known<'k> {
+    desired: &'k Desired,
+    kind: &'k ResourceKind,
+    record: &'k Record,
+    found: Option<&'k Observed>,
 }

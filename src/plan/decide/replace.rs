@@ -21,6 +21,13 @@ impl Decider<'_, '_> {
     /// What only memory holds and the target does not know.
     pub(super) fn memory_changes(&self, record: &Record, desired: &Desired) -> Vec<FieldChange> {
         let keep = desired.lifecycle.on_destroy == OnDestroy::Keep;
+        let same = |(one, other): (&ResourceId, &ResourceId)| one == other;
+        if (record.keep, record.protect) == (keep, desired.lifecycle.protect)
+            && record.depends_on.len() == desired.depends_on.len()
+            && record.depends_on.iter().zip(&desired.depends_on).all(same)
+        {
+            return Vec::new();
+        }
         let word = |keep: bool| KnownValue::text(if keep { "keep" } else { "delete" });
         let ids = |ids: &mut dyn Iterator<Item = &ResourceId>| {
             let texts: BTreeSet<String> = ids.map(ToString::to_string).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlp_state::successor;
 use mlp_value::ResourceId;
 
-use super::{Decider, StepKey};
+use super::{Decider, StepKey, Wanted};
 use crate::Part;
 use crate::order::order;
 
@@ -13,8 +13,8 @@ type Edges = BTreeMap<StepKey, BTreeSet<StepKey>>;
 
 impl Decider<'_, '_> {
     /// Orders and numbers the steps.
-    pub(super) fn finish(&mut self, by_id: &BTreeMap<ResourceId, usize>) {
-        let (hard, soft) = self.edges(by_id);
+    pub(super) fn finish(&mut self, wanted: &Wanted<'_>) {
+        let (hard, soft) = self.edges(wanted);
         let (ordered, circle, _) = order(&hard, &soft);
         let circle: Vec<ResourceId> = circle.into_iter().map(|(id, _)| id).collect();
         self.report_circle(&circle);
@@ -54,7 +54,7 @@ impl Decider<'_, '_> {
         self.plan.context.kinds = tables.collect();
     }
 
-    fn edges(&self, by_id: &BTreeMap<ResourceId, usize>) -> (Edges, Edges) {
+    fn edges(&self, wanted: &Wanted<'_>) -> (Edges, Edges) {
         let input = self.input;
         let mut hard: Edges = self.drafts.keys().map(|key| (key.clone(), BTreeSet::new())).collect();
         let mut soft = hard.clone();
@@ -68,8 +68,7 @@ impl Decider<'_, '_> {
             let key = (id.clone(), *part);
             let new_first = self.new_first.contains(id);
             if *part == Part::New {
-                let desired = by_id.get(id).and_then(|at| input.desired.get(*at));
-                let needs = desired.into_iter().flat_map(|desired| &desired.depends_on);
+                let needs = wanted.get(id).into_iter().flat_map(|desired| &desired.depends_on);
                 let edges = hard.entry(key).or_default();
                 edges.extend(needs.map(|other| (other.clone(), Part::New)));
                 if !new_first {

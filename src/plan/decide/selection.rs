@@ -11,10 +11,27 @@ use crate::changes::{Sides, settle};
 use crate::select::{matches, unmatched};
 use crate::{Action, Mode, PlanOptions, codes};
 
+/// Ids of the resources the command is about.
+pub(super) enum Selected {
+    All,
+    Some(BTreeSet<ResourceId>),
+}
+
+impl Selected {
+    pub(super) fn contains(&self, id: &ResourceId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(ids) => ids.contains(id),
+        }
+    }
+}
+
 impl Decider<'_, '_> {
-    /// Ids of the resources the command is about.
-    pub(super) fn selected(&mut self) -> BTreeSet<ResourceId> {
-        let input = self.input;
+    pub(super) fn selected(&mut self) -> Selected {
+        let (input, options) = (self.input, self.input.options);
+        if [&options.targets, &options.excludes, &options.replace].into_iter().all(Vec::is_empty) {
+            return Selected::All;
+        }
         let mut needs: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> = BTreeMap::new();
         for record in input.state.resources.values() {
             needs.insert(&record.id, record.depends_on.iter().collect());
@@ -29,7 +46,6 @@ impl Decider<'_, '_> {
             });
         }
         let ids: Vec<&ResourceId> = needs.keys().copied().collect();
-        let options = input.options;
         for (name, list) in
             [("target", &options.targets), ("exclude", &options.excludes), ("replace", &options.replace)]
         {
@@ -65,7 +81,7 @@ impl Decider<'_, '_> {
                     "plan without --target and --exclude before relying on the environment as a whole",
                 ));
         }
-        selected.into_iter().cloned().collect()
+        Selected::Some(selected.into_iter().cloned().collect())
     }
 
     /// What `--replace` names has to be there, wanted, and among what the plan is about.
@@ -95,7 +111,7 @@ impl Decider<'_, '_> {
     }
 
     /// Says what a selection leaves behind: what is not in it, needs what changes, and would change too.
-    pub(super) fn left_behind(&mut self, selected: &BTreeSet<ResourceId>) {
+    pub(super) fn left_behind(&mut self, selected: &Selected) {
         let options = &self.input.options;
         if options.targets.is_empty() && options.excludes.is_empty() {
             return;

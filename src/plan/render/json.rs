@@ -71,7 +71,7 @@ fn address(id: &ResourceId, kind: &str) -> Map<String, Json> {
     map.insert("mode".into(), json!("managed"));
     map.insert("type".into(), json!(kind));
     map.insert("kind".into(), json!(id.address.kind.as_ref()));
-    map.insert("name".into(), json!(id.address.name.as_ref()));
+    map.insert("name".into(), json!(id.address.name.as_str()));
     match &id.address.key {
         Some(Key::Index(index)) => map.insert("index".into(), json!(index)),
         Some(Key::Text(text)) => map.insert("index".into(), json!(text.as_ref())),
