@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use arrow_schema::DataType;
-
 use super::cell::Cell;
+use super::parquet::Kind;
 use super::profile::Kinds;
 use super::protect::Protection;
 use super::quality::{ExpectationResult, QualityChecker};
@@ -87,7 +86,7 @@ pub(super) struct Rows<'a> {
     table: Option<Table>,
     read: Vec<SourceFile>,
     /// The type that every file so far gives a column, where all do and agree.
-    types: Vec<Option<DataType>>,
+    types: Vec<Option<Kind>>,
 }
 
 impl<'a> Rows<'a> {
@@ -145,7 +144,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The files that were read to their end, and the types they agree on.
-    pub(super) fn finish(self) -> (Vec<SourceFile>, Vec<Option<DataType>>) {
+    pub(super) fn finish(self) -> (Vec<SourceFile>, Vec<Option<Kind>>) {
         (self.read, self.types)
     }
 }
@@ -260,7 +259,7 @@ pub(super) struct Scan {
     pub(super) schema_failures: Vec<String>,
     pub(super) quality: Vec<ExpectationResult>,
     /// The types that the sources themselves give the columns.
-    pub(super) types: Vec<Option<DataType>>,
+    pub(super) types: Vec<Option<Kind>>,
     /// The narrowest type of the values of each column.
     pub(super) kinds: Vec<Kinds>,
 }

@@ -5,8 +5,7 @@ use std::io;
 
 use super::cell::Cell;
 use super::keys::Key;
-use super::parquet_read::is_nested;
-use super::parquet_write::{kept, typed};
+use super::parquet::typed;
 use super::profile::{ColumnProfile, Kinds, Profiler};
 use super::protect::Protection;
 use super::scan::{Repeats, Rows, Scan, sample_hash};
@@ -130,7 +129,7 @@ fn layout(pass: &Pass<'_>, scan: &Scan) -> Result<Layout, Problem> {
         let declared = declared.filter(|kind| *kind != ColumnType::Any);
         let own = scan.types.get(at).and_then(Option::as_ref).filter(|_| !pass.protection.masks(name));
         if let (Format::Parquet, Some(own)) = (pass.format, own)
-            && is_nested(own)
+            && !own.is_kept()
         {
             return Err(Problem::new(
                 "MLP0732",
@@ -143,7 +142,7 @@ fn layout(pass: &Pass<'_>, scan: &Scan) -> Result<Layout, Problem> {
         let fits = |kind: &ColumnType| *kind != ColumnType::Integer || found == Some(ColumnType::Integer);
         types.push(match own {
             _ if pass.protection.masks(name) => typed(ColumnType::String),
-            Some(own) => kept(own),
+            Some(own) => own.clone(),
             None => typed(declared.filter(fits).or(found).unwrap_or(ColumnType::String)),
         });
     }

@@ -6,14 +6,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_schema::DataType;
-
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::cell::Cell;
-use super::parquet_read::ParquetRows;
+use super::parquet::{Kind, ParquetRows};
 use super::seal::{Blob, BlobReader, damaged};
 use super::source::SourceData;
 use crate::Problem;
@@ -144,7 +142,7 @@ impl Table {
     }
 
     /// The types of the columns as the file itself declares them; none where it does not.
-    pub(super) fn types(&self) -> Option<Vec<DataType>> {
+    pub(super) fn types(&self) -> Option<Vec<Kind>> {
         match &self.source {
             Source::Parquet { rows, order, .. } => {
                 Some(order.iter().map(|at| rows.types()[*at].clone()).collect())

@@ -3,11 +3,9 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
-use arrow_schema::DataType;
-
 use super::cell::Cell;
 use super::keys::Key;
-use super::parquet_write::ParquetWriter;
+use super::parquet::{Kind, ParquetWriter};
 use super::seal::SealWriter;
 use super::store::write_problem;
 use super::table::Format;
@@ -18,7 +16,7 @@ use crate::Problem;
 pub(super) struct Layout {
     pub(super) format: Format,
     pub(super) columns: Vec<String>,
-    pub(super) types: Vec<DataType>,
+    pub(super) types: Vec<Kind>,
 }
 
 /// Writes a table: CSV with `\n` and quotes only where needed, JSON Lines with every column in every row, or Parquet.
@@ -151,7 +149,7 @@ impl Write for HashingWriter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parquet_write::typed;
+    use super::super::parquet::typed;
     use super::super::schema::ColumnType;
     use super::super::table::Table;
     use super::*;
