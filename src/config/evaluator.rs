@@ -499,7 +499,7 @@ impl<'t> Evaluator<'t> {
         from: Option<Span>,
     ) -> Result<Option<Outcome>, Diagnostic> {
         let Some(entry) = instance.declared.parts.get(name) else { return Ok(None) };
-        let frame = || Frame::Named(format!("{}.{name}", instance.address), from);
+        let frame = || Frame::Open(instance.address.clone(), name.to_owned(), from);
         let found = self.once(&self.open, instance.number, name, frame, || {
             let scope = NameScope::of(self, instance, Path::of(&[name]));
             let outcome = match &entry.source {

@@ -1,5 +1,7 @@
 //! What is declared: every block under its address, before anything is evaluated.
 
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics, Span, one_of};
@@ -150,11 +152,13 @@ impl<'t> Index<'t> {
                     }
                     self.project = Some(declared.header);
                 }
-                if let Some(first) = self.declared.get(&declared.address) {
-                    diagnostics.push(twice(&declared.address.to_string(), declared.header, first.header));
-                    return;
+                match self.declared.entry(declared.address.clone()) {
+                    Entry::Vacant(place) => drop(place.insert(declared)),
+                    Entry::Occupied(first) => {
+                        let name = declared.address.to_string();
+                        diagnostics.push(twice(&name, declared.header, first.get().header));
+                    }
                 }
-                self.declared.insert(declared.address.clone(), declared);
             }
         }
     }
@@ -294,9 +298,11 @@ fn address_of(
             return None;
         }
     }
-    let mut labels: Vec<String> = Vec::new();
+    let mut labels: Vec<Cow<'_, str>> = Vec::new();
     for label in block.labels.iter().take(kind.labels.len()) {
-        if !is_name(&label.name) {
+        if is_name(&label.name) {
+            labels.push(Cow::Borrowed(&label.name));
+        } else {
             diagnostics.push(
                 Diagnostic::error(codes::LABELS, format!("`{}` cannot be a name", label.name))
                     .at(label.span, "here")
@@ -305,10 +311,9 @@ fn address_of(
                         as_name(&label.name)
                     )),
             );
+            labels.push(Cow::Owned(as_name(&label.name)));
         }
-        labels.push(as_name(&label.name));
     }
-    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     Some(match labels.as_slice() {
         [] if UNNAMED.contains(&kind.name) => numbered(kind, number),
         [] => Address::new(kind.name, ""),

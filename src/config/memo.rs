@@ -59,6 +59,8 @@ impl Named {
 pub(crate) enum Frame {
     /// An attribute of a declaration.
     Attribute(Address, &'static str, Option<Span>),
+    /// An attribute beyond the schema.
+    Open(Address, String, Option<Span>),
     /// Anything else, as it is written.
     Named(String, Option<Span>),
 }
@@ -67,7 +69,7 @@ impl Frame {
     /// Where it is asked for.
     pub(crate) fn from(&self) -> Option<Span> {
         match self {
-            Self::Attribute(.., from) | Self::Named(_, from) => *from,
+            Self::Attribute(.., from) | Self::Open(.., from) | Self::Named(_, from) => *from,
         }
     }
 
@@ -75,6 +77,9 @@ impl Frame {
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Attribute(address, name, _), Self::Attribute(other, others, _)) => {
+                address == other && name == others
+            }
+            (Self::Open(address, name, _), Self::Open(other, others, _)) => {
                 address == other && name == others
             }
             (Self::Named(name, _), Self::Named(other, _)) => name == other,
@@ -87,6 +92,7 @@ impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Attribute(address, name, _) => write!(f, "{address}.{name}"),
+            Self::Open(address, name, _) => write!(f, "{address}.{name}"),
             Self::Named(name, _) => f.write_str(name),
         }
     }

@@ -17,12 +17,14 @@ use super::report::{
 };
 use super::reserve::{Free, Gpu};
 use super::spec::{InputBinding, PipelineRun, StepSpec};
-use super::step::{Context, Outcome, Work, blocking, execute};
+use super::step::{Context, Outcome, Work, blocking, execute, kept};
 use super::waiting::Waiting;
 use crate::Problem;
 
 /// How often a GPU that another run holds is asked for.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// So many steps are asked at once whether they have to run.
+const ASKED_AT_ONCE: usize = 64;
 /// How old the record of a run may be while it goes on.
 const RECORD_AGE: Duration = Duration::from_millis(100);
 
@@ -144,8 +146,22 @@ struct Scheduler {
     record: Record,
     waiting: Waiting,
     free: Free,
+    /// Steps that are asked whether they have to run: each by its place, with its outcome where its results are there.
+    asked: JoinSet<Answers>,
+    /// How many are asked side by side.
+    askers: usize,
+    /// Their places, by who asks them.
+    questions: HashMap<Id, Vec<usize>>,
     running: JoinSet<Outcome>,
     tasks: HashMap<Id, Arc<Work>>,
+}
+
+type Answers = Vec<(usize, String, Option<Outcome>)>;
+
+/// What a run waits for.
+enum News {
+    Ended(Result<(Id, Outcome), JoinError>),
+    Answered(Result<(Id, Answers), JoinError>),
 }
 
 /// When the record of the run is written: not after every step, since a record of ten thousand steps is as long as all of
@@ -195,6 +211,9 @@ impl Scheduler {
             record: Record::default(),
             waiting: Waiting::new(&run.steps),
             free: Free::new(run.capacity, run.gpu_root.clone()),
+            asked: JoinSet::new(),
+            askers: std::thread::available_parallelism().map_or(1, usize::from),
+            questions: HashMap::new(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
             ctx: Arc::new(Context { run, started_at: rfc3339(started), code, events }),
@@ -206,15 +225,17 @@ impl Scheduler {
             if *self.cancel.borrow() {
                 self.cancel_waiting();
             }
+            self.ask();
             self.start_ready();
             if self.record.due_in().is_zero() {
                 self.write()?;
             }
-            match self.next_end().await {
+            match self.news().await {
                 None if self.waiting.is_empty() && self.running.is_empty() => break,
                 None => {}
-                Some(Ok((id, outcome))) => self.finish(id, outcome),
-                Some(Err(error)) => {
+                Some(News::Answered(answers)) => self.answered(answers),
+                Some(News::Ended(Ok((id, outcome)))) => self.finish(id, outcome),
+                Some(News::Ended(Err(error))) => {
                     let problem = Problem::new("MLP0763", format!("the runner of a step was lost: {error}"));
                     self.finish(error.id(), Outcome::failed(problem, Vec::new()));
                 }
@@ -230,14 +251,14 @@ impl Scheduler {
         self.write()
     }
 
-    /// The end of the next step. Nothing when none runs, or when it is time to write the record, or to ask again for what
+    /// The end of the next step, or what some that were asked said. Nothing when none runs, or when it is time to write the record, or to ask again for what
     /// somebody outside of this run holds.
-    async fn next_end(&mut self) -> Option<Result<(Id, Outcome), JoinError>> {
+    async fn news(&mut self) -> Option<News> {
         let mut again = self.record.due_in();
         if self.free.waits_for_others() {
             again = again.min(ASK_AGAIN);
         }
-        if self.running.is_empty() {
+        if self.running.is_empty() && self.asked.is_empty() {
             if self.free.waits_for_others() {
                 tokio::time::sleep(ASK_AGAIN).await;
             }
@@ -245,7 +266,8 @@ impl Scheduler {
         }
         tokio::select! {
             biased;
-            ended = self.running.join_next_with_id() => ended,
+            Some(ended) = self.running.join_next_with_id() => Some(News::Ended(ended)),
+            Some(answers) = self.asked.join_next_with_id() => Some(News::Answered(answers)),
             () = tokio::time::sleep(again) => None,
         }
     }
@@ -279,6 +301,50 @@ impl Scheduler {
             hopeless.extend(self.waiting.after(&step.name));
             self.set(&step.name, StepStatus::Skipped, Some(reason.clone()));
             (self.ctx.events)(Event::StepSkipped { step: step.name, reason });
+        }
+    }
+
+    /// Asks those that wait for nothing any more whether they have to run: what is there already needs no room, and many are
+    /// asked sooner than one after the other is begun.
+    fn ask(&mut self) {
+        while self.asked.len() < self.askers {
+            let some = self.waiting.fresh(ASKED_AT_ONCE);
+            if some.is_empty() {
+                return;
+            }
+            let places = some.iter().map(|(place, _)| *place).collect();
+            let work = |(place, spec): (usize, StepSpec)| {
+                (place, Work { upstream: self.upstream(&spec), spec, gpus: Vec::new() })
+            };
+            let (all, ctx): (Vec<_>, _) = (some.into_iter().map(work).collect(), Arc::clone(&self.ctx));
+            let answer = move |(place, work): (usize, Work)| {
+                let found = kept(&ctx, &work);
+                (place, work.spec.name, found)
+            };
+            let task = self.asked.spawn_blocking(move || all.into_iter().map(answer).collect());
+            self.questions.insert(task.id(), places);
+        }
+    }
+
+    fn answered(&mut self, answers: Result<(Id, Answers), JoinError>) {
+        let (id, answers) = answers.unwrap_or_else(|error| (error.id(), Answers::new()));
+        let places = self.questions.remove(&id).unwrap_or_default();
+        if answers.is_empty() {
+            // The question was lost; it is asked once more when they begin.
+            places.into_iter().for_each(|place| self.waiting.admit(place));
+        }
+        for (place, step, outcome) in answers {
+            match outcome {
+                None => self.waiting.admit(place),
+                // Where the run was cancelled meanwhile, so was the step.
+                Some(outcome) if self.waiting.take(place).is_some() => {
+                    if let Some(report) = self.report.steps.get_mut(&step) {
+                        report.started = Some(now_ms());
+                    }
+                    self.close(&step, outcome);
+                }
+                Some(_) => {}
+            }
         }
     }
 
@@ -322,12 +388,15 @@ impl Scheduler {
     fn finish(&mut self, id: Id, outcome: Outcome) {
         let Some(work) = self.tasks.remove(&id) else { return };
         self.free.give_back(&work.spec, &work.gpus);
-        let step = work.spec.name.clone();
-        self.set(&step, outcome.status, outcome.reason);
+        self.close(&work.spec.name, outcome);
+    }
+
+    fn close(&mut self, step: &str, outcome: Outcome) {
+        self.set(step, outcome.status, outcome.reason);
         if outcome.status.is_good() {
-            self.waiting.ended_well(&step);
+            self.waiting.ended_well(step);
         }
-        if let Some(report) = self.report.steps.get_mut(&step) {
+        if let Some(report) = self.report.steps.get_mut(step) {
             report.outputs = outcome.outputs;
             report.metrics = outcome.metrics;
             report.problem = outcome.failure.as_ref().map(|(problem, log_tail)| {
@@ -336,13 +405,13 @@ impl Scheduler {
             });
         }
         if let Some((problem, log_tail)) = outcome.failure {
-            (self.ctx.events)(Event::StepFailed { step: step.clone(), problem, log_tail });
+            (self.ctx.events)(Event::StepFailed { step: step.to_owned(), problem, log_tail });
         } else if outcome.status == StepStatus::Cancelled {
-            (self.ctx.events)(Event::StepCancelled { step: step.clone() });
+            (self.ctx.events)(Event::StepCancelled { step: step.to_owned() });
         }
         // In a run that was cancelled, all that wait are.
         if !outcome.status.is_good() && !*self.cancel.borrow() {
-            self.skip_after(&step);
+            self.skip_after(step);
         }
     }
 

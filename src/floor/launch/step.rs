@@ -83,18 +83,36 @@ pub(crate) async fn execute(ctx: Arc<Context>, work: Arc<Work>, cancel: watch::R
         Ok(prepared) => prepared,
         Err(problem) => return Outcome::failed(problem, Vec::new()),
     };
-    let step = work.spec.name.clone();
     let again = Lookup::Miss { reason: String::new() };
-    match std::mem::replace(&mut prepared.lookup, again) {
-        Lookup::Hit { reason, outputs, metrics } => {
-            (ctx.events)(Event::StepCached { step, reason: reason.clone() });
-            let reason = Some(reason);
-            Outcome { status: StepStatus::Cached, reason, outputs, metrics, failure: None }
-        }
-        Lookup::Miss { reason } => {
+    match reused(&ctx, &work.spec, std::mem::replace(&mut prepared.lookup, again)) {
+        Ok(outcome) => outcome,
+        Err(reason) => {
             let outcome = run_attempts(&ctx, &work, Arc::new(prepared), cancel, &reason).await;
             Outcome { reason: Some(reason), ..outcome }
         }
+    }
+}
+
+/// The outcome of a step whose results are there, which needs no room; nothing where it has to be carried out, or where to look
+/// for that takes long: data of files is read once, when the step begins.
+pub(crate) fn kept(ctx: &Context, work: &Work) -> Option<Outcome> {
+    let reads = |binding: &InputBinding| matches!(binding, InputBinding::File { .. });
+    if work.spec.inputs.values().any(reads) {
+        return None;
+    }
+    // What stands in the way is told when the step begins.
+    reused(ctx, &work.spec, prepare(ctx, work).ok()?.lookup).ok()
+}
+
+/// The outcome of what was found; without results why there are none.
+fn reused(ctx: &Context, spec: &StepSpec, found: Lookup) -> Result<Outcome, String> {
+    match found {
+        Lookup::Hit { reason, outputs, metrics } => {
+            (ctx.events)(Event::StepCached { step: spec.name.clone(), reason: reason.clone() });
+            let reason = Some(reason);
+            Ok(Outcome { status: StepStatus::Cached, reason, outputs, metrics, failure: None })
+        }
+        Lookup::Miss { reason } => Err(reason),
     }
 }
 

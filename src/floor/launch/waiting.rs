@@ -3,7 +3,7 @@
 //! Each step counts what it waits for, and each knows who waits for it, so that the end of a step costs as much as there are
 //! steps behind it, and not as much as there are steps.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::check::dependencies;
 use super::spec::StepSpec;
@@ -16,7 +16,9 @@ pub(crate) struct Waiting {
     dependants: Vec<Vec<usize>>,
     /// How many steps the step of each place still waits for.
     open: Vec<usize>,
-    /// Those that wait for nothing any more.
+    /// Those that wait for nothing any more, and were not asked yet whether they have to run.
+    fresh: VecDeque<usize>,
+    /// Those that wait for nothing but room.
     ready: BTreeSet<usize>,
     left: usize,
 }
@@ -34,14 +36,28 @@ impl Waiting {
                 open[place] += 1;
             }
         }
-        let ready = (0..steps.len()).filter(|place| open[*place] == 0).collect();
-        let left = steps.len();
-        Self { steps: steps.iter().cloned().map(Some).collect(), places, dependants, open, ready, left }
+        let fresh = (0..steps.len()).filter(|place| open[*place] == 0).collect();
+        let (ready, left) = (BTreeSet::new(), steps.len());
+        let steps = steps.iter().cloned().map(Some).collect();
+        Self { steps, places, dependants, open, fresh, ready, left }
     }
 
     /// Whether none is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.left == 0
+    }
+
+    /// Some of those that wait for nothing any more: each is given once.
+    pub(crate) fn fresh(&mut self, most: usize) -> Vec<(usize, StepSpec)> {
+        let places = self.fresh.drain(..most.min(self.fresh.len()));
+        places.filter_map(|place| Some((place, self.steps[place].clone()?))).collect()
+    }
+
+    /// A step that was given waits for room.
+    pub(crate) fn admit(&mut self, place: usize) {
+        if self.steps[place].is_some() {
+            self.ready.insert(place);
+        }
     }
 
     /// The first step from a place on that waits for nothing but room.
@@ -67,6 +83,7 @@ impl Waiting {
     /// Takes all that are left, in order.
     pub(crate) fn take_all(&mut self) -> Vec<StepSpec> {
         self.ready.clear();
+        self.fresh.clear();
         self.left = 0;
         self.steps.iter_mut().filter_map(Option::take).collect()
     }
@@ -76,7 +93,7 @@ impl Waiting {
         for place in self.after(step) {
             self.open[place] -= 1;
             if self.open[place] == 0 && self.steps[place].is_some() {
-                self.ready.insert(place);
+                self.fresh.push_back(place);
             }
         }
     }
@@ -92,15 +109,19 @@ mod tests {
         let mut steps = vec![step("last", "true"), step("a", "true"), step("b", "true")];
         steps[0].after = vec!["a".into(), "b".into()];
         let mut waiting = Waiting::new(&steps);
-        let first = |waiting: &Waiting| waiting.ready(0).map(|(place, step)| (place, step.name.clone()));
-        assert_eq!(first(&waiting), Some((1, "a".to_owned())));
+        let first = |waiting: &mut Waiting| {
+            waiting.fresh(usize::MAX).into_iter().for_each(|(place, _)| waiting.admit(place));
+            waiting.ready(0).map(|(place, step)| (place, step.name.clone()))
+        };
+        assert!(waiting.ready(0).is_none());
+        assert_eq!(first(&mut waiting), Some((1, "a".to_owned())));
         assert_eq!(waiting.after("a").collect::<Vec<_>>(), [0]);
         for (place, name) in [(1, "a"), (2, "b")] {
             assert_eq!(waiting.take(place).unwrap().name, name);
-            assert_eq!(first(&waiting).map(|(place, _)| place), if place == 1 { Some(2) } else { None });
+            assert_eq!(first(&mut waiting).map(|(place, _)| place), if place == 1 { Some(2) } else { None });
             waiting.ended_well(name);
         }
-        assert_eq!(first(&waiting), Some((0, "last".to_owned())));
+        assert_eq!(first(&mut waiting), Some((0, "last".to_owned())));
         assert!(!waiting.is_empty() && waiting.take_all().len() == 1 && waiting.is_empty());
         assert!(waiting.take(0).is_none());
     }

@@ -4,11 +4,17 @@ use super::leaf::{Leaf, TORN};
 use super::shape::{Form, Repeated, Shape};
 use crate::data::cell::Cell;
 
+/// The cells of a column in the next rows.
+pub(super) fn cells(shape: &Shape, leaves: &mut [Leaf], rows: usize) -> Result<Vec<Cell>, String> {
+    let cells = match shape.form {
+        Form::Leaf { column, .. } => leaf(leaves, column)?.take_all()?,
+        _ => (0..rows).map(|_| cell(shape, leaves)).collect::<Result<_, _>>()?,
+    };
+    if cells.len() == rows { Ok(cells) } else { Err(TORN.to_owned()) }
+}
+
 /// The cell of a column in the row that is next.
-pub(super) fn cell(shape: &Shape, leaves: &mut [Leaf]) -> Result<Cell, String> {
-    if let Form::Leaf { column, .. } = shape.form {
-        return leaf(leaves, column)?.take();
-    }
+fn cell(shape: &Shape, leaves: &mut [Leaf]) -> Result<Cell, String> {
     if next_defined(shape, leaves)? < shape.defined {
         pass(shape, leaves)?;
         return Ok(Cell::Null);

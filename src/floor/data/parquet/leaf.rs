@@ -105,6 +105,20 @@ impl Leaf {
         Ok(())
     }
 
+    /// The cells of all rows of the batch, of a column that is not repeated.
+    pub(super) fn take_all(&mut self) -> Result<Vec<Cell>, String> {
+        self.at = self.levels.count;
+        let found = std::mem::take(&mut self.cells);
+        if found.len() == self.levels.count {
+            return Ok(found.collect());
+        }
+        let (mut found, full) = (found, self.levels.full);
+        let cell = |defined: &i16| {
+            if *defined < full { Ok(Cell::Null) } else { found.next().ok_or_else(|| TORN.to_owned()) }
+        };
+        self.levels.defined.iter().map(cell).collect()
+    }
+
     /// The level of definition of what comes next; none at the end of the batch.
     pub(super) fn defined(&self) -> Option<i16> {
         if self.at >= self.levels.count {

@@ -147,9 +147,7 @@ impl ParquetRows {
         self.leaves.iter_mut().try_for_each(|leaf| leaf.read(rows))?;
         self.batch.clear();
         for shape in &self.shapes {
-            let leaves = &mut self.leaves;
-            let cells = (0..rows).map(|_| assemble::cell(shape, leaves));
-            self.batch.push(cells.collect::<Result<_, _>>()?);
+            self.batch.push(assemble::cells(shape, &mut self.leaves, rows)?);
         }
         self.at = 0;
         Ok(true)

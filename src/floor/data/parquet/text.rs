@@ -1,7 +1,5 @@
 //! The text of each value: times in ISO 8601, numbers in the shortest form that is read back as the same number.
 
-use std::fmt::Write;
-
 use super::kind::Unit;
 use crate::data::cell::Cell;
 use crate::data::time::civil_from_days;
@@ -143,12 +141,17 @@ fn push_date(text: &mut String, days: i64) -> Result<(), String> {
         return Err(format!("{days} days since 1970 are no date"));
     }
     let (year, month, day) = civil_from_days(days);
-    let written = if (0..=9999).contains(&year) {
-        write!(text, "{year:04}-{month:02}-{day:02}")
+    if (0..=9999).contains(&year) {
+        push_two(text, year / 100);
+        push_two(text, year % 100);
     } else {
-        write!(text, "{year:+05}-{month:02}-{day:02}")
-    };
-    written.map_err(|error| error.to_string())
+        text.push_str(&format!("{year:+05}"));
+    }
+    for part in [month, day] {
+        text.push('-');
+        push_two(text, part);
+    }
+    Ok(())
 }
 
 /// With as many digits of the second as it has, in threes.
