@@ -94,6 +94,10 @@ const REASONS: &[(&str, &str)] = &[
     ("idp_group", "who is in a team says something only to `access`, which is not served yet"),
     ("cache", "results of earlier runs are not used again in the cluster yet"),
     (
+        "base",
+        "an image is built for a runtime that is declared by itself, and has no other: `runtime \"x\" { base = \"…\" }`",
+    ),
+    (
         "lock",
         "the packages are those of a finished image: with `base` instead of `image`, one is built that has them",
     ),

@@ -17,6 +17,8 @@ mod look;
 mod make;
 mod markers;
 mod packages;
+#[cfg(test)]
+mod packages_tests;
 mod platform;
 mod program;
 mod registry;

@@ -2,6 +2,7 @@
 
 use mlp_floor::Problem;
 use pep440_rs::Version;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::codes;
@@ -11,7 +12,7 @@ use crate::look::{Look, Python};
 use crate::markers;
 use crate::platform::Platform;
 use crate::requirements::{At, Lock, Requirement};
-use crate::store::{Blob, Store, key};
+use crate::store::{Store, key};
 use crate::tags::{WheelName, tags};
 use crate::wheel::{Places, VENV, unpack};
 
@@ -29,10 +30,11 @@ pub(crate) struct For<'a> {
     pub(crate) lock: &'a str,
 }
 
-/// A wheel that was chosen and is here.
-struct Chosen {
+/// A wheel that was chosen.
+#[derive(Serialize, Deserialize)]
+struct Wheel {
     file: String,
-    blob: Blob,
+    digest: String,
 }
 
 /// The layer of packages.
@@ -51,39 +53,66 @@ pub(crate) fn build(
     say: &dyn Fn(&str),
 ) -> Result<Packages, Problem> {
     let known = tags(image.python, image.look.libc, image.platform);
+    // The hashes of a lock file leave no choice but what fits best: it is the same for ever.
+    let choice = key("choice", [lock.digest.as_str()].into_iter().chain(known.iter().map(String::as_str)));
+    let before: Option<Vec<Wheel>> = store.noted(&choice);
+    if let Some(wheels) = &before
+        && let Some(layer) = layer::made(store, &layer_key(image.python, wheels, epoch))
+    {
+        return Ok(Packages { layer, count: wheels.len(), fetched: 0 });
+    }
+    let (wheels, fetched) = choose(lock, image, &known, store, say)?;
+    store.note(&choice, &wheels)?;
+    let key = layer_key(image.python, &wheels, epoch);
+    let count = wheels.len();
+    if let Some(layer) = layer::made(store, &key) {
+        return Ok(Packages { layer, count, fetched });
+    }
+    let mut layer = environment(image.python);
+    let places = Places::new(&image.python.name());
+    for wheel in &wheels {
+        say(&format!("unpacking {}", wheel.file));
+        let gone = || {
+            Problem::new(codes::WRITE, format!("`{}` went out of the cache while it was used", wheel.file))
+                .help("build again")
+        };
+        let blob = store.blob(&wheel.digest).ok_or_else(gone)?;
+        unpack(&blob, &wheel.file, &places, &mut layer)?;
+    }
+    say("packing the packages");
+    Ok(Packages { layer: layer.pack(store, &key, epoch)?, count, fetched })
+}
+
+/// What decides about the layer.
+fn layer_key(python: &Python, wheels: &[Wheel], epoch: u64) -> String {
+    let epoch = epoch.to_string();
+    let base = [LAYOUT, &python.program, &python.version, &epoch];
+    let wheels = wheels.iter().flat_map(|wheel| [wheel.file.as_str(), wheel.digest.as_str()]);
+    key("packages", base.into_iter().chain(wheels))
+}
+
+/// The wheels for an image, by name, and how many had to be fetched.
+fn choose(
+    lock: &Lock,
+    image: &For<'_>,
+    known: &[String],
+    store: &Store,
+    say: &dyn Fn(&str),
+) -> Result<(Vec<Wheel>, usize), Problem> {
     let mut indexes = None;
-    let mut chosen: Vec<Chosen> = Vec::new();
+    let mut chosen: Vec<Wheel> = Vec::new();
     let mut fetched = 0;
     for package in wanted(lock, image)? {
         let indexes = match &mut indexes {
             Some(indexes) => indexes,
             none => none.insert(Indexes::new(lock.index.as_deref(), &lock.extra)?),
         };
-        let (wheel, new) = get(package, image, &known, indexes, store, say)?;
+        let (wheel, new) = get(package, image, known, indexes, store, say)?;
         fetched += usize::from(new);
         chosen.push(wheel);
     }
     chosen.sort_by(|a, b| a.file.cmp(&b.file));
-    let python = image.python;
-    let base = [LAYOUT, &python.program, &python.version];
-    let epoch_text = epoch.to_string();
-    let parts = base
-        .into_iter()
-        .chain([epoch_text.as_str()])
-        .chain(chosen.iter().flat_map(|one| [one.file.as_str(), one.blob.digest.as_str()]));
-    let key = key("packages", parts);
-    let count = chosen.len();
-    if let Some(layer) = layer::made(store, &key) {
-        return Ok(Packages { layer, count, fetched });
-    }
-    let mut layer = environment(python);
-    let places = Places::new(&python.name());
-    for one in &chosen {
-        say(&format!("unpacking {}", one.file));
-        unpack(&one.blob, &one.file, &places, &mut layer)?;
-    }
-    say("packing the packages");
-    Ok(Packages { layer: layer.pack(store, &key, epoch)?, count, fetched })
+    Ok((chosen, fetched))
 }
 
 /// The virtual environment itself.
@@ -131,7 +160,7 @@ fn get(
     indexes: &Indexes,
     store: &Store,
     say: &dyn Fn(&str),
-) -> Result<(Chosen, bool), Problem> {
+) -> Result<(Wheel, bool), Problem> {
     let offers = match &package.at {
         At::Url(text) => vec![direct(package, text, image)?],
         At::Version(_) => {
@@ -142,11 +171,11 @@ fn get(
     let offer = best(package, &offers, known).ok_or_else(|| nothing_fits(package, &offers, image, known))?;
     let there = offer.sha256.as_deref().filter(|hash| package.hashes.iter().any(|locked| locked == hash));
     if let Some(blob) = there.and_then(|hash| store.blob(&format!("sha256:{hash}"))) {
-        return Ok((Chosen { file: offer.file.clone(), blob }, false));
+        return Ok((Wheel { file: offer.file.clone(), digest: blob.digest }, false));
     }
     say(&format!("fetching {}", offer.file));
     let blob = indexes.fetch(&offer.url, &offer.file, &package.hashes, store)?;
-    Ok((Chosen { file: offer.file.clone(), blob }, true))
+    Ok((Wheel { file: offer.file.clone(), digest: blob.digest }, true))
 }
 
 fn direct(package: &Requirement, text: &str, image: &For<'_>) -> Result<Offer, Problem> {

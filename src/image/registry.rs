@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
@@ -11,8 +11,8 @@ use mlp_floor::Problem;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE,
-    OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
 };
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
@@ -169,7 +169,13 @@ impl Registry {
 fn credentials(host: &str) -> Result<RegistryAuth, Problem> {
     let server = if host == "index.docker.io" { DOCKER } else { host };
     let help = "look at `config.json` in `~/.docker` or `$DOCKER_CONFIG`";
-    match docker_credential::get_credential(server) {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")));
+    let Some(path) = folder.map(|folder| folder.join("config.json")).filter(|path| path.exists()) else {
+        return Ok(RegistryAuth::Anonymous);
+    };
+    let file = std::fs::File::open(&path).map_err(|error| unread(&path, &error).help(help))?;
+    match docker_credential::get_credential_from_reader(file, server) {
         Ok(DockerCredential::UsernamePassword(name, password)) => Ok(RegistryAuth::Basic(name, password)),
         Ok(DockerCredential::IdentityToken(_)) => {
             let headline =
@@ -177,9 +183,7 @@ fn credentials(host: &str) -> Result<RegistryAuth, Problem> {
             Err(Problem::new(codes::REGISTRY, headline)
                 .help("log in with a name and a password or an access token"))
         }
-        Err(CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound) => {
-            Ok(RegistryAuth::Anonymous)
-        }
+        Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
         // A helper that knows no such server says so, and means nobody is logged in there.
         Err(CredentialRetrievalError::HelperFailure { stdout, .. })
             if stdout.contains("credentials not found") =>

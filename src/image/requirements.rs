@@ -6,6 +6,7 @@ use mlp_floor::Problem;
 use mlp_floor::launch::{LockFormat, lock_entries, loose_lines};
 
 use crate::codes;
+use crate::store::sha256;
 
 /// Options that change nothing here: nothing is ever built from source, and hashes are always required.
 const HARMLESS: &[&str] = &["--only-binary", "--prefer-binary", "--require-hashes", "--trusted-host"];
@@ -32,6 +33,8 @@ pub(crate) enum At {
 /// A whole file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lock {
+    /// Of its text.
+    pub(crate) digest: String,
     pub(crate) packages: Vec<Requirement>,
     /// `--index-url`, where it names one.
     pub(crate) index: Option<String>,
@@ -74,7 +77,7 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Lock, Problem> {
             .note(format!("it says `{}`", loose.text))
             .help("write every package as `name==version` with its hashes, as `uv pip compile --generate-hashes` does"));
     }
-    let mut lock = Lock::default();
+    let mut lock = Lock { digest: sha256(text.as_bytes()), ..Lock::default() };
     for (line, entry) in lock_entries(text) {
         if entry.starts_with('-') {
             option(&mut lock, &entry).map_err(|why| at(line, &why))?;

@@ -58,7 +58,7 @@ fn to_build(builder: &mut Builder<'_>) {
     let help = format!("run `mlp image build -e {environment}`; `mlp up -e {environment}` does it by itself");
     let address = &declaration.address;
     match found(builder, &source) {
-        Found::Open | Found::Ready(_) => {}
+        Found::Open | Found::Ready => {}
         Found::Wrong(at, why) => builder.error(codes::VALUE, at, why, "name what is in the project"),
         Found::Missing => {
             builder.error(
@@ -79,7 +79,7 @@ fn to_build(builder: &mut Builder<'_>) {
 /// What is known of an image that is built.
 enum Found {
     Open,
-    Ready(String),
+    Ready,
     Missing,
     Stale,
     Wrong(&'static str, String),
@@ -96,16 +96,27 @@ fn found(builder: &mut Builder<'_>, source: &ImageSource<'_>) -> Found {
         ImageInputs::Wrong { at, why } => return Found::Wrong(at, why),
         ImageInputs::Known(inputs) => inputs,
     };
-    let environment = builder.input.platform.environment.folder();
-    let runtime = source.runtime.address.to_string();
-    match builder.ask(Need::Image { environment, runtime }) {
+    match asked(builder, source.runtime) {
         None => Found::Open,
-        Some(Fact::Text(text)) => match serde_json::from_str::<ImageRecord>(text) {
-            Ok(record) if record.inputs == inputs => Found::Ready(record.reference),
+        Some(Fact::Failed(why)) => Found::Wrong("base", format!("what was built cannot be read: {why}")),
+        Some(Fact::Text(_)) => match record(builder, source.runtime) {
+            Some(record) if record.inputs == inputs => Found::Ready,
             _ => Found::Stale,
         },
-        Some(Fact::Failed(why)) => Found::Wrong("base", format!("what was built cannot be read: {why}")),
         Some(_) => Found::Missing,
+    }
+}
+
+fn asked<'a>(builder: &mut Builder<'a>, runtime: &Declaration) -> Option<&'a Fact> {
+    let environment = builder.input.platform.environment.folder();
+    builder.ask(Need::Image { environment, runtime: runtime.address.to_string() })
+}
+
+/// What was built for a runtime.
+fn record(builder: &mut Builder<'_>, runtime: &Declaration) -> Option<ImageRecord> {
+    match asked(builder, runtime)? {
+        Fact::Text(text) => serde_json::from_str(text).ok(),
+        _ => None,
     }
 }
 
@@ -142,11 +153,11 @@ pub(super) fn image(
     let variables = written.into_iter().flatten();
     let env = variables.map(|(name, value)| env(name, value.as_text().unwrap_or_default())).collect();
     let named = body.and_then(|body| body.field("image")).and_then(Value::as_text);
-    if let (None, Some(runtime)) = (named, declared.filter(|runtime| is_set(&runtime.body, "base"))) {
-        let source = source(builder, runtime)?;
-        // What is wrong with it is said where it is declared.
-        let Found::Ready(name) = found(builder, &source) else { return None };
-        return Some(Image { name, env, built: true });
+    if named.is_none() && body.is_some_and(|body| is_set(body, "base")) {
+        // What is wrong with it, and whether it is of what is there now, is said where it is declared; where it is written in place,
+        // `base` is refused.
+        let record = record(builder, declared?)?;
+        return Some(Image { name: record.reference, env, built: true });
     }
     let Some(named) = named else {
         let headline = format!("{what} has no image to run in");
