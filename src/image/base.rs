@@ -99,11 +99,11 @@ impl Base {
         path.filter(|path| !path.is_empty()).unwrap_or(SEARCH)
     }
 
-    /// What is in it, for which its layers are fetched the first time.
-    pub(crate) async fn look(&self, store: &Store, say: &dyn Fn(&str)) -> Result<Look, Problem> {
+    /// What is in it, for which its layers are fetched the first time; and whether it was known.
+    pub(crate) async fn look(&self, store: &Store, say: &dyn Fn(&str)) -> Result<(Look, bool), Problem> {
         let key = key("look", ["1", &self.manifest, self.search()]);
         if let Some(look) = store.noted(&key) {
-            return Ok(look);
+            return Ok((look, true));
         }
         let mut sources = Vec::new();
         for layer in &self.layers {
@@ -116,7 +116,7 @@ impl Base {
         say(&format!("looking into {}", self.name));
         let look = Look::at(&sources, self.search())?;
         store.note(&key, &look)?;
-        Ok(look)
+        Ok((look, false))
     }
 }
 

@@ -106,9 +106,9 @@ pub async fn build(
         target.may_push().await?;
     }
     let base = Base::find(recipe.base, recipe.pinned, recipe.platform, &recipe.plain, store).await?;
-    let look = base.look(store, say).await?;
+    let (look, known) = base.look(store, say).await?;
     let layers = layers(recipe, &look, store, say)?;
-    let parts = parts(&base, &layers);
+    let parts = parts(&base, known, &layers);
     let image = Image::of(recipe, &base, &layers);
     let pushed = match (&target, to) {
         (Some(target), _) => image.push(&base, target, tag, store, say).await?,
@@ -185,12 +185,12 @@ fn version(recipe: &Recipe<'_>, look: &Look) -> Result<(), Problem> {
     Err(Problem::new(codes::BASE, headline).help("take a base image that has it, or change `version`"))
 }
 
-fn parts(base: &Base, layers: &[Made]) -> Vec<Part> {
+fn parts(base: &Base, known: bool, layers: &[Made]) -> Vec<Part> {
     let below = Part {
         what: "base",
         detail: base.name.clone(),
         size: base.layers.iter().map(|layer| layer.size).sum(),
-        cached: true,
+        cached: known,
     };
     let above = layers.iter().map(|made| Part {
         what: made.what,

@@ -54,7 +54,9 @@ pub(crate) fn build(
 ) -> Result<Packages, Problem> {
     let known = tags(image.python, image.look.libc, image.platform);
     // The hashes of a lock file leave no choice but what fits best: it is the same for ever.
-    let choice = key("choice", [lock.digest.as_str()].into_iter().chain(known.iter().map(String::as_str)));
+    let machine = image.platform.to_string();
+    let about = [lock.digest.as_str(), &image.python.version, &machine];
+    let choice = key("choice", about.into_iter().chain(known.iter().map(String::as_str)));
     let before: Option<Vec<Wheel>> = store.noted(&choice);
     if let Some(wheels) = &before
         && let Some(layer) = layer::made(store, &layer_key(image.python, wheels, epoch))

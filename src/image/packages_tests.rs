@@ -201,9 +201,10 @@ fn wheels_are_laid_out_as_their_specification_says() {
 #[test]
 fn what_has_no_wheel_is_refused_by_name() {
     let bytes = wheel("a-1.dist-info", &[("a.py", "")]);
+    let fitting = wheel("a-1.dist-info", &[("a.py", "linux")]);
     let world = World::of(&[
-        ("other", "other-1-cp312-cp312-macosx_11_0_arm64.whl", bytes.clone()),
-        ("other", "other-1-cp311-cp311-manylinux_2_17_x86_64.whl", bytes),
+        ("other", "other-1-cp312-cp312-macosx_11_0_arm64.whl", bytes),
+        ("other", "other-1-cp311-cp311-manylinux_2_17_x86_64.whl", fitting),
         ("source", "source-1.tar.gz", b"tar".to_vec()),
     ]);
     let found = world.refused("other==1 {other-1-cp312-cp312-macosx_11_0_arm64.whl}\n");

@@ -73,7 +73,7 @@ impl Registry {
     }
 
     fn failed(&self, doing: &str, error: &OciDistributionError) -> Problem {
-        explain(doing, &self.reference, error)
+        explain(doing, &self.repository(), self.reference.registry(), error)
     }
 
     /// A manifest with its digest.
@@ -92,7 +92,7 @@ impl Registry {
             .client
             .pull_manifest_raw(&reference, &self.auth, &types)
             .await
-            .map_err(|error| explain("get", &reference, &error))?;
+            .map_err(|error| explain("get", &reference.to_string(), reference.registry(), &error))?;
         let found = sha256(&bytes);
         match reference.digest().filter(|wanted| *wanted != found) {
             None => Ok((bytes, found)),
@@ -125,7 +125,9 @@ impl Registry {
     /// Whether what follows may be done, asked before anything is made.
     pub(crate) async fn may_push(&self) -> Result<(), Problem> {
         let asked = self.client.auth(&self.reference, &self.auth, RegistryOperation::Push).await;
-        asked.map(drop).map_err(|error| self.failed("push to", &error))
+        asked.map_err(|error| self.failed("push to", &error))?;
+        // Some registries tell who is not known only when something is asked for.
+        self.has(&sha256(&[])).await.map(drop)
     }
 
     pub(crate) async fn has(&self, digest: &str) -> Result<bool, Problem> {
@@ -230,9 +232,8 @@ fn meaning(error: &OciDistributionError) -> Meaning {
     }
 }
 
-fn explain(doing: &str, reference: &Reference, error: &OciDistributionError) -> Problem {
-    let registry = reference.registry();
-    let problem = |why: &str| Problem::new(codes::REGISTRY, format!("cannot {doing} `{reference}`: {why}"));
+fn explain(doing: &str, name: &str, registry: &str, error: &OciDistributionError) -> Problem {
+    let problem = |why: &str| Problem::new(codes::REGISTRY, format!("cannot {doing} `{name}`: {why}"));
     match meaning(error) {
         Meaning::Denied => problem("the registry denies it").note(chain(error)).help(format!(
             "log in to {registry} so that `config.json` in `~/.docker` has credentials for it, or ask for the right to do that"
@@ -301,7 +302,7 @@ mod tests {
     fn answers_are_explained() {
         let found = |code| {
             let error = OciDistributionError::ServerError { code, url: "u".into(), message: "m".into() };
-            explain("push to", &"r.example/a:1".parse().unwrap(), &error).message
+            explain("push to", "r.example/a", "r.example", &error).message
         };
         assert!(found(401).ends_with("the registry denies it") && found(404).ends_with("no such image"));
         assert!(found(500).contains("500"));
