@@ -1,5 +1,7 @@
 //! Diagnostic codes of the program itself, and the list of all rooms' lists.
 
+#[path = "image/codes.rs"]
+mod image;
 #[path = "../providers/kubernetes/codes.rs"]
 mod kubernetes;
 
@@ -54,6 +56,7 @@ const CODES: CodeList = &[
     ("MLP0957", "a state cannot be handed over"),
     ("MLP0958", "a state that can be read would be replaced"),
     ("MLP0959", "a plan file is encrypted and its key is not there"),
+    ("MLP0960", "it is not said what image is to be built, or where it goes"),
     ("MLP0970", "a plan cannot be drawn"),
     ("MLP0971", "options of a plan that exclude each other"),
     ("MLP0972", "a saved plan takes no options of planning"),
@@ -72,6 +75,7 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
         mlp_floor::codes::CODES,
         #[cfg(feature = "local")]
         mlp_local::CODES,
+        image::CODES,
         kubernetes::CODES,
         CODES,
     ];

@@ -41,6 +41,7 @@ fn answer(need: &Need) -> Fact {
         | Need::Files(_)
         | Need::Source(_)
         | Need::Look { .. }
+        | Need::Image { .. }
         | Need::Remembered(_)
         | Need::Outputs { .. } => Fact::Missing,
     }

@@ -19,6 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mlp-config", &["mlp-syntax", "mlp-platform", "mlp-catalog"]),
     ("mlp-lsp", &["mlp-config"]),
     ("mlp-floor", &["mlp-value"]),
+    ("mlp-image", &["mlp-floor"]),
     ("mlp-provider", &["mlp-platform"]),
     ("mlp-provider-testkit", &["mlp-provider"]),
     ("mlp-kubernetes", &["mlp-provider"]),

@@ -16,6 +16,7 @@ pub const CODES: &[(&str, &str)] = &[
     (DENIED, "the cluster does not permit a call"),
     (RUN, "a run in a cluster failed"),
     (NO_LOGS, "there are no such logs in the cluster"),
+    (NOT_BUILT, "the image of a runtime is not built, or was built of something else"),
 ];
 
 pub(crate) const CLUSTER: &str = "MLP0860";
@@ -31,3 +32,4 @@ pub(crate) const HELD: &str = "MLP0869";
 pub(crate) const DENIED: &str = "MLP0870";
 pub(crate) const RUN: &str = "MLP0871";
 pub(crate) const NO_LOGS: &str = "MLP0872";
+pub(crate) const NOT_BUILT: &str = "MLP0873";

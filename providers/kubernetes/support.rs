@@ -19,6 +19,7 @@ const DECLARATIVE: &[&str] = &[
     "project",
     "provider",
     "reference",
+    "registry",
     "removed",
     "resource",
     "runtime",
@@ -64,10 +65,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("product", "`product` is not served on Kubernetes yet"),
     ("promotion", "`promotion` is not served on Kubernetes yet"),
     (
-        "registry",
-        "`registry` is not served on Kubernetes yet: there is no model registry in the cluster so far",
-    ),
-    (
         "source",
         "`source` is not served on Kubernetes yet: nothing reads it in the cluster so far; let a step read it",
     ),
@@ -96,9 +93,15 @@ const REASONS: &[(&str, &str)] = &[
     ("members", "who is in a team says something only to `access`, which is not served yet"),
     ("idp_group", "who is in a team says something only to `access`, which is not served yet"),
     ("cache", "results of earlier runs are not used again in the cluster yet"),
-    ("code", "code reaches a pod in its image: build it into the image, and leave `code` out"),
-    ("lock", "the packages are those of the image: build them into it, and leave `lock` out"),
-    ("version", "the language is that of the image: leave `version` out"),
+    (
+        "base",
+        "an image is built for a runtime that is declared by itself, and has no other: `runtime \"x\" { base = \"…\" }`",
+    ),
+    (
+        "lock",
+        "the packages are those of a finished image: with `base` instead of `image`, one is built that has them",
+    ),
+    ("version", "the language is that of a finished image: with `base` instead of `image`, it is looked at"),
     (
         "accelerator",
         "accelerators are not resolved for clusters yet; name the node and the resource with an `override`",

@@ -7,6 +7,7 @@ mod desired;
 mod dialect;
 mod emitted;
 mod fields;
+mod images;
 mod lowering;
 mod owned;
 mod session;
@@ -20,6 +21,7 @@ pub use desired::{Declared, Deferral, Desired, Lifecycle, LowerInput, Lowered, O
 pub use dialect::Dialect;
 pub use emitted::{Emitted, Form};
 pub use fields::{Change, Equality, Field, Lasting, Ownership, Presence, ResourceKind};
+pub use images::{ImageInputs, ImageRecord, ImageSource, code_place, image_sources};
 pub use lowering::Lowering;
 pub use owned::Owned;
 pub use session::{

@@ -101,6 +101,10 @@ fn pin(directory: &Path, upgrade: bool, globals: &Globals) -> Exit {
     if !upgrade && !problems.is_empty() {
         return report::diagnostics(&problems, &found.map, globals);
     }
+    let images = match lock::images(directory) {
+        Ok(images) => images,
+        Err(problem) => return report::diagnostics(&[*problem], &found.map, globals),
+    };
     if digests.is_empty() {
         report::talk(
             "Nothing that the project uses lies outside it: there is nothing to pin. Next: mlp plan",
@@ -108,7 +112,7 @@ fn pin(directory: &Path, upgrade: bool, globals: &Globals) -> Exit {
         return Exit::Success;
     }
     let path = directory.join(lock::LOCK);
-    let text = lock::text(&digests);
+    let text = lock::text(&digests, &images);
     if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
         report::talk(&format!("{} is up to date.", lock::LOCK));
         return Exit::Success;

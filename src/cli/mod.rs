@@ -14,6 +14,7 @@ mod fmt;
 mod gc;
 mod graph;
 mod history;
+mod image;
 mod init;
 mod logs;
 mod lsp;
@@ -116,6 +117,8 @@ enum Command {
     Catalog(catalog::Args),
     /// Write what would be applied as files, for those who apply it by other means
     Emit(emit::Args),
+    /// Build the images that runtimes need
+    Image(image::Args),
     /// Format files
     Fmt(fmt::Args),
     /// What a code or a name means
@@ -160,6 +163,7 @@ impl Command {
             Self::History(args) => history::run(&args, globals),
             Self::Gc(args) => gc::run(&args, globals),
             Self::Catalog(args) => catalog::run(&args, globals),
+            Self::Image(args) => image::run(&args, globals),
             Self::Fmt(args) => fmt::run(&args, globals),
             Self::Explain(args) => explain::run(&args, globals),
             Self::Console(args) => console::run(&args, globals),

@@ -1,4 +1,4 @@
-//! `mlp up`: apply, run the pipelines that fill what is missing, apply again; then say what runs where.
+//! `mlp up`: build the images that are missing, apply, run the pipelines that fill what is missing, apply again; then say what runs where.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +29,11 @@ pub struct Args {
 
 /// Takes the specification to a running platform.
 pub fn run(args: &Args, globals: &Globals) -> Exit {
+    // A plan names images by their digest: what is not built yet is built before.
+    #[cfg(feature = "image")]
+    if let Err(exit) = super::image::bring(globals, &args.variables) {
+        return exit;
+    }
     let request = Request { mode: Mode::Apply, options: mlp_plan::PlanOptions::default() };
     let (mut compiled, planned) = match prepare_change(globals, &args.variables, &request) {
         Ok(prepared) => prepared,

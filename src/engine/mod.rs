@@ -7,6 +7,8 @@ mod converge;
 mod depot;
 mod emit;
 mod generate;
+#[cfg(feature = "image")]
+pub mod images;
 pub mod kept;
 mod lowering;
 mod native;

@@ -45,6 +45,7 @@ pub fn answer(directory: &Path, home: &Path, need: &Need) -> Fact {
         Need::Outputs { project, environment } => {
             crate::engine::outputs::of_other(directory, project, environment)
         }
+        Need::Image { environment, runtime } => image(directory, environment, runtime),
         Need::Remembered(address) => Fact::Failed(format!(
             "what was told of `{address}` is asked while the specification is resolved, and not later"
         )),
@@ -100,6 +101,21 @@ fn files(path: &Path) -> Fact {
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Fact::Missing,
         Err(error) => Fact::Failed(error.to_string()),
+    }
+}
+
+/// The record of an image that was built.
+fn image(directory: &Path, environment: &str, runtime: &str) -> Fact {
+    match super::lock::images(directory) {
+        Err(problem) => Fact::Failed(problem.headline),
+        Ok(mut images) => match images.remove(&(environment.to_owned(), runtime.to_owned())) {
+            None => Fact::Missing,
+            Some(image) => {
+                let record = mlp_provider::ImageRecord { reference: image.reference, inputs: image.inputs };
+                serde_json::to_string(&record)
+                    .map_or_else(|error| Fact::Failed(error.to_string()), Fact::Text)
+            }
+        },
     }
 }
 

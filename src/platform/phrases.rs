@@ -251,7 +251,21 @@ pub const RUNTIME_ATTRIBUTES: &[Attribute] = &[
         Ty::Path,
         "The lock file of its packages; its content is part of what is reproduced.",
     ),
-    Attribute::new("image", Ty::Form(&forms::IMAGE), "The container image, best pinned by digest."),
+    Attribute::new(
+        "image",
+        Ty::Form(&forms::IMAGE),
+        "The container image that is there already, best pinned by digest.",
+    ),
+    Attribute::new(
+        "base",
+        Ty::Form(&forms::IMAGE),
+        "The image on which `mlp image build` builds one with the locked packages and the code, where there is none yet.",
+    ),
+    Attribute::new(
+        "registry",
+        Ty::Ref(&["registry"]),
+        "The registry of images that what is built is pushed to, where the environment has several.",
+    ),
     Attribute::new("engine", Ty::Text, "The engine the code runs on: `spark`, `ray`, `vllm` and others."),
     Attribute::new("args", Ty::Map(&Ty::Any), "Arguments of the engine."),
     Attribute::new("env", Ty::Map(&Ty::Text), "Environment variables, never secret ones."),

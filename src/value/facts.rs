@@ -40,6 +40,13 @@ pub enum Need {
     },
     /// What the last apply told of a declaration of this environment, by its address, as the text of a JSON object.
     Remembered(String),
+    /// What was built for a runtime of an environment: the record of its image, as the text of a JSON object.
+    Image {
+        /// What the environment's things are kept under.
+        environment: String,
+        /// The runtime's address.
+        runtime: String,
+    },
     /// The outputs of another project's environment as they were last applied, as the text of a JSON object.
     Outputs {
         /// The project's directory.

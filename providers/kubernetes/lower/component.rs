@@ -10,6 +10,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         "runtime.image",
         "runtime.language",
         "runtime.env.**",
+        "code",
         "run",
         "serve",
         "inputs.**",

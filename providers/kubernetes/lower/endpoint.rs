@@ -111,7 +111,10 @@ fn container(builder: &mut Builder<'_>, scale: &Scale) -> Option<PlanValue> {
     let port = port(builder);
     let mut variables = vec![env("MLP_PORT", port.to_string())];
     variables.extend(secret::variables(builder, builder.attribute("secrets"), "secrets"));
-    variables.extend(image.env);
+    let code = component.and_then(|component| component.body.field("code")).filter(|code| !code.is_null());
+    let folder = image.folder(builder, code, "serve");
+    let image_name = image.name().to_owned();
+    variables.extend(image.variables(folder.as_deref()));
     let compute = builder.attribute("compute");
     let resources = compute.and_then(|value| compute::resolve(builder, value, "compute"));
     let asks = resources.as_ref().and_then(|resources| resources.field("requests")?.field("cpu"));
@@ -131,7 +134,7 @@ fn container(builder: &mut Builder<'_>, scale: &Scale) -> Option<PlanValue> {
     let socket = Value::object([("port", Value::text("http"))]);
     let mut fields = vec![
         ("name", Value::text("server")),
-        ("image", Value::text(image.name)),
+        ("image", Value::text(image_name)),
         ("env", Value::list(variables)),
         ("ports", Value::list([open])),
         ("readinessProbe", Value::object([("tcpSocket", socket)])),
@@ -140,6 +143,7 @@ fn container(builder: &mut Builder<'_>, scale: &Scale) -> Option<PlanValue> {
         let words = ["/bin/sh", "-c"].map(Value::text).into_iter();
         fields.push(("command", Value::list(words.chain([Value::text(literal(command))]))));
     }
+    fields.extend(folder.map(|folder| ("workingDir", Value::text(folder))));
     fields.extend(resources.map(|resources| ("resources", resources)));
     Some(Value::object(fields))
 }

@@ -30,6 +30,7 @@ const SERVED: &[&str] = &[
     "defaults.timeout",
     "defaults.retry.max",
     "step.*.use",
+    "step.*.code",
     "step.*.run",
     "step.*.inputs.**",
     "step.*.params.**",

@@ -129,16 +129,19 @@ impl<'a> Step<'a> {
         let resources =
             self.attribute("compute").and_then(|value| compute::resolve(builder, value, &self.at("compute")));
         let image = image?;
-        variables.extend(image.env);
+        let folder = image.folder(builder, self.attribute("code"), &self.at("code"));
+        let image_name = image.name().to_owned();
+        variables.extend(image.variables(folder.as_deref()));
         let words = ["/bin/sh", "-c"].map(Value::text).into_iter();
         let script = self.script(&script?);
         let mut fields = vec![
             ("name", Value::text(&self.name)),
-            ("image", Value::text(image.name)),
+            ("image", Value::text(image_name)),
             ("command", Value::list(words.chain([Value::text(literal(&script))]))),
             ("env", Value::list(variables)),
             ("volumeMounts", Value::list(mounts)),
         ];
+        fields.extend(folder.map(|folder| ("workingDir", Value::text(folder))));
         fields.extend(resources.map(|resources| ("resources", resources)));
         Some(Value::object(fields))
     }

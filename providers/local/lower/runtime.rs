@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlp_floor::launch::{LockFormat, joint_digest, loose_lines};
+use mlp_floor::launch::{LockFormat, fits, joint_digest, loose_lines};
 use mlp_provider::{LowerInput, Lowered};
 
 use super::builder::Builder;
@@ -62,7 +62,7 @@ pub(super) fn resolve(builder: &mut Builder<'_>, value: &PlanValue, path: &str) 
             resolved
         }
         None => {
-            for name in ["image", "engine", "args"] {
+            for name in ["image", "base", "registry", "engine", "args"] {
                 if value.field(name).is_some() {
                     builder.not_served(&format!("{path}.{name}"), &format!("`{name}` of a runtime"), "");
                 }
@@ -236,59 +236,4 @@ fn check_exact(builder: &mut Builder<'_>, path: &str, content: &str, at: &str) {
         format!("`{path}` is not exact: line {}, `{}`, {}{more}", first.line, first.text, first.why),
         "write every package as `name==version`, as `pip freeze` and `uv pip compile` do",
     );
-}
-
-/// Whether a version fits `>=3.8, <4`, `~> 3.10` or `3.11`; `None` when that is no constraint.
-fn fits(version: &str, constraint: &str) -> Option<bool> {
-    let found = numbers(version)?;
-    let mut all = true;
-    for part in constraint.split(',').map(str::trim) {
-        let at = part.find(|c: char| c.is_ascii_digit())?;
-        let wanted = numbers(&part[at..])?;
-        let prefix = found.iter().take(wanted.len()).eq(wanted.iter());
-        all &= match part[..at].trim() {
-            ">=" => found >= wanted,
-            ">" => found > wanted && !prefix,
-            "<=" => found <= wanted || prefix,
-            "<" => found < wanted,
-            "!=" => !prefix,
-            "" | "=" | "==" => prefix,
-            // The last number given may grow.
-            "~>" | "~=" => {
-                let fixed = &wanted[..wanted.len().saturating_sub(1)];
-                found >= wanted && found.iter().take(fixed.len()).eq(fixed.iter())
-            }
-            _ => return None,
-        };
-    }
-    Some(all)
-}
-
-fn numbers(text: &str) -> Option<Vec<u64>> {
-    let plain: String = text.trim().chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-    plain.trim_end_matches('.').split('.').map(|part| part.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_fit_constraints() {
-        for (constraint, expected) in [
-            (">=3.8", Some(true)),
-            (">=3.12", Some(false)),
-            ("3.11", Some(true)),
-            ("3", Some(true)),
-            ("3.1", Some(false)),
-            ("~> 3.10", Some(true)),
-            ("~> 3.10.0", Some(false)),
-            (">=3.8, <4", Some(true)),
-            (">=3.8, !=3.11", Some(false)),
-            ("newest", None),
-            ("=>3", None),
-        ] {
-            assert_eq!(fits("3.11.7", constraint), expected, "{constraint}");
-        }
-    }
 }

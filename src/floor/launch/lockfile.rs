@@ -70,7 +70,7 @@ pub struct Loose {
 #[must_use]
 pub fn loose_lines(text: &str) -> Vec<Loose> {
     let mut found = Vec::new();
-    for (line, entry) in entries(text) {
+    for (line, entry) in lock_entries(text) {
         if let Some(why) = looseness(&entry) {
             found.push(Loose { line, text: entry, why });
         }
@@ -78,8 +78,9 @@ pub fn loose_lines(text: &str) -> Vec<Loose> {
     found
 }
 
-/// Entries with the number of their first line; an entry goes on where a line ends in a backslash.
-fn entries(text: &str) -> Vec<(usize, String)> {
+/// The entries of a requirements file with the number of their first line; an entry goes on where a line ends in a backslash.
+#[must_use]
+pub fn lock_entries(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (index, line) in text.lines().enumerate() {

@@ -25,12 +25,13 @@ mod spec;
 mod step;
 #[cfg(test)]
 mod tests;
+mod version;
 mod waiting;
 
 pub use artifact::is_parquet;
 pub use check::check;
 pub use code::{CodeSnapshot, check_out, load_snapshot, scan_code, snapshot_code};
-pub use lockfile::{LockFormat, Loose, loose_lines};
+pub use lockfile::{LockFormat, Loose, lock_entries, loose_lines};
 pub use machine::Machine;
 pub(crate) use report::rfc3339;
 pub use report::{
@@ -42,3 +43,4 @@ pub use spec::{
     ArtifactType, CacheKey, CacheSpec, Capacity, CodeRef, InputBinding, Interpreter, OutputSpec, PipelineRun,
     Retry, SecretEnv, Segment, StepSpec, TableFormat, default_grace, default_log_limit,
 };
+pub use version::fits;
