@@ -16,6 +16,9 @@ pub const CODES: &[(&str, &str)] = &[
     (DENIED, "the cluster does not permit a call"),
     (RUN, "a run in a cluster failed"),
     (NO_LOGS, "there are no such logs in the cluster"),
+    (FORWARD, "nothing in the cluster can be reached through a port"),
+    (TYPE, "a manifest is not of the types that the cluster serves"),
+    (KIND, "a cluster does not serve a kind"),
 ];
 
 pub(crate) const CLUSTER: &str = "MLP0860";
@@ -31,3 +34,6 @@ pub(crate) const HELD: &str = "MLP0869";
 pub(crate) const DENIED: &str = "MLP0870";
 pub(crate) const RUN: &str = "MLP0871";
 pub(crate) const NO_LOGS: &str = "MLP0872";
+pub(crate) const FORWARD: &str = "MLP0877";
+pub(crate) const TYPE: &str = "MLP0878";
+pub(crate) const KIND: &str = "MLP0879";

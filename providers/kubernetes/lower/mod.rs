@@ -8,6 +8,7 @@ mod dataset;
 mod endpoint;
 pub(crate) mod params;
 mod pipeline;
+mod resource;
 mod runtime;
 mod secret;
 mod step;
@@ -29,6 +30,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("dataset", dataset::lower),
     ("endpoint", endpoint::lower),
     ("pipeline", pipeline::lower),
+    ("resource", resource::lower),
     ("runtime", runtime::lower),
     ("secret", secret::lower),
     ("storage", storage::lower),
