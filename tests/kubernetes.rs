@@ -9,6 +9,10 @@
     reason = "a test says what it expects by failing"
 )]
 
+#[path = "kubernetes/manifest.rs"]
+mod manifest;
+#[path = "kubernetes/state.rs"]
+mod state;
 mod support;
 
 use std::process::Command;
@@ -194,7 +198,12 @@ fn a_lost_state_is_made_anew_from_the_cluster() {
 fn an_apply_that_is_killed_is_finished_by_the_next() {
     let Some(world) = World::of_example() else { return };
     let before = world.objects();
-    for moment in [40, 80, 120, 160, 220, 300, 400] {
+    let kills = named("MLP_KILLS").map_or(15, |kills| kills.parse().expect("MLP_KILLS is a number"));
+    // Another set of moments each time, which a failure names.
+    let mut chance = u64::from(std::process::id());
+    for _ in 0..kills {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let moment = 20 + (chance >> 33) % 600;
         let mut command = world.command("onprem", "ann", &["apply", "-auto-approve"]);
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         let mut child = command.spawn().unwrap();

@@ -143,6 +143,9 @@ fn what_cannot_start_is_said_at_its_line_and_leaves_nothing() {
         predict(&project),
         (200, json!({"predictions": [7], "variant": "main", "model": "model.m", "version": 1}))
     );
+    // What is on this machine needs no way to it.
+    let forward = project.mlp(&["forward", "endpoint.e", "-e", "local"]).ended(1);
+    forward.says("MLP0931").says("is here already: http://127.0.0.1:");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use crate::codes;
 use crate::fault::{Fallible, failed, fault, retry_after, unreachable};
 use crate::natives::Native;
+use crate::session::Place;
 
 /// The name under which our fields are managed.
 pub(crate) const MANAGER: &str = "mlp";
@@ -98,7 +99,15 @@ impl Cluster {
 
     /// An object by its place; `None` where there is none.
     pub(crate) async fn get_at(&self, url: &str, name: &str, what: &str) -> Fallible<Option<Json>> {
-        let request = built(Request::new(url).get(name, &kube::api::GetParams::default()))?;
+        self.find(built(Request::new(url).get(name, &kube::api::GetParams::default()))?, what).await
+    }
+
+    /// What lies at an address of the server; `None` where there is nothing.
+    pub(crate) async fn find_at(&self, path: &str, what: &str) -> Fallible<Option<Json>> {
+        self.find(Self::get_request(path)?, what).await
+    }
+
+    async fn find(&self, request: http::Request<Vec<u8>>, what: &str) -> Fallible<Option<Json>> {
         let answer = tokio::time::timeout(PATIENCE, self.client()?.request::<Json>(request)).await;
         match answer {
             Ok(Ok(json)) => Ok(Some(json)),
@@ -108,8 +117,30 @@ impl Cluster {
         }
     }
 
-    pub(crate) async fn get(&self, native: &Native, namespace: &str, name: &str) -> Fallible<Option<Json>> {
-        self.get_at(&native.url(namespace), name, &format!("read {} {namespace}/{name}", native.kind)).await
+    pub(crate) async fn get(
+        &self,
+        native: &'static Native,
+        namespace: &str,
+        name: &str,
+    ) -> Fallible<Option<Json>> {
+        let place = Place { native, namespace, name };
+        self.get_at(&native.url(namespace), name, &format!("read {}", place.said())).await
+    }
+
+    /// All objects of a kind, each saying what it is: in a list only the list does.
+    pub(crate) async fn all(
+        &self,
+        native: &Native,
+        url: &str,
+        what: &str,
+        selector: Option<&str>,
+    ) -> Fallible<Vec<Json>> {
+        let mut all = self.list(url, what, selector).await?;
+        for object in &mut all {
+            object["apiVersion"] = native.api.into();
+            object["kind"] = native.kind.into();
+        }
+        Ok(all)
     }
 
     /// All objects of a collection, page by page.
@@ -132,14 +163,20 @@ impl Cluster {
     }
 
     /// Server-side apply under our name, unknown fields refused; gives the object as it is then.
-    pub(crate) async fn apply(&self, native: &Native, object: &Json, how: Applying) -> Fallible<Json> {
+    pub(crate) async fn apply(
+        &self,
+        native: &'static Native,
+        object: &Json,
+        how: Applying,
+    ) -> Fallible<Json> {
         let text = |path: &str| object.pointer(path).and_then(Json::as_str).unwrap_or_default();
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
         let mut params = PatchParams::apply(MANAGER).validation_strict();
         params.dry_run = how.dry_run;
         params.force = how.force;
         let request = Request::new(native.url(namespace)).patch(name, &params, &Patch::Apply(object));
-        self.call(&format!("apply {} {namespace}/{name}", native.kind), built(request)?).await
+        let place = Place { native, namespace, name };
+        self.call(&format!("apply {}", place.said()), built(request)?).await
     }
 
     /// Deletes exactly that object, its pods first.

@@ -17,6 +17,9 @@ pub const CODES: &[(&str, &str)] = &[
     (RUN, "a run in a cluster failed"),
     (NO_LOGS, "there are no such logs in the cluster"),
     (NOT_BUILT, "the image of a runtime is not built, or was built of something else"),
+    (FORWARD, "nothing in the cluster can be reached through a port"),
+    (TYPE, "a manifest is not of the types that the cluster serves"),
+    (KIND, "a cluster does not serve a kind"),
 ];
 
 pub(crate) const CLUSTER: &str = "MLP0860";
@@ -33,3 +36,6 @@ pub(crate) const DENIED: &str = "MLP0870";
 pub(crate) const RUN: &str = "MLP0871";
 pub(crate) const NO_LOGS: &str = "MLP0872";
 pub(crate) const NOT_BUILT: &str = "MLP0873";
+pub(crate) const FORWARD: &str = "MLP0877";
+pub(crate) const TYPE: &str = "MLP0878";
+pub(crate) const KIND: &str = "MLP0879";

@@ -8,10 +8,12 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use crate::codes;
+use crate::discovery::{self, Kind};
+use crate::manifest::{self, Said};
 use crate::mlp_diag::{Diagnostic, Diagnostics};
 use crate::mlp_platform::Platform;
-use crate::natives::{Native, manifest, native};
-use crate::{marks, names, permits};
+use crate::natives::{self, Native, native};
+use crate::{marks, names, operators, permits};
 
 /// The forms, in the order of their names.
 pub(crate) const FORMS: &[Form] = &[
@@ -21,11 +23,16 @@ pub(crate) const FORMS: &[Form] = &[
 
 fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
     let namespace = namespace(platform)?;
-    let kinds: BTreeMap<&str, &'static Native> =
-        desired.iter().filter_map(|one| native(&one.kind)).map(|native| (native.word, native)).collect();
-    let kinds: Vec<&'static Native> = kinds.into_values().collect();
+    let found = desired.iter().filter_map(|one| {
+        let place = names::parts(&one.identity, namespace)?.0.to_owned();
+        Some((kind_of(one)?, place))
+    });
+    let kinds: BTreeMap<(&str, String), &'static Native> =
+        found.map(|(native, place)| ((native.word, place), native)).collect();
+    let kinds: Vec<(&'static Native, &str)> =
+        kinds.iter().map(|((_, place), native)| (*native, place.as_str())).collect();
     let name = names::of_environment(platform);
-    Ok(vec![file("rbac.yaml".to_owned(), &permits::role(&kinds, namespace, &name))?])
+    Ok(vec![file("rbac.yaml".to_owned(), &permits::role(&kinds, state(platform), namespace, &name))?])
 }
 
 fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
@@ -33,11 +40,12 @@ fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagno
     // Files in the order in which their first objects can be applied.
     let (mut files, mut places) = (Vec::<(String, Vec<Json>)>::new(), BTreeMap::new());
     for one in desired {
-        let Some((native, place)) = native(&one.kind).zip(names::parts(&one.identity, namespace)) else {
+        let Some((native, place)) = kind_of(one).zip(names::parts(&one.identity, namespace)) else {
             continue;
         };
+        versioned(one)?;
         let config = one.config.to_plain_json_with(&mut |_| Json::Null);
-        let mut object = manifest(native, place.0, place.1, &config);
+        let mut object = natives::manifest(native, place.0, place.1, &config);
         marks::name(&mut object, &config, platform);
         let at = *places.entry(&one.id.address).or_insert(files.len());
         if at == files.len() {
@@ -46,6 +54,41 @@ fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagno
         files[at].1.push(object);
     }
     files.into_iter().map(|(path, objects)| file(path, &objects)).collect()
+}
+
+/// The namespace of the state, where that lies in a cluster.
+fn state(platform: &Platform) -> Option<&str> {
+    let said = |name: &str| {
+        let both = [&platform.environment.body, &platform.project.body];
+        both.into_iter().find_map(|body| body.field("state")?.field(name)?.as_text())
+    };
+    said("backend").filter(|backend| *backend == "kubernetes").and_then(|_| said("namespace"))
+}
+
+/// What an object is, as far as that can be told without the cluster.
+fn kind_of(desired: &Desired) -> Option<&'static Native> {
+    if desired.kind != manifest::NAME {
+        return native(&desired.kind);
+    }
+    let said = Said::of(desired.config.field(manifest::MANIFEST)?)?;
+    let Kind { group, kind } = said.kind();
+    let namespaced = operators::namespaced(&group, &kind);
+    Some(discovery::kept(said.api, &kind, &operators::plural(&kind), namespaced))
+}
+
+/// Refuses what does not say in which version it is written: only a cluster could.
+fn versioned(desired: &Desired) -> Result<(), Diagnostics> {
+    let said = desired.config.field(manifest::MANIFEST).and_then(Said::of);
+    match said {
+        Some(said) if discovery::asked_version(said.api).is_none() => {
+            let headline = format!("`apiVersion = \"{}\"` leaves the version to the cluster", said.api);
+            let found =
+                Diagnostic::error(codes::VALUE, headline).on(&desired.id.address, "manifest.apiVersion");
+            let example = format!("write it with its version to have it written: \"{}/v1\"", said.api);
+            Err(vec![found.note("nothing is asked of a cluster when objects are written").help(example)])
+        }
+        _ => Ok(()),
+    }
 }
 
 fn namespace(platform: &Platform) -> Result<&str, Diagnostics> {

@@ -8,18 +8,26 @@
 mod cluster;
 mod codes;
 mod connect;
+mod discovery;
 mod emit;
+mod expected;
 mod fault;
+mod forward;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod live_faults;
 mod lower;
+mod manifest;
 mod marks;
 mod names;
 mod natives;
+mod operators;
 mod permits;
 mod pods;
 mod report;
 mod run;
+mod schema;
 mod session;
 mod shape;
 mod support;
@@ -36,7 +44,8 @@ pub use codes::CODES;
 
 /// The Kubernetes provider.
 pub fn provider() -> Box<dyn Provider> {
-    Box::new(Kubernetes { resources: natives::NATIVES.iter().map(|native| native.table()).collect() })
+    let tables = natives::NATIVES.iter().map(|native| native.table());
+    Box::new(Kubernetes { resources: tables.chain([manifest::table()]).collect() })
 }
 
 struct Kubernetes {
@@ -63,6 +72,7 @@ impl Provider for Kubernetes {
 
     fn calls(&self, change: &ResourceChange) -> Vec<Call> {
         let verb = match change.kind {
+            _ if change.takes_over => session::TAKE,
             CallKind::Create | CallKind::Update | CallKind::NewVersion => "apply",
             CallKind::Delete => "delete",
         };
@@ -70,7 +80,10 @@ impl Provider for Kubernetes {
     }
 
     fn identity(&self, kind: &str, name: &str) -> Option<String> {
-        Some(format!("{}/{name}", natives::native(kind)?.word))
+        match kind {
+            manifest::NAME => Some(name.to_owned()),
+            _ => Some(format!("{}/{name}", natives::native(kind)?.word)),
+        }
     }
 
     fn declared(
@@ -80,6 +93,9 @@ impl Provider for Kubernetes {
         address: &mlp_value::Address,
         _name: &str,
     ) -> Option<(String, Vec<(&'static str, mlp_value::KnownValue)>)> {
+        if kind == manifest::NAME {
+            return Some(manifest::declared(platform, address));
+        }
         let native = natives::native(kind)?;
         // Without a namespace nothing is connected to: what is said of that is said there.
         let namespace = names::namespace(platform).unwrap_or_default();

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cluster::Cluster;
 use crate::mlp_value::{KnownValue, ResourceId};
-use crate::{codes, connect, names, natives, session};
+use crate::{codes, connect, manifest, names, natives, session};
 
 struct Quiet;
 
@@ -62,13 +62,13 @@ fn target(kubeconfig: &str, namespace: &str) -> Target {
 }
 
 /// A namespace of its own, which ends with the test.
-struct World {
-    cluster: Cluster,
-    target: Target,
+pub(crate) struct World {
+    pub cluster: Cluster,
+    pub target: Target,
 }
 
 impl World {
-    async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let kubeconfig = kubeconfig()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +99,7 @@ impl World {
         names::identity(natives::native(kind).unwrap(), self.namespace(), name)
     }
 
-    fn call(&self, kind: CallKind, resource: &str, name: &str, fields: Json) -> Call {
+    pub(crate) fn call(&self, kind: CallKind, resource: &str, name: &str, fields: Json) -> Call {
         let mut config = fields;
         config["namespace"] = json!(self.namespace());
         config["address"] = json!(format!("{resource}.{name}"));
@@ -126,7 +126,7 @@ impl World {
         format!("{}/{name}", natives::native(kind).unwrap().url(self.namespace()))
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         let url = "/api/v1/namespaces";
         let name = self.namespace().to_owned();
         let there = self.cluster.get_at(url, &name, "read the namespace").await.unwrap().unwrap();
@@ -212,10 +212,31 @@ fn sample(world: &World, (word, config, change): (&str, Json, Json)) -> Sample {
     Sample { desired, change: change.collect(), secrets: Vec::new() }
 }
 
+/// An object that is given as a whole, of a kind of the cluster's own.
+fn whole(world: &World) -> Sample {
+    let manifest = |value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "LimitRange",
+            "spec": {"limits": [{"type": "Container", "default": {"cpu": value}}]},
+        })
+    };
+    let id: ResourceId = "kubernetes_manifest.limits".parse().unwrap();
+    let config = json!({
+        "address": id.to_string(), "namespace": world.namespace(), "object_kind": "LimitRange",
+        "object_name": "limits", "manifest": manifest("500m"),
+    });
+    let identity = format!("LimitRange/{}/limits", world.namespace());
+    let config = KnownValue::from_json(&config).unwrap().lift();
+    let desired = Desired::new(id, manifest::NAME, identity, config);
+    let change = [("manifest".to_owned(), KnownValue::from_json(&manifest("250m")).unwrap())];
+    Sample { desired, change: change.into_iter().collect(), secrets: Vec::new() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_answers_every_question() {
     let Some(world) = World::new().await else { return };
-    let samples: Vec<Sample> = samples().into_iter().map(|one| sample(&world, one)).collect();
+    let samples: Vec<Sample> =
+        samples().into_iter().map(|one| sample(&world, one)).chain([whole(&world)]).collect();
     let provider: Box<dyn Provider> = crate::provider();
     assert_eq!(ask(&*provider, &*world.session(), &samples).await, []);
     world.end().await;

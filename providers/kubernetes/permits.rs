@@ -55,7 +55,9 @@ fn of_change(native: &Native, change: CallKind) -> BTreeSet<Permit> {
     let mut all: BTreeSet<Permit> = of(native, verbs).collect();
     if native.health.is_some() && change != CallKind::Delete {
         all.extend(of(native, &["watch"]));
-        all.extend(PODS);
+        if native.namespaced() {
+            all.extend(PODS);
+        }
     }
     all
 }
@@ -71,6 +73,10 @@ fn of_kinds<'n>(kinds: impl IntoIterator<Item = &'n Native>) -> BTreeSet<Permit>
         for change in [CallKind::Create, CallKind::Delete] {
             all.extend(of_change(native, change));
         }
+        if native.kind == "Deployment" {
+            // By which of the two it is asked depends on the version of the cluster.
+            all.extend(["create", "get"].map(|verb| Permit::new("", "pods/portforward", verb)));
+        }
         if native.kind == "CronJob" {
             let verbs = ["get", "list", "watch", "create", "delete"];
             all.extend(verbs.map(|verb| Permit::new("batch", "jobs", verb)));
@@ -80,14 +86,23 @@ fn of_kinds<'n>(kinds: impl IntoIterator<Item = &'n Native>) -> BTreeSet<Permit>
     all
 }
 
+/// What a state in the cluster needs: its objects, and the lease of whoever applies.
+fn of_state() -> impl Iterator<Item = Permit> {
+    let verbs = ["create", "delete", "get", "list", "update"];
+    let leases = ["create", "get", "update"];
+    let objects = verbs.map(|verb| Permit::new("", "secrets", verb)).into_iter();
+    objects.chain(leases.map(|verb| Permit::new("coordination.k8s.io", "leases", verb)))
+}
+
 impl Kubernetes {
     /// The calls that the credentials may not make, or whose end they may not see: a diagnostic for each resource, with its verbs.
     pub(crate) async fn refused(&self, calls: &[(&ResourceId, &Call)]) -> Fallible<Diagnostics> {
         let mut needed: BTreeMap<(String, Permit), &ResourceId> = BTreeMap::new();
         for (id, call) in calls {
-            let place = self.place(&call.resource, &call.identity)?;
+            let Some(place) = self.of_call(call).await? else { continue };
+            let namespace = if place.native.namespaced() { place.namespace } else { "" };
             for permit in of_change(place.native, call.kind) {
-                needed.entry((place.namespace.to_owned(), permit)).or_insert(id);
+                needed.entry((namespace.to_owned(), permit)).or_insert(id);
             }
         }
         let mut asked = Vec::with_capacity(needed.len());
@@ -112,7 +127,11 @@ impl Kubernetes {
 fn said(
     ((namespace, resource), (verbs, id, why)): ((String, String), (Vec<&str>, &ResourceId, String)),
 ) -> Diagnostic {
-    let headline = format!("may not {} {resource} in namespace {namespace}", verbs.join(", "));
+    let place = match namespace.as_str() {
+        "" => "in the whole cluster".to_owned(),
+        namespace => format!("in namespace {namespace}"),
+    };
+    let headline = format!("may not {} {resource} {place}", verbs.join(", "));
     let found = Diagnostic::error(codes::DENIED, headline).blame(Blame::Provider).on(&id.address, "");
     let found = if why.is_empty() { found } else { found.note(why) };
     found
@@ -143,50 +162,85 @@ impl Cluster {
     }
 }
 
-/// The role that is enough for a specification made of these kinds, with who has it: for a platform team to apply.
-pub(crate) fn role(kinds: &[&'static Native], namespace: &str, name: &str) -> Vec<Json> {
-    let mut by_resource: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for permit in of_kinds(kinds.iter().copied()) {
-        by_resource.entry((permit.group, permit.resource)).or_default().push(permit.verb);
+/// The roles that are enough for a specification made of these kinds in these namespaces, with who has them: for a platform team to
+/// apply.
+/// `state` is the namespace of the state, where it lies in the cluster.
+pub(crate) fn role(
+    kinds: &[(&'static Native, &str)],
+    state: Option<&str>,
+    namespace: &str,
+    name: &str,
+) -> Vec<Json> {
+    let mut places: BTreeMap<&str, Vec<&'static Native>> = BTreeMap::from([(namespace, Vec::new())]);
+    for (native, place) in kinds.iter().filter(|(native, _)| native.namespaced()) {
+        places.entry(place).or_default().push(native);
     }
-    // What is listed to find what nobody declares any more.
-    for native in crate::natives::NATIVES {
-        let verbs = by_resource.entry((native.group(), native.plural)).or_default();
-        if !verbs.contains(&"list") {
-            verbs.push("list");
+    if let Some(state) = state {
+        places.entry(state).or_default();
+    }
+    let mut all = vec![
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } }),
+    ];
+    let subject = json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace });
+    // First where everything is, then where else something is.
+    let here = places.remove(namespace).unwrap_or_default();
+    for (place, natives) in std::iter::once((namespace, here)).chain(places) {
+        let mut permits = of_kinds(natives);
+        if state == Some(place) {
+            permits.extend(of_state());
         }
+        if place == namespace {
+            // What is listed to find what nobody declares any more.
+            permits.extend(crate::natives::NATIVES.iter().flat_map(|native| of(native, &["list"])));
+        }
+        all.extend(granted(("Role", name), Some(place), &permits, &subject));
+    }
+    let mut wide = of_kinds(kinds.iter().map(|(native, _)| *native).filter(|native| !native.namespaced()));
+    // Without it a volume that waits for its first pod is told by its events, some seconds later.
+    if kinds.iter().any(|(native, _)| native.kind == "PersistentVolumeClaim") {
+        wide.insert(Permit::new("storage.k8s.io", "storageclasses", "get"));
+    }
+    if !wide.is_empty() {
+        all.extend(granted(("ClusterRole", &format!("{name}-{namespace}")), None, &wide, &subject));
+    }
+    all
+}
+
+/// A role, and that somebody has it.
+fn granted(
+    (kind, name): (&str, &str),
+    place: Option<&str>,
+    permits: &BTreeSet<Permit>,
+    subject: &Json,
+) -> [Json; 2] {
+    let api = "rbac.authorization.k8s.io/v1";
+    let mut metadata = json!({ "name": name });
+    if let Some(place) = place {
+        metadata["namespace"] = json!(place);
+    }
+    let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name });
+    [
+        json!({ "apiVersion": api, "kind": kind, "metadata": metadata, "rules": rules(permits) }),
+        json!({
+            "apiVersion": api, "kind": format!("{kind}Binding"), "metadata": metadata,
+            "roleRef": role, "subjects": [subject],
+        }),
+    ]
+}
+
+fn rules(permits: &BTreeSet<Permit>) -> Vec<Json> {
+    let mut by_resource: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for permit in permits {
+        by_resource.entry((permit.group, permit.resource)).or_default().push(permit.verb);
     }
     let mut by_verbs: BTreeMap<(&str, Vec<&str>), Vec<&str>> = BTreeMap::new();
     for ((group, resource), verbs) in by_resource {
         by_verbs.entry((group, verbs)).or_default().push(resource);
     }
-    let rules: Vec<Json> = by_verbs
+    by_verbs
         .into_iter()
         .map(|((group, verbs), resources)| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs }))
-        .collect();
-    let subject = json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace });
-    let binding = |kind: &str, role: &str| json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role });
-    let rbac = "rbac.authorization.k8s.io/v1";
-    let mut all = vec![
-        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } }),
-        json!({ "apiVersion": rbac, "kind": "Role", "metadata": { "name": name, "namespace": namespace }, "rules": rules }),
-        json!({
-            "apiVersion": rbac, "kind": "RoleBinding", "metadata": { "name": name, "namespace": namespace },
-            "roleRef": binding("Role", name), "subjects": [subject],
-        }),
-    ];
-    // Without it a volume that waits for its first pod is told by its events, some seconds later.
-    if kinds.iter().any(|native| native.kind == "PersistentVolumeClaim") {
-        let whole = format!("{name}-{namespace}");
-        let rule =
-            json!({ "apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "verbs": ["get"] });
-        all.push(json!({ "apiVersion": rbac, "kind": "ClusterRole", "metadata": { "name": whole }, "rules": [rule] }));
-        all.push(json!({
-            "apiVersion": rbac, "kind": "ClusterRoleBinding", "metadata": { "name": whole },
-            "roleRef": binding("ClusterRole", &whole), "subjects": [subject],
-        }));
-    }
-    all
+        .collect()
 }
 
 #[cfg(test)]
@@ -211,8 +265,8 @@ mod tests {
 
     #[test]
     fn a_role_has_what_its_kinds_need_and_no_more() {
-        let kinds = [native("kubernetes_config_map").unwrap()];
-        let all = role(&kinds, "ml", "mlp");
+        let kinds = [(native("kubernetes_config_map").unwrap(), "ml")];
+        let all = role(&kinds, None, "ml", "mlp");
         let text = json!(all[1]["rules"]).to_string();
         assert_eq!(all.len(), 3);
         assert!(
@@ -222,7 +276,17 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("pods"), "{text}");
-        let volume = [native("kubernetes_persistent_volume_claim").unwrap()];
-        assert_eq!(role(&volume, "ml", "mlp").len(), 5);
+        let volume = [(native("kubernetes_persistent_volume_claim").unwrap(), "ml")];
+        assert_eq!(role(&volume, None, "ml", "mlp").len(), 5);
+        let queue = crate::discovery::kept("kueue.x-k8s.io/v1beta1", "ClusterQueue", "clusterqueues", false);
+        let elsewhere = role(&[(queue, "ml"), (volume[0].0, "data")], Some("ml"), "ml", "mlp");
+        let kinds: Vec<&str> = elsewhere.iter().filter_map(|one| one["kind"].as_str()).collect();
+        let pair = ["Role", "RoleBinding"];
+        assert_eq!(
+            kinds,
+            [&["ServiceAccount"][..], &pair, &pair, &["ClusterRole", "ClusterRoleBinding"]].concat()
+        );
+        assert!(elsewhere[5]["rules"].to_string().contains("clusterqueues"));
+        assert!(elsewhere[1]["rules"].to_string().contains("leases"));
     }
 }

@@ -44,6 +44,10 @@ pub(crate) fn selector(object: &Json) -> Option<String> {
 /// Looks at an object's warnings, and at its pods where it has some.
 pub(crate) async fn look(cluster: &Cluster, place: Place<'_>, object: &Json) -> Fallible<Look> {
     let mut seen = Look::default();
+    if !place.native.namespaced() {
+        // What is told of it lies in a namespace that is not ours to read: its conditions have to do.
+        return Ok(seen);
+    }
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
     seen.lines.extend(warned(&cluster.warnings(place.namespace, uid).await?));
     let Some(selector) = selector(object).filter(|_| place.native.kind == "Deployment") else {

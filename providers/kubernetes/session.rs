@@ -4,31 +4,40 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mlp_provider::{
-    Call, CallKind, Desired, ErrorClass, LogQuery, Observed, Owned, Owner, ProviderError, Ready, Removal,
-    Reporter, RunEntry, RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
+    Call, CallKind, Desired, ErrorClass, ForwardRequest, LogQuery, Observed, Owned, Owner, ProviderError,
+    Ready, Removal, Reporter, RunEntry, RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
 };
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 
 use crate::cluster::{Applying, Cluster};
 use crate::codes;
+use crate::discovery::Discovery;
+use crate::expected::Hope;
 use crate::fault::{Fallible, fault, helped};
 use crate::mlp_diag::{Diagnostic, Diagnostics};
 use crate::mlp_value::ResourceId;
 use crate::natives::{Health, NATIVES, Native, manifest, native};
-use crate::{marks, names, pods, shape};
+use crate::shape::{Shape, differences};
+use crate::{marks, names, pods};
 
 /// How long one look at something that is not ready yet waits for news, in seconds.
 const NEWS: u32 = 5;
 /// How long a deletion may take, in looks.
 const LOOKS: u32 = 60;
+/// How the call is called that takes over what others made.
+pub(crate) const TAKE: &str = "take";
 
 /// A session with one cluster.
 pub(crate) struct Kubernetes {
     pub(crate) cluster: Cluster,
     pub(crate) target: Target,
     /// What was found in each collection before anything was done.
-    lists: Mutex<BTreeMap<(&'static str, String), Found>>,
+    lists: Mutex<BTreeMap<(&'static str, &'static str, String), Found>>,
+    /// What the cluster serves beside the kinds with a table.
+    pub(crate) discovery: Discovery,
+    /// What is wanted of objects, by their identities.
+    pub(crate) hopes: Mutex<BTreeMap<String, Hope>>,
     /// Whether something was done: from then on every look is a call.
     acted: AtomicBool,
 }
@@ -49,16 +58,27 @@ pub(crate) struct Place<'p> {
 
 impl Place<'_> {
     pub(crate) fn said(&self) -> String {
-        format!("{} {}/{}", self.native.kind, self.namespace, self.name)
+        match self.native.namespaced() {
+            true => format!("{} {}/{}", self.native.kind, self.namespace, self.name),
+            false => format!("{} {}", self.native.kind, self.name),
+        }
     }
 }
 
 impl Kubernetes {
     pub(crate) fn new(cluster: Cluster, target: &Target) -> Self {
         let target = target.clone();
-        Self { cluster, target, lists: Mutex::default(), acted: AtomicBool::new(false) }
+        Self {
+            cluster,
+            target,
+            lists: Mutex::default(),
+            discovery: Discovery::default(),
+            hopes: Mutex::default(),
+            acted: AtomicBool::new(false),
+        }
     }
 
+    /// Where an object of a kind with a table is.
     pub(crate) fn place<'p>(&'p self, resource: &str, identity: &'p str) -> Fallible<Place<'p>> {
         let found = native(resource).zip(names::parts(identity, &self.cluster.namespace));
         let (native, (namespace, name)) = found.ok_or_else(|| {
@@ -77,7 +97,7 @@ impl Kubernetes {
             return self.get(place).await;
         }
         let mut lists = self.lists.lock().await;
-        let key = (place.native.word, place.namespace.to_owned());
+        let key = (place.native.api, place.native.plural, place.namespace.to_owned());
         match lists.get(&key) {
             Some(Found::All(all)) => return Ok(all.get(place.name).cloned()),
             None => {
@@ -88,7 +108,7 @@ impl Kubernetes {
             Some(Found::Once) => {}
         }
         let what = format!("list {} in {}", place.native.plural, place.namespace);
-        let all = self.cluster.list(&place.native.url(place.namespace), &what, None).await?;
+        let all = self.cluster.all(place.native, &place.native.url(place.namespace), &what, None).await?;
         let name = |object: &Json| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let all: BTreeMap<String, Json> = all.into_iter().map(|object| (name(&object), object)).collect();
         let found = all.get(place.name).cloned();
@@ -96,13 +116,15 @@ impl Kubernetes {
         Ok(found)
     }
 
-    fn observed(&self, place: Place<'_>, object: &Json) -> Fallible<Observed> {
-        marks::observed(place.native, object, &self.target)
+    async fn observed(&self, place: Place<'_>, identity: &str, object: &Json) -> Fallible<Observed> {
+        let hopes = self.hopes.lock().await;
+        let hoped = hopes.get(identity).and_then(|hope| hope.shape.as_ref());
+        marks::observed(place.native, object, (&self.target, &self.cluster.namespace), hoped)
             .map_err(|why| fault(ErrorClass::Fatal, codes::CLUSTER, format!("{}: {why}", place.said())))
     }
 
-    /// The object that a call asks for, and its configuration.
-    fn wanted(&self, call: &Call, place: Place<'_>) -> Fallible<(Json, Json)> {
+    /// The object that a call asks for, its configuration, and what of it is ours.
+    async fn wanted(&self, call: &Call, place: Place<'_>) -> Fallible<(Json, Json, Shape)> {
         let config = call.body.known().map_err(|_| {
             fault(
                 ErrorClass::Invalid,
@@ -111,17 +133,22 @@ impl Kubernetes {
             )
         })?;
         let config = config.to_plain_json();
+        let types = match place.native.is_whole() {
+            true => self.discovery.types(&self.cluster, place.native).await?,
+            false => None,
+        };
+        let shape = marks::shape(place.native, &config, types.as_ref());
         let mut object = manifest(place.native, place.namespace, place.name, &config);
-        marks::mark(&mut object, &config, &self.target);
-        Ok((object, config))
+        marks::mark(place.native, &mut object, &config, &shape, &self.target);
+        Ok((object, config, shape))
     }
 
     async fn apply(&self, call: &Call, place: Place<'_>) -> Fallible<()> {
-        let (mut object, _) = self.wanted(call, place)?;
+        let (mut object, ..) = self.wanted(call, place).await?;
         let there = self.get(place).await?;
         match (&there, call.kind) {
             (Some(there), _) if marks::owner(there, &self.target) != Owner::Mine => {
-                return Err(not_ours(place));
+                self.takes(call, place, there)?;
             }
             (Some(there), _) if !there["metadata"]["deletionTimestamp"].is_null() => {
                 let headline = format!("{} is still being deleted", place.said());
@@ -139,6 +166,41 @@ impl Kubernetes {
         }
         let how = Applying { dry_run: false, force: self.target.take_over };
         self.cluster.apply(place.native, &object, how).await.map(drop)
+    }
+
+    /// Whether a call may take over an object that is not ours: one without marks, or with those of another state where that is
+    /// asked for.
+    fn takes(&self, call: &Call, place: Place<'_>, there: &Json) -> Fallible<()> {
+        if !call.operation.ends_with(TAKE) {
+            return Err(not_ours(place));
+        }
+        let foreign = marks::owner(there, &self.target) == Owner::Foreign;
+        if !foreign || self.target.take_over {
+            return Ok(());
+        }
+        let headline = format!("{} belongs to another state of mlp", place.said());
+        let error = fault(ErrorClass::Conflict, codes::TAKEN, headline);
+        let help = "have it forgotten there (`mlp state rm`), then take it over with `--force-conflicts`";
+        Err(helped(error, help))
+    }
+
+    /// What an update is refused for that an object made anew would not be: the cluster says of a new one that it would take it.
+    async fn only_anew(&self, place: Place<'_>, object: &Json, error: ProviderError) -> ProviderError {
+        let mut new = object.clone();
+        let head: String = place.name.chars().take(50).collect();
+        new["metadata"]["name"] = format!("{head}-made-anew").into();
+        let how = Applying { dry_run: true, force: false };
+        match self.cluster.apply(place.native, &new, how).await {
+            Ok(_) => {
+                let mut said = error.diagnostic;
+                let tried = format!("cannot apply {}: ", place.said());
+                if let Some(reason) = said.headline.strip_prefix(&tried) {
+                    said.headline = reason.to_owned();
+                }
+                ProviderError { class: ErrorClass::Fixed, diagnostic: said }
+            }
+            Err(_) => error,
+        }
     }
 
     async fn delete(&self, place: Place<'_>, reporter: &dyn Reporter) -> Fallible<()> {
@@ -165,7 +227,7 @@ impl Kubernetes {
     }
 
     async fn health(&self, place: Place<'_>, object: &Json) -> Fallible<Health> {
-        match place.native.health(object) {
+        match marks::health(place.native, object) {
             Health::Going(_) if self.waits_for_its_pod(place, object).await? => Ok(Health::Ready),
             health => Ok(health),
         }
@@ -191,12 +253,17 @@ impl Kubernetes {
         }
     }
 
-    fn owned_one(&self, native: &'static Native, object: &Json) -> Option<Owned> {
+    pub(crate) fn owned_one(&self, native: &'static Native, object: &Json) -> Option<Owned> {
         let text = |name: &str| object["metadata"][name].as_str();
         let id = marks::resource(object).and_then(|text| text.parse::<ResourceId>().ok());
         Some(Owned {
             resource: native.name(),
-            identity: names::identity(native, text("namespace")?, text("name")?),
+            // What lies in no namespace is named as if it lay in the one of the session.
+            identity: names::identity(
+                native,
+                text("namespace").unwrap_or(&self.cluster.namespace),
+                text("name")?,
+            ),
             id,
             lineage: marks::lineage(object).to_owned(),
             untouched: marks::untouched(native, object),
@@ -243,20 +310,28 @@ impl Session for Kubernetes {
         ))
     }
 
+    async fn expect(&self, wanted: &[(&Desired, Option<&str>)]) -> Result<Diagnostics, ProviderError> {
+        self.expected(wanted).await
+    }
+
     async fn read(&self, resource: &str, identity: &str) -> Result<Seen, ProviderError> {
-        let place = Self::place(self, resource, identity)?;
-        match self.look(place).await? {
-            None => Ok(Seen::Absent),
-            Some(object) => Ok(Seen::Present(self.observed(place, &object)?)),
-        }
+        let Some(place) = self.found(resource, identity).await? else { return Ok(Seen::Absent) };
+        let Some(object) = self.look(place).await? else { return Ok(Seen::Absent) };
+        let (place, object) = self.as_written(place, identity, object).await?;
+        Ok(Seen::Present(self.observed(place, identity, &object).await?))
     }
 
     async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError> {
         self.acted.store(true, Ordering::Relaxed);
-        let place = Self::place(self, &call.resource, &call.identity)?;
-        match call.kind {
-            CallKind::Delete => self.delete(place, reporter).await,
-            _ => self.apply(call, place).await,
+        match (self.of_call(call).await?, call.kind) {
+            (Some(place), CallKind::Delete) => self.delete(place, reporter).await,
+            (Some(place), _) => self.apply(call, place).await,
+            // What the cluster does not serve is not there.
+            (None, CallKind::Delete) => Ok(()),
+            (None, _) => {
+                let headline = format!("the cluster does not serve the kind of `{}` yet", call.identity);
+                Err(fault(ErrorClass::Transient, codes::KIND, headline))
+            }
         }
     }
 
@@ -265,13 +340,30 @@ impl Session for Kubernetes {
     }
 
     async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
-        let place = Self::place(self, &call.resource, &call.identity)?;
-        let (object, config) = self.wanted(call, place)?;
+        // A kind that this specification itself defines is served after that.
+        let Some(place) = self.of_call(call).await? else { return Ok(()) };
+        let (object, config, shape) = self.wanted(call, place).await?;
+        if call.operation.ends_with(TAKE)
+            && let Some(there) = self.get(place).await?
+        {
+            self.takes(call, place, &there)?;
+        }
         let how = Applying { dry_run: true, force: self.target.take_over };
-        let made = self.cluster.apply(place.native, &object, how).await?;
-        let (wanted, found) = marks::came_to(place.native, &made, &config);
+        let made = match self.cluster.apply(place.native, &object, how).await {
+            Ok(made) => made,
+            Err(error)
+                if error.class == ErrorClass::Invalid
+                    && call.kind == CallKind::Update
+                    && !call.operation.ends_with(TAKE)
+                    && !place.native.stateful =>
+            {
+                return Err(self.only_anew(place, &object, error).await);
+            }
+            Err(error) => return Err(error),
+        };
+        let (wanted, found) = marks::came_to(place.native, &made, &config, &shape);
         let mut other = Vec::new();
-        shape::differences("", &wanted, &found, &mut other);
+        differences("", &wanted, &found, &mut other);
         match other.as_slice() {
             [] => Ok(()),
             all => Err(otherwise(place, &call.body, all)),
@@ -283,7 +375,9 @@ impl Session for Kubernetes {
     }
 
     async fn ready(&self, resource: &str, identity: &str) -> Result<Ready, ProviderError> {
-        let place = Self::place(self, resource, identity)?;
+        let Some(place) = self.found(resource, identity).await? else {
+            return Ok(Ready::Wait("the cluster does not serve its kind yet".into()));
+        };
         if place.native.health.is_none() {
             return Ok(Ready::Yes);
         }
@@ -293,7 +387,7 @@ impl Session for Kubernetes {
             Health::Failed(why) => return self.never(place, &object, &why).await,
             Health::Going(_) => {}
         }
-        let over = |now: &Json| !matches!(place.native.health(now), Health::Going(_));
+        let over = |now: &Json| !matches!(marks::health(place.native, now), Health::Going(_));
         self.cluster.until(&place.native.url(place.namespace), &object, NEWS, &over).await?;
         let Some(object) = self.get(place).await? else { return Ok(Ready::Wait("it is not there".into())) };
         match self.health(place, &object).await? {
@@ -310,19 +404,14 @@ impl Session for Kubernetes {
     }
 
     async fn removal(&self, resource: &str, identity: &str) -> Result<Option<Removal>, ProviderError> {
-        let place = Self::place(self, resource, identity)?;
-        if !place.native.stateful {
-            return Ok(None);
+        let Some(place) = self.found(resource, identity).await? else { return Ok(None) };
+        match place.native.kind {
+            _ if place.native.stateful => Ok(self.get(place).await?.map(|object| volume(&object))),
+            "Namespace" | "CustomResourceDefinition" if place.native.is_whole() => {
+                Ok(self.get(place).await?.map(|object| everything(&object)))
+            }
+            _ => Ok(None),
         }
-        let object = self.get(place).await?;
-        let size = |object: &Json| {
-            let size = object
-                .pointer("/status/capacity/storage")
-                .or(object.pointer("/spec/resources/requests/storage"));
-            size.and_then(Json::as_str).unwrap_or("unknown size").to_owned()
-        };
-        // How much of it is used no API tells.
-        Ok(object.map(|object| Removal { what: format!("a volume of {}", size(&object)), bytes: 0 }))
     }
 
     async fn deferred(&self, _desired: &Desired) -> Result<bool, ProviderError> {
@@ -343,8 +432,15 @@ impl Session for Kubernetes {
     ) -> Result<Vec<StatusEntry>, ProviderError> {
         let mut entries = Vec::new();
         for (id, resource, identity) in resources {
-            let place = Self::place(self, resource, identity)?;
-            entries.push(self.status_of(id, place).await?);
+            match self.found(resource, identity).await? {
+                Some(place) => entries.push(self.status_of(id, place).await?),
+                None => entries.push(StatusEntry {
+                    id: id.clone(),
+                    state: "missing".to_owned(),
+                    lines: vec![format!("the cluster does not serve the kind of `{identity}`")],
+                    detail: Json::Null,
+                }),
+            }
         }
         Ok(entries)
     }
@@ -355,9 +451,11 @@ impl Session for Kubernetes {
         for native in NATIVES {
             let namespace = &self.cluster.namespace;
             let what = format!("list {} in {namespace}", native.plural);
-            let found = self.cluster.list(&native.url(namespace), &what, Some(&selector)).await?;
-            all.extend(found.iter().filter_map(|object| self.owned_one(native, object)));
+            let found = self.cluster.all(native, &native.url(namespace), &what, Some(&selector)).await?;
+            let by_fields = found.iter().filter(|object| !marks::was_whole(object));
+            all.extend(by_fields.filter_map(|object| self.owned_one(native, object)));
         }
+        all.extend(self.owned_whole(&marks::selector_anywhere(&self.target)).await?);
         Ok(Some(all))
     }
 
@@ -365,10 +463,41 @@ impl Session for Kubernetes {
         self.logs_of(query, reporter).await
     }
 
+    fn forwards(&self) -> bool {
+        true
+    }
+
+    async fn forward(
+        &self,
+        request: &ForwardRequest,
+        opened: &(dyn Fn(String) + Send + Sync),
+        reporter: &dyn Reporter,
+    ) -> Result<(), ProviderError> {
+        self.forward_to(request, opened, reporter).await
+    }
+
     async fn close_environment(&self) -> Result<Vec<String>, ProviderError> {
         // What runs in the cluster ends with its objects.
         Ok(Vec::new())
     }
+}
+
+/// A volume that goes with what is deleted.
+fn volume(object: &Json) -> Removal {
+    let size =
+        object.pointer("/status/capacity/storage").or(object.pointer("/spec/resources/requests/storage"));
+    let size = size.and_then(Json::as_str).unwrap_or("unknown size");
+    // How much of it is used no API tells.
+    Removal { what: format!("a volume of {size}"), bytes: 0 }
+}
+
+/// What goes with an object that holds others.
+fn everything(object: &Json) -> Removal {
+    let what = match object.pointer("/spec/names/kind").and_then(Json::as_str) {
+        Some(kind) => format!("every {kind} of the cluster"),
+        None => "everything in it".to_owned(),
+    };
+    Removal { what, bytes: 0 }
 }
 
 impl Kubernetes {

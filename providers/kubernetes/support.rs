@@ -12,6 +12,7 @@ const DECLARATIVE: &[&str] = &[
     "component",
     "compute",
     "environment",
+    "import",
     "locals",
     "module",
     "moved",
@@ -48,10 +49,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("entity", "`entity` is not served on Kubernetes yet: there is no feature store so far"),
     ("experiment", "`experiment` is not served on Kubernetes yet: there is no tracker in the cluster so far"),
     ("features", "`features` is not served on Kubernetes yet: there is no feature store so far"),
-    (
-        "import",
-        "`import` is not served on Kubernetes yet: what is in the cluster without our marks stays as it is",
-    ),
     (
         "model",
         "`model` is not served on Kubernetes yet: there is no model registry in the cluster so far; serve an image that holds its model with `serve = component.x`",

@@ -46,6 +46,8 @@ pub struct ResourceChange {
     pub before: Option<KnownValue>,
     /// As it should be; `None` for a delete.
     pub after: Option<PlanValue>,
+    /// Whether it is taken over from whoever made it.
+    pub takes_over: bool,
 }
 
 impl ResourceChange {

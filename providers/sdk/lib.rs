@@ -25,8 +25,8 @@ pub use images::{ImageInputs, ImageRecord, ImageSource, code_place, image_source
 pub use lowering::Lowering;
 pub use owned::Owned;
 pub use session::{
-    ErrorClass, Event, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter, RunRequest,
-    RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, StepSummary, Target,
+    ErrorClass, Event, ForwardRequest, LogQuery, Observed, Owner, ProviderError, Ready, Removal, Reporter,
+    RunRequest, RunSummary, Seen, Session, ShowQuery, Shown, StatusEntry, StepSummary, Target,
 };
 pub use upkeep::{CollectRequest, Collected, Garbage, RollbackAct, RollbackRequest, RunEntry};
 

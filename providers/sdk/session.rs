@@ -90,6 +90,8 @@ pub enum ErrorClass {
     Conflict,
     /// The call is wrong; trying again does not help.
     Invalid,
+    /// What is there cannot be changed like this, and made anew it could be.
+    Fixed,
     /// Not allowed.
     Denied,
     /// Anything else.
@@ -207,6 +209,17 @@ pub struct LogQuery {
     pub follow: bool,
 }
 
+/// A port of this machine that is to lead to an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForwardRequest {
+    /// Native kind.
+    pub resource: String,
+    /// Identity.
+    pub identity: String,
+    /// The port; a free one when it is 0.
+    pub port: u16,
+}
+
 /// What is to be shown of one object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShowQuery {
@@ -274,6 +287,16 @@ pub trait Reporter: Send + Sync {
 /// The doing half of a provider, on the target's own client library.
 #[async_trait::async_trait]
 pub trait Session: Send + Sync {
+    /// Hears what is wanted before any of it is read, and what of it is to be taken over under which identity: says what of it this
+    /// target does not know, by address and path.
+    ///
+    /// # Errors
+    /// The target did not answer.
+    async fn expect(&self, wanted: &[(&Desired, Option<&str>)]) -> Result<Diagnostics, ProviderError> {
+        let _ = wanted;
+        Ok(Diagnostics::new())
+    }
+
     /// Reads an object.
     ///
     /// # Errors
@@ -299,7 +322,7 @@ pub trait Session: Send + Sync {
     /// Tries a call that makes or changes an object, without any effect; asked only of a target that [rehearses](Self::rehearses).
     ///
     /// # Errors
-    /// The target would refuse it, or make something else of it.
+    /// The target would refuse it (`Fixed`: it would take it as a new object), or make something else of it.
     async fn rehearse(&self, call: &Call) -> Result<(), ProviderError> {
         let _ = call;
         Ok(())
@@ -387,6 +410,26 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// There are none, or they cannot be read.
     async fn logs(&self, query: &LogQuery, reporter: &dyn Reporter) -> Result<(), ProviderError>;
+
+    /// Whether objects of this target are reached through a port that is opened for it: not where they are on this machine.
+    fn forwards(&self) -> bool {
+        false
+    }
+
+    /// Opens a port of this machine that leads to an object, tells its address, and carries connections until it is dropped;
+    /// asked only of a target that [forwards](Self::forwards). Connections that fail are `Line` events.
+    ///
+    /// # Errors
+    /// There is nothing to lead to, or the port is taken.
+    async fn forward(
+        &self,
+        request: &ForwardRequest,
+        opened: &(dyn Fn(String) + Send + Sync),
+        reporter: &dyn Reporter,
+    ) -> Result<(), ProviderError> {
+        let _ = (request, opened, reporter);
+        Ok(())
+    }
 
     /// Lets versions that a rollout took out of an object be tried again; whether there were any.
     ///

@@ -176,6 +176,7 @@ impl Asker<'_> {
             kind,
             before: before.cloned(),
             after: after.cloned(),
+            takes_over: false,
         });
         for call in &calls {
             let shown = format!("{call:?} {}", serde_json::to_string(call).unwrap_or_default());

@@ -11,6 +11,7 @@ mod emit;
 pub mod exit;
 mod explain;
 mod fmt;
+mod forward;
 mod gc;
 mod graph;
 mod history;
@@ -101,6 +102,8 @@ enum Command {
     Status(status::Args),
     /// Logs of a run, a step or a replica
     Logs(logs::Args),
+    /// Lead a port of this machine to an endpoint in its target
+    Forward(forward::Args),
     /// Let a version that a rollout took out be tried again
     Release(release::Args),
     /// Show the state, a plan file, or all that is known of a dataset or model
@@ -156,6 +159,7 @@ impl Command {
             Self::Rollback(args) => rollback::run(&args, globals),
             Self::Status(args) => status::run(&args, globals),
             Self::Logs(args) => logs::run(&args, globals),
+            Self::Forward(args) => forward::run(&args, globals),
             Self::Release(args) => release::run(&args, globals),
             Self::Show(args) => show::run(&args, globals),
             Self::Output(args) => output::run(&args, globals),

@@ -540,7 +540,7 @@ pub(crate) fn missing(attribute: &Attribute, path: &str, span: Span) -> Diagnost
 }
 
 /// Where an inner value of a literal list or object stands.
-pub(crate) fn inner_span(expr: &Expr, path: &Path) -> Option<Span> {
+pub fn inner_span(expr: &Expr, path: &Path) -> Option<Span> {
     let mut at = expr;
     for step in path.steps() {
         at = match (&at.kind, step) {

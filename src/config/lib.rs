@@ -48,6 +48,7 @@ mod versions;
 mod words;
 
 pub use accelerators::OWN_CATALOG;
+pub use check::inner_span;
 pub use codes::CODES;
 pub use expression::lower;
 pub use index::{Index, environments};

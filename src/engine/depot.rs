@@ -72,6 +72,11 @@ impl Settings {
                 let at = self.text("endpoint").map(|endpoint| format!(" at {endpoint}"));
                 format!("s3://{bucket}/{}{}", self.prefix(), at.unwrap_or_default())
             }
+            "kubernetes" => {
+                let namespace = self.text("namespace").unwrap_or_default();
+                let at = self.text("context").map(|context| format!(" of {context}"));
+                format!("secrets of {namespace}{} ({})", at.unwrap_or_default(), self.prefix())
+            }
             _ => self.root(directory).display().to_string(),
         }
     }
@@ -182,6 +187,10 @@ pub(super) fn opened_with(
             settings.only("s3", &["bucket", "prefix", "region", "endpoint"])?;
             s3(settings, lease, encryption)
         }
+        "kubernetes" => {
+            settings.only("kubernetes", &["context", "kubeconfig", "namespace", "prefix"])?;
+            cluster(settings, directory, lease, encryption)
+        }
         other => {
             let headline = format!("this program cannot keep state in `{other}`");
             Err(settings.wrong(
@@ -214,6 +223,42 @@ fn s3(settings: &Settings, _: Duration, _: Encryption) -> Result<Arc<dyn Depot>,
     Err(settings.wrong(
         "this program was built without object storage".to_owned(),
         "build it with `--features s3`, or keep the state with `backend = \"local\"`",
+    ))
+}
+
+#[cfg(feature = "kubernetes")]
+fn cluster(
+    settings: &Settings,
+    directory: &FsPath,
+    lease: Duration,
+    encryption: Encryption,
+) -> Result<Arc<dyn Depot>, Diagnostic> {
+    let Some(namespace) = settings.text("namespace") else {
+        return Err(settings.wrong(
+            "a state in `kubernetes` needs a `namespace`".to_owned(),
+            "name the one it is kept in: that of a context changes with the context",
+        ));
+    };
+    let at = mlp_state::ClusterSettings {
+        context: settings.text("context").map(str::to_owned),
+        kubeconfig: settings.text("kubeconfig").map(str::to_owned),
+        namespace: namespace.to_owned(),
+        prefix: settings.prefix(),
+    };
+    let store = mlp_state::cluster_store(&at, directory, &settings.project, &settings.folder)?;
+    Ok(Arc::new(store.with_lease(lease).with_encryption(encryption)))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn cluster(
+    settings: &Settings,
+    _: &FsPath,
+    _: Duration,
+    _: Encryption,
+) -> Result<Arc<dyn Depot>, Diagnostic> {
+    Err(settings.wrong(
+        "this program was built without clusters".to_owned(),
+        "build it with `--features kubernetes`, or keep the state with `backend = \"local\"`",
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use super::native::{joined, native, overridden, unserved};
 use super::renames::Names;
-use mlp_diag::{Diagnostic, Diagnostics, SourceMap};
+use mlp_diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use mlp_parallel::in_parallel;
 use mlp_platform::{Declaration, Origin, Platform};
 use mlp_provider::{Desired, LowerInput, Provider, Support};
@@ -139,7 +139,7 @@ pub(crate) fn origin<'p>(platform: &'p Platform, desired: &Desired, native: &Pat
 }
 
 /// Gives a diagnostic that speaks of an address and a path the place in the source.
-pub fn place(diagnostic: &mut Diagnostic, platform: &Platform, _sources: &SourceMap) {
+pub fn place(diagnostic: &mut Diagnostic, platform: &Platform, sources: &SourceMap) {
     if !diagnostic.labels.is_empty() {
         return;
     }
@@ -147,6 +147,36 @@ pub fn place(diagnostic: &mut Diagnostic, platform: &Platform, _sources: &Source
     let Ok(address) = subject.address.parse() else { return };
     let Some(declaration) = platform.declarations.get(&address) else { return };
     let path: Path = subject.path.parse().unwrap_or_default();
-    let span = declaration.origins.of(&path).and_then(Origin::span).unwrap_or(declaration.header);
+    let span = written(declaration, &path, sources).unwrap_or(declaration.header);
     *diagnostic = diagnostic.clone().at(span, "");
+}
+
+/// Where what lies at a path is written. What lies inside of a value that was taken as one is looked for in its text.
+fn written(declaration: &Declaration, path: &Path, sources: &SourceMap) -> Option<Span> {
+    let origins = &declaration.origins.0;
+    let (mut at, mut below) = (path.clone(), Vec::new());
+    let span = loop {
+        if let Some(origin) = origins.get(&at) {
+            break origin.span()?;
+        }
+        below.insert(0, at.pop()?);
+    };
+    let text = sources.text(span.file).get(span.start as usize..span.end as usize)?;
+    let Some(expr) = (!below.is_empty()).then(|| mlp_syntax::parse_expression(span.file, text)) else {
+        return Some(span);
+    };
+    let Ok(expr) = expr else { return Some(span) };
+    let offset = span.start as usize;
+    while !below.is_empty() {
+        let inner = below.iter().cloned().fold(Path::default(), |mut path, step| {
+            path.push(step);
+            path
+        });
+        if let Some(found) = mlp_config::inner_span(&expr, &inner) {
+            let (start, end) = (found.start as usize + offset, found.end as usize + offset);
+            return Some(Span::new(span.file, start, end));
+        }
+        below.pop();
+    }
+    Some(span)
 }

@@ -212,6 +212,13 @@ pub async fn make_plan(
         placed(lowering.diagnostics.clone(), platform, sources)?;
         warnings = with_places(lowering.diagnostics, platform, sources);
         desired = lowering.desired;
+        let wanted: Vec<(&Desired, Option<&str>)> = desired
+            .iter()
+            .map(|one| (one, refactor.imports.get(&one.id).map(|import| import.identity.as_str())))
+            .collect();
+        let mut unknown = session.expect(&wanted).await.map_err(|error| vec![*error.diagnostic])?;
+        unknown.iter_mut().for_each(|diagnostic| vault.scrub(diagnostic));
+        placed(unknown, platform, sources)?;
     }
     let sealed = desired.iter_mut().map(|one| vault.seal_desired(one, platform, provider));
     let problems: Diagnostics = sealed.filter_map(|sealed| sealed.err()).map(|problem| *problem).collect();
@@ -233,35 +240,46 @@ pub async fn make_plan(
         }
         origin(platform, by_id.get(id)?, path).map(|origin| origin_text(origin, sources))
     };
-    let kinds = |kind: &str| provider.resource(kind);
-    let (mut plan, mut diagnostics) = decide(&PlanInput {
-        mode: request.mode,
-        project: &platform.project.name,
-        environment: &platform.environment.name,
-        provider_name: &provider_name,
-        desired: &desired,
-        kinds: &kinds,
-        provider,
-        state: &undecided(platform, &state),
-        observed: &observed,
-        origins: &origins,
-        still_deferred: &waiting,
-        options: &request.options,
-        spec_digest: &spec_digest(platform, sources),
-        refactor: &refactor,
-    });
-    let told = diagnostics.iter_mut().chain(&mut plan.warnings);
-    told.for_each(|diagnostic| vault.scrub(diagnostic));
-    placed(diagnostics, platform, sources)?;
+    let spec_digest = spec_digest(platform, sources);
+    let decided = undecided(platform, &state);
+    let sealing: Arc<dyn Session> = Arc::new(sealing);
+    let mut anew = BTreeMap::new();
+    // Once more for what the target says it can only make anew; what is made anew is not tried again.
+    let mut plan = loop {
+        let kinds = |kind: &str| provider.resource(kind);
+        let (mut plan, mut diagnostics) = decide(&PlanInput {
+            mode: request.mode,
+            project: &platform.project.name,
+            environment: &platform.environment.name,
+            provider_name: &provider_name,
+            desired: &desired,
+            kinds: &kinds,
+            provider,
+            state: &decided,
+            observed: &observed,
+            origins: &origins,
+            still_deferred: &waiting,
+            options: &request.options,
+            anew: &anew,
+            spec_digest: &spec_digest,
+            refactor: &refactor,
+        });
+        let told = diagnostics.iter_mut().chain(&mut plan.warnings);
+        told.for_each(|diagnostic| vault.scrub(diagnostic));
+        placed(diagnostics, platform, sources)?;
+        let rehearsed = super::rehearsal::rehearse(&sealing, &plan).await;
+        placed(rehearsed.refused, platform, sources)?;
+        if rehearsed.anew.is_empty() {
+            break plan;
+        }
+        anew.extend(rehearsed.anew);
+    };
     plan.warnings.splice(0..0, platform.environment.notes.iter().cloned().chain(warnings));
     if request.mode != Mode::Destroy {
         let blocks = waiting_blocks(platform, &plan);
         plan.deferred.extend(blocks);
     }
     plan.context.place = session.place();
-    let sealing: Arc<dyn Session> = Arc::new(sealing);
-    let refused = super::rehearsal::rehearse(&sealing, &plan).await;
-    placed(refused, platform, sources)?;
     fill_removals(&*session, provider, &mut plan).await?;
     let told = Told::of(&plan, &state, provider);
     let outputs = outputs::changes(platform, directory, &*store, (plan.mode, &told))

@@ -41,6 +41,10 @@ impl Sealing {
 
 #[async_trait::async_trait]
 impl Session for Sealing {
+    async fn expect(&self, wanted: &[(&Desired, Option<&str>)]) -> Result<Diagnostics, ProviderError> {
+        self.inner.expect(wanted).await.map_err(|error| self.scrubbed(error))
+    }
+
     async fn read(&self, resource: &str, identity: &str) -> Result<Seen, ProviderError> {
         let seen = self.inner.read(resource, identity).await.map_err(|error| self.scrubbed(error))?;
         Ok(match seen {

@@ -329,6 +329,7 @@ impl<'a> Decider<'a, '_> {
             kind,
             before: step.before.clone(),
             after: step.config.clone(),
+            takes_over: step.action == Action::Import,
         })
     }
 

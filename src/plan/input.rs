@@ -51,6 +51,8 @@ pub struct PlanInput<'a> {
     pub still_deferred: &'a BTreeSet<ResourceId>,
     /// Which resources.
     pub options: &'a PlanOptions,
+    /// Resources that the target cannot change as it is asked to, and would make anew; why, in its own words.
+    pub anew: &'a BTreeMap<ResourceId, String>,
     /// Digest of the specification and every fact used.
     pub spec_digest: &'a str,
     /// What the specification says of what existed before it.

@@ -150,7 +150,9 @@ pub const BACKENDS: &[(&str, &[Attribute])] = &[
         "kubernetes",
         &[
             Attribute::new("context", Ty::Text, "The context of the cluster."),
+            Attribute::new("kubeconfig", Ty::Text, "The kubeconfig, where it is not the usual one."),
             Attribute::new("namespace", Ty::Text, "The namespace of its secrets."),
+            Attribute::new("prefix", Ty::Text, "What tells it from others of the namespace."),
         ],
     ),
 ];

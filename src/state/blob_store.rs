@@ -83,7 +83,7 @@ impl BlobStore {
         };
         Diagnostic::error(code, format!("cannot {doing} {name} in {}: {why}", self.place()))
             .blame(Blame::Provider)
-            .help("check the address, the credentials and the rights on the bucket, then do this again: it is safe")
+            .help("check the address, the credentials and the rights there, then do this again: it is safe")
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<Option<(Vec<u8>, Tag)>, Diagnostic> {

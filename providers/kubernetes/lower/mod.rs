@@ -9,6 +9,7 @@ mod endpoint;
 pub(crate) mod params;
 mod pipeline;
 mod registry;
+mod resource;
 mod runtime;
 mod secret;
 mod step;
@@ -31,6 +32,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("endpoint", endpoint::lower),
     ("pipeline", pipeline::lower),
     ("registry", registry::lower),
+    ("resource", resource::lower),
     ("runtime", runtime::lower),
     ("secret", secret::lower),
     ("storage", storage::lower),

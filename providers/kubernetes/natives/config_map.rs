@@ -1,6 +1,6 @@
 //! `kubernetes_config_map`.
 
-use super::{Member, Native, nothing};
+use super::{Form, Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "config_map",
@@ -8,6 +8,7 @@ pub(super) const NATIVE: Native = Native {
     api: "v1",
     kind: "ConfigMap",
     plural: "configmaps",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("data", "Texts by name.").texts(),

@@ -1,6 +1,6 @@
 //! `kubernetes_cron_job`.
 
-use super::{Member, Native, nothing};
+use super::{Form, Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "cron_job",
@@ -8,6 +8,7 @@ pub(super) const NATIVE: Native = Native {
     api: "batch/v1",
     kind: "CronJob",
     plural: "cronjobs",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("spec.schedule", "When it starts, in the five fields of cron.").required(),

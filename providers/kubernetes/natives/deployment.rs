@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Health, Member, Native, condition, nothing};
+use super::{Form, Health, Member, Native, condition, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "deployment",
@@ -10,6 +10,7 @@ pub(super) const NATIVE: Native = Native {
     api: "apps/v1",
     kind: "Deployment",
     plural: "deployments",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("spec.selector", "The labels of its pods.")

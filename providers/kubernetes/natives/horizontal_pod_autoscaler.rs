@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Health, Member, Native, condition, nothing};
+use super::{Form, Health, Member, Native, condition, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "horizontal_pod_autoscaler",
@@ -10,6 +10,7 @@ pub(super) const NATIVE: Native = Native {
     api: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
     plural: "horizontalpodautoscalers",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("spec.scaleTargetRef", "What it scales.").required(),

@@ -49,6 +49,8 @@ pub(crate) struct Native {
     pub kind: &'static str,
     /// `deployments`.
     pub plural: &'static str,
+    /// How its objects are written in a specification.
+    pub form: Form,
     /// Whether deleting it loses data.
     pub stateful: bool,
     /// Its fields.
@@ -57,6 +59,18 @@ pub(crate) struct Native {
     pub health: Option<fn(&Json) -> Health>,
     /// What it tells others.
     pub tells: fn(&Json) -> Vec<(&'static str, Json)>,
+}
+
+/// How the objects of a kind are written in a specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// By the fields of its table; it lies in a namespace.
+    Fields,
+    /// As a whole, as the cluster knows it.
+    Whole {
+        /// Whether it lies in a namespace.
+        namespaced: bool,
+    },
 }
 
 /// A field of a kind.
@@ -128,7 +142,10 @@ pub(crate) const ADDRESS: &str = "address";
 impl Native {
     /// What its resources are called.
     pub(crate) fn name(&self) -> String {
-        format!("kubernetes_{}", self.word)
+        match self.is_whole() {
+            true => crate::manifest::NAME.to_owned(),
+            false => format!("kubernetes_{}", self.word),
+        }
     }
 
     /// Every field but those that say where and whose it is.
@@ -167,13 +184,35 @@ impl Native {
 
     /// The group of its API, empty for the oldest one.
     pub(crate) fn group(&self) -> &'static str {
-        self.api.split_once('/').map_or("", |(group, _)| group)
+        crate::discovery::group_of(self.api)
     }
 
-    /// The address of the collection of a namespace.
+    /// Whether its objects are written as a whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.form, Form::Whole { .. })
+    }
+
+    /// Whether its objects lie in namespaces.
+    pub(crate) fn namespaced(&self) -> bool {
+        !matches!(self.form, Form::Whole { namespaced: false })
+    }
+
+    /// The address of the collection of a namespace, or of the whole cluster where its objects lie in none.
     pub(crate) fn url(&self, namespace: &str) -> String {
+        match self.namespaced() {
+            true => format!("{}/namespaces/{namespace}/{}", self.root(), self.plural),
+            false => self.everywhere(),
+        }
+    }
+
+    /// The address of all its objects, in whatever namespace.
+    pub(crate) fn everywhere(&self) -> String {
+        format!("{}/{}", self.root(), self.plural)
+    }
+
+    fn root(&self) -> String {
         let root = if self.api.contains('/') { "apis" } else { "api" };
-        format!("/{root}/{}/namespaces/{namespace}/{}", self.api, self.plural)
+        format!("/{root}/{}", self.api)
     }
 }
 
@@ -198,6 +237,9 @@ pub(crate) fn condition<'j>(object: &'j Json, kind: &str) -> Option<(&'j str, &'
 
 /// An object of the cluster from the fields of a resource; what says whose it is comes on top of it.
 pub(crate) fn manifest(native: &Native, namespace: &str, name: &str, config: &Json) -> Json {
+    if native.is_whole() {
+        return crate::manifest::object(native, namespace, name, config);
+    }
     let mut object = serde_json::json!({
         "apiVersion": native.api,
         "kind": native.kind,

@@ -1,6 +1,6 @@
 //! `kubernetes_network_policy`.
 
-use super::{Member, Native, nothing};
+use super::{Form, Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "network_policy",
@@ -8,6 +8,7 @@ pub(super) const NATIVE: Native = Native {
     api: "networking.k8s.io/v1",
     kind: "NetworkPolicy",
     plural: "networkpolicies",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("spec.podSelector", "The pods it is about.").required(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Health, Member, Native};
+use super::{Form, Health, Member, Native};
 
 /// Where the volume of a `storage` lies in every pod that uses it.
 pub(crate) const MOUNTS: &str = "/mlp/storage";
@@ -15,6 +15,7 @@ pub(super) const NATIVE: Native = Native {
     api: "v1",
     kind: "PersistentVolumeClaim",
     plural: "persistentvolumeclaims",
+    form: Form::Fields,
     stateful: true,
     members: &[
         Member::new("spec.accessModes", "How many nodes may use it at once.").required().fixed(FIXED),

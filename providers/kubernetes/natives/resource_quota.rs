@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Health, Member, Native, nothing};
+use super::{Form, Health, Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "resource_quota",
@@ -10,6 +10,7 @@ pub(super) const NATIVE: Native = Native {
     api: "v1",
     kind: "ResourceQuota",
     plural: "resourcequotas",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("spec.hard", "The most of each resource.").required().texts(),

@@ -1,6 +1,6 @@
 //! `kubernetes_role`.
 
-use super::{Member, Native, nothing};
+use super::{Form, Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "role",
@@ -8,6 +8,7 @@ pub(super) const NATIVE: Native = Native {
     api: "rbac.authorization.k8s.io/v1",
     kind: "Role",
     plural: "roles",
+    form: Form::Fields,
     stateful: false,
     members: &[Member::new("rules", "Verbs on resources.").required()],
     health: None,

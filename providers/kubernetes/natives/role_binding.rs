@@ -1,6 +1,6 @@
 //! `kubernetes_role_binding`.
 
-use super::{Member, Native, nothing};
+use super::{Form, Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "role_binding",
@@ -8,6 +8,7 @@ pub(super) const NATIVE: Native = Native {
     api: "rbac.authorization.k8s.io/v1",
     kind: "RoleBinding",
     plural: "rolebindings",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("roleRef", "The role.").required().fixed("the role of a binding cannot be changed"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Member, Native};
+use super::{Form, Member, Native};
 
 pub(super) const NATIVE: Native = Native {
     word: "service",
@@ -10,6 +10,7 @@ pub(super) const NATIVE: Native = Native {
     api: "v1",
     kind: "Service",
     plural: "services",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("spec.selector", "The labels of its pods.").texts(),

@@ -1,6 +1,6 @@
 //! `kubernetes_service_account`.
 
-use super::{Member, Native, nothing};
+use super::{Form, Member, Native, nothing};
 
 pub(super) const NATIVE: Native = Native {
     word: "service_account",
@@ -8,6 +8,7 @@ pub(super) const NATIVE: Native = Native {
     api: "v1",
     kind: "ServiceAccount",
     plural: "serviceaccounts",
+    form: Form::Fields,
     stateful: false,
     members: &[
         Member::new("automountServiceAccountToken", "Whether its pods are given its token."),

@@ -106,6 +106,9 @@ impl Decider<'_, '_> {
         if let Some(trigger) = triggers.filter(|address| self.changed.contains(*address)).min() {
             return Some(format!("{TRIGGERED}{trigger} changes"));
         }
+        if let Some(why) = self.input.anew.get(&desired.id) {
+            return Some(why.clone());
+        }
         let asked = self.input.options.replace.iter().any(|selector| matches(selector, &desired.id));
         asked.then(|| BY_REQUEST.to_owned())
     }

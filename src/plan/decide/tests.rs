@@ -188,6 +188,7 @@ impl World {
                 .collect(),
             options: &self.options,
             spec_digest: "s",
+            anew: &BTreeMap::new(),
             refactor: &self.refactor,
         };
         decide(&input)

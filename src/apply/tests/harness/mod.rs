@@ -275,6 +275,7 @@ impl History {
             still_deferred: &BTreeSet::new(),
             options: &PlanOptions::default(),
             spec_digest: "spec",
+            anew: &BTreeMap::new(),
             refactor: &Refactor::default(),
         };
         let (plan, diagnostics) = decide(&input);
