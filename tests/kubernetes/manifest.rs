@@ -266,3 +266,20 @@ fn what_differs_or_is_not_there_is_said_before_it_is_taken_over() {
     world.specify(&format!("{prices}{fixed}"));
     world.mlp(&["plan", "--force-conflicts"]).ended(1).says("immutable");
 }
+
+/// What others apply is written without asking the cluster, so that it has to say in which version.
+#[test]
+fn a_manifest_is_written_for_others_too() {
+    let Some(world) = World::of("") else { return };
+    let class = CLASS.replace("\"scheduling.k8s.io\"", "\"scheduling.k8s.io/v1\"");
+    world.specify(&format!("{}{}", manifest("limits", LIMITS), manifest("class", &class)));
+    let written = world.mlp(&["emit", "--to", "yaml"]).ended(0);
+    let written = written.says("kind: LimitRange").says("kind: PriorityClass");
+    let inside = format!("namespace: {}", world.namespace);
+    assert_eq!(written.stdout.matches(&inside).count(), 1, "{written}");
+    let role = world.mlp(&["emit", "rbac"]).ended(0);
+    role.says("limitranges").says("priorityclasses").says("kind: ClusterRole");
+    world.specify(&manifest("class", CLASS));
+    let refused = world.mlp(&["emit", "--to", "yaml"]).ended(1);
+    refused.says("MLP0864").says("leaves the version to the cluster").says("main.mlp:");
+}
