@@ -1,4 +1,4 @@
-//! Diagnostic codes of this room: MLP0860–MLP0879. The program takes this file in whether it is built with this provider or not,
+//! Diagnostic codes of this room: MLP0860–MLP0875. The program takes this file in whether it is built with this provider or not,
 //! so that every code can be explained.
 
 /// Codes with their titles.
@@ -16,6 +16,7 @@ pub const CODES: &[(&str, &str)] = &[
     (DENIED, "the cluster does not permit a call"),
     (RUN, "a run in a cluster failed"),
     (NO_LOGS, "there are no such logs in the cluster"),
+    (IN_POD, "work in a pod of the registry cannot be done"),
 ];
 
 pub(crate) const CLUSTER: &str = "MLP0860";
@@ -31,3 +32,4 @@ pub(crate) const HELD: &str = "MLP0869";
 pub(crate) const DENIED: &str = "MLP0870";
 pub(crate) const RUN: &str = "MLP0871";
 pub(crate) const NO_LOGS: &str = "MLP0872";
+pub(crate) const IN_POD: &str = "MLP0875";

@@ -15,8 +15,13 @@ use crate::{marks, names, permits};
 
 /// The forms, in the order of their names.
 pub(crate) const FORMS: &[Form] = &[
-    Form { name: "rbac", doc: "the role that applying it needs, and its service account", write: rbac },
-    Form { name: "yaml", doc: "the objects, a file for each declaration", write: yaml },
+    Form {
+        name: "rbac",
+        doc: "the role that applying it needs, and its service account",
+        objects: false,
+        write: rbac,
+    },
+    Form { name: "yaml", doc: "the objects, a file for each declaration", objects: true, write: yaml },
 ];
 
 fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
@@ -25,7 +30,9 @@ fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagno
         desired.iter().filter_map(|one| native(&one.kind)).map(|native| (native.word, native)).collect();
     let kinds: Vec<&'static Native> = kinds.into_values().collect();
     let name = names::of_environment(platform);
-    Ok(vec![file("rbac.yaml".to_owned(), &permits::role(&kinds, namespace, &name))?])
+    // The pod that answers for a registry is asked by a program that is started in it.
+    let asks = desired.iter().any(|one| one.id.address.kind.as_ref() == "registry");
+    Ok(vec![file("rbac.yaml".to_owned(), &permits::role(&kinds, asks, namespace, &name))?])
 }
 
 fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {

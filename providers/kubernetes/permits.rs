@@ -144,10 +144,14 @@ impl Cluster {
 }
 
 /// The role that is enough for a specification made of these kinds, with who has it: for a platform team to apply.
-pub(crate) fn role(kinds: &[&'static Native], namespace: &str, name: &str) -> Vec<Json> {
+pub(crate) fn role(kinds: &[&'static Native], asks: bool, namespace: &str, name: &str) -> Vec<Json> {
     let mut by_resource: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for permit in of_kinds(kinds.iter().copied()) {
         by_resource.entry((permit.group, permit.resource)).or_default().push(permit.verb);
+    }
+    if asks {
+        by_resource.entry(("", "pods/exec")).or_default().extend(["create", "get"]);
+        by_resource.entry(("", "pods")).or_insert_with(|| vec!["list"]);
     }
     // What is listed to find what nobody declares any more.
     for native in crate::natives::NATIVES {
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn a_role_has_what_its_kinds_need_and_no_more() {
         let kinds = [native("kubernetes_config_map").unwrap()];
-        let all = role(&kinds, "ml", "mlp");
+        let all = role(&kinds, false, "ml", "mlp");
         let text = json!(all[1]["rules"]).to_string();
         assert_eq!(all.len(), 3);
         assert!(
@@ -223,6 +227,6 @@ mod tests {
         );
         assert!(!text.contains("pods"), "{text}");
         let volume = [native("kubernetes_persistent_volume_claim").unwrap()];
-        assert_eq!(role(&volume, "ml", "mlp").len(), 5);
+        assert_eq!(role(&volume, false, "ml", "mlp").len(), 5);
     }
 }

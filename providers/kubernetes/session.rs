@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mlp_provider::{
     Call, CallKind, Desired, ErrorClass, LogQuery, Observed, Owned, Owner, ProviderError, Ready, Removal,
-    Reporter, RunEntry, RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
+    Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, ShowQuery, Shown,
+    StatusEntry, Target,
 };
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
@@ -255,7 +256,12 @@ impl Session for Kubernetes {
         self.acted.store(true, Ordering::Relaxed);
         let place = Self::place(self, &call.resource, &call.identity)?;
         match call.kind {
-            CallKind::Delete => self.delete(place, reporter).await,
+            CallKind::Delete => {
+                if let Some(object) = self.get(place).await? {
+                    self.floor_forget(&object).await?;
+                }
+                self.delete(place, reporter).await
+            }
             _ => self.apply(call, place).await,
         }
     }
@@ -311,10 +317,13 @@ impl Session for Kubernetes {
 
     async fn removal(&self, resource: &str, identity: &str) -> Result<Option<Removal>, ProviderError> {
         let place = Self::place(self, resource, identity)?;
-        if !place.native.stateful {
-            return Ok(None);
-        }
         let object = self.get(place).await?;
+        if !place.native.stateful {
+            return match &object {
+                Some(object) => self.floor_removal(object).await,
+                None => Ok(None),
+            };
+        }
         let size = |object: &Json| {
             let size = object
                 .pointer("/status/capacity/storage")
@@ -325,8 +334,23 @@ impl Session for Kubernetes {
         Ok(object.map(|object| Removal { what: format!("a volume of {}", size(&object)), bytes: 0 }))
     }
 
-    async fn deferred(&self, _desired: &Desired) -> Result<bool, ProviderError> {
-        Ok(false)
+    async fn deferred(&self, desired: &Desired) -> Result<bool, ProviderError> {
+        self.waits(desired).await
+    }
+
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        let place = Self::place(self, &query.resource, &query.identity)?;
+        self.floor_show(place, query).await
+    }
+
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Shown>, ProviderError> {
+        let place = Self::place(self, &request.resource, &request.identity)?;
+        self.floor_rollback(place, request).await
+    }
+
+    async fn release(&self, resource: &str, identity: &str) -> Result<bool, ProviderError> {
+        let place = Self::place(self, resource, identity)?;
+        self.floor_release(place).await
     }
 
     async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError> {
@@ -356,7 +380,9 @@ impl Session for Kubernetes {
             let namespace = &self.cluster.namespace;
             let what = format!("list {} in {namespace}", native.plural);
             let found = self.cluster.list(&native.url(namespace), &what, Some(&selector)).await?;
-            all.extend(found.iter().filter_map(|object| self.owned_one(native, object)));
+            // A run is its pipeline's, and goes with it.
+            let declared = found.iter().filter(|one| one["metadata"]["labels"][crate::run::RUN_OF].is_null());
+            all.extend(declared.filter_map(|object| self.owned_one(native, object)));
         }
         Ok(Some(all))
     }

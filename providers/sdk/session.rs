@@ -208,7 +208,7 @@ pub struct LogQuery {
 }
 
 /// What is to be shown of one object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShowQuery {
     /// Native kind.
     pub resource: String,

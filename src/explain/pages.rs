@@ -192,6 +192,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0870", include_str!("../../docs/errors/MLP0870.md")),
     ("MLP0871", include_str!("../../docs/errors/MLP0871.md")),
     ("MLP0872", include_str!("../../docs/errors/MLP0872.md")),
+    ("MLP0875", include_str!("../../docs/errors/MLP0875.md")),
     ("MLP0901", include_str!("../../docs/errors/MLP0901.md")),
     ("MLP0902", include_str!("../../docs/errors/MLP0902.md")),
     ("MLP0903", include_str!("../../docs/errors/MLP0903.md")),

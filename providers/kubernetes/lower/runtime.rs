@@ -7,7 +7,7 @@ use crate::codes;
 use crate::mlp_eval::{PlanValue, reference_of};
 use crate::mlp_value::Value;
 
-const SERVED: &[&str] = &["image", "language", "env.**"];
+const SERVED: &[&str] = &["image", "language", "version", "env.**"];
 
 /// What a container is made of.
 pub(super) struct Image {
@@ -38,8 +38,25 @@ fn check(builder: &mut Builder<'_>, image: &str, path: &str) {
     }
 }
 
-/// The image that something runs in; says so where there is none.
+/// The image that something runs in by itself, where nothing checks the version of its language.
 pub(super) fn image(
+    builder: &mut Builder<'_>,
+    value: Option<&PlanValue>,
+    (what, path): (&str, &str),
+) -> Option<Image> {
+    let body = value.map(|value| match reference_of(value) {
+        Some(found) => builder.follow(&found, "runtime").map_or(value, |found| &found.body),
+        None => value,
+    });
+    if body.and_then(|body| body.field("version")).is_some_and(|version| !version.is_null()) {
+        let help = "the language is that of the image: leave `version` out";
+        builder.not_served(path, "a runtime with a `version`", help);
+    }
+    named(builder, value, (what, path))
+}
+
+/// The image that a runtime names; says so where there is none.
+pub(super) fn named(
     builder: &mut Builder<'_>,
     value: Option<&PlanValue>,
     (what, path): (&str, &str),

@@ -105,6 +105,11 @@ impl<'a> Step<'a> {
         steps: &BTreeMap<String, Step<'a>>,
         needed: &mut Needed,
     ) -> Option<PlanValue> {
+        let coded = self.component.and_then(|component| component.body.field("code"));
+        if coded.is_some_and(|code| !code.is_null()) {
+            let help = "code reaches a container in its image: leave `code` out of the component";
+            builder.not_served(&self.at("use"), "a component with `code`", help);
+        }
         let Some(run) = self.attribute("run") else {
             let path = format!("step.{}", self.name);
             builder.error(

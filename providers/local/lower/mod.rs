@@ -30,6 +30,7 @@ use mlp_provider::{LowerInput, Lowered};
 
 pub(crate) use builder::{combined_digest, object_name};
 pub(crate) use params::fits;
+pub(crate) use runtime::fits as version_fits;
 pub(crate) use upstream::{held, recipe, written};
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;

@@ -159,6 +159,10 @@ fn check_version(
     place: &Place,
 ) {
     let Some(constraint) = body.field("version").and_then(Value::as_text) else { return };
+    // A program that is found only where it will run is checked there.
+    if !program.starts_with('/') {
+        return;
+    }
     let text = match fits(version, constraint) {
         Some(true) => return,
         _ if version.is_empty() => {
@@ -239,7 +243,7 @@ fn check_exact(builder: &mut Builder<'_>, path: &str, content: &str, at: &str) {
 }
 
 /// Whether a version fits `>=3.8, <4`, `~> 3.10` or `3.11`; `None` when that is no constraint.
-fn fits(version: &str, constraint: &str) -> Option<bool> {
+pub(crate) fn fits(version: &str, constraint: &str) -> Option<bool> {
     let found = numbers(version)?;
     let mut all = true;
     for part in constraint.split(',').map(str::trim) {
