@@ -557,7 +557,7 @@ fn the_churn_platform_lives_in_a_cluster() {
 
     // Expectations are judged in the cluster, and what they say comes back.
     world.scratch.write("main.mlp", &text.replace("min   = 2500", "min   = 25000"));
-    world.mlp(&["apply", "-auto-approve"]).ended(1).says("MLP0704").says("at least 25000 expected");
+    world.mlp(&["apply", "-auto-approve"]).ended(15).says("MLP0704").says("at least 25000 expected");
     world.scratch.write("main.mlp", &text);
     world.mlp(&["apply", "-auto-approve"]).ended(0);
 
