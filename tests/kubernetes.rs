@@ -242,6 +242,7 @@ fn what_a_cluster_cannot_be_given_is_refused_with_its_line() {
     const IMAGE: &str = "r.io/x@sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b";
     let Some(world) = World::of("") else { return };
     let step = |inside: &str| format!("pipeline \"p\" {{\n  step \"fit\" {{\n{inside}\n  }}\n}}\n");
+    let of_floor = "registry \"r\" {}\nruntime \"r\" {\n  image = \"r.io/x:1\"\n}\ndataset \"d\" {}\n";
     for (environment, specification, code, said) in [
         ("onprem", "storage \"s\" {\n}\n".to_owned(), "MLP0862", "kind = \"volume\""),
         ("onprem", "storage \"s\" {\n  kind = \"volume\"\n}\n".to_owned(), "MLP0864", "size"),
@@ -249,7 +250,11 @@ fn what_a_cluster_cannot_be_given_is_refused_with_its_line() {
         ("onprem", step(&format!("    run = \"true\"\n    code = \"src\"\n    runtime = {{ image = \"{IMAGE}\" }}")), "MLP0862", "`step.fit.code`"),
         ("live", step("    run = \"true\"\n    runtime = { image = \"r.io/x:1\" }"), "MLP0863", "not pinned"),
         ("onprem", "endpoint \"e\" {\n  serve   = \"serve\"\n  runtime = { image = \"r.io/x:1\" }\n  scaling = { min = 1, max = 2 }\n}\n".to_owned(), "MLP0864", "cpu"),
-        ("onprem", "registry \"r\" {\n  kind = \"model\"\n}\n".to_owned(), "MLP0903", "registry"),
+        ("onprem", "registry \"r\" {\n  kind = \"image\"\n}\n".to_owned(), "MLP0862", "a registry of images"),
+        ("onprem", "registry \"r\" {\n}\n".to_owned(), "MLP0863", "no runtime of this environment"),
+        ("onprem", "dataset \"d\" {\n}\n".to_owned(), "MLP0864", "has no registry"),
+        ("onprem", format!("{of_floor}{}", step("    run = \"true\"\n    writes = [dataset.d]\n    compute = { cpu = 1 }")), "MLP0862", "`compute`"),
+        ("onprem", format!("{of_floor}{}", step("    run = \"true\"\n    writes = [dataset.d]\n    runtime = { image = \"r.io/y:1\" }\n  }\n  step \"g\" {\n    run = \"true\"\n    runtime = runtime.r")), "MLP0863", "two images"),
         ("onprem", "secret \"s\" {\n  from = \"env:TOKEN\"\n}\n".to_owned(), "MLP0864", "k8s:"),
         ("onprem", "resource \"kubernetes_deployment\" \"d\" {\n  selector = { matchLabels = { a = \"b\" } }\n  template = { metadata = { labels = { a = \"b\" } }, spec = { containers = [{ name = \"x\", imagee = \"y\" }] } }\n}\n".to_owned(), "MLP0866", "imagee"),
         ("onprem", "resource \"kubernetes_persistent_volume_claim\" \"d\" {\n  accessModes = [\"ReadWriteOnce\"]\n  resources = { requests = { storage = \"1024Mi\" } }\n}\n".to_owned(), "MLP0864", "1Gi"),
@@ -469,4 +474,113 @@ fn steps_and_endpoints_run_in_real_pods() {
     let failed = world.mlp(&["apply", "-auto-approve"]).ended(1);
     failed.says("CrashLoopBackOff").says("no such model").says("main.mlp:");
     world.mlp(&["destroy", "-auto-approve"]).ended(0);
+}
+
+const ROW: &str = r#"{"rows": [{"tenure_months": 3, "plan": "premium", "monthly_charge": 82.5, "support_calls": 5, "satisfaction": 2.1, "autopay": false}]}"#;
+
+/// The churn platform from `examples/churn`, in an image with the program under test.
+fn churn() -> Option<World> {
+    let world = World::on("MLP_RIG_REAL_KUBECONFIG")?;
+    support::copy(&support::folder("examples/churn"), &world.scratch.root());
+    let registry = named("MLP_RIG_REGISTRY").expect("the cluster names its registry");
+    let mut make = Command::new("python3");
+    make.arg(support::folder("tests/support").join("image.py"));
+    make.arg(named("MLP_RIG_IMAGE").expect("the cluster names its image"));
+    make.args([format!("{registry}/{}", world.namespace), "/app".to_owned()]);
+    let folder = |name: &str| world.scratch.root().join(name).display().to_string();
+    make.args(["src", "data"].map(|name| format!("{}=/app/{name}", folder(name))));
+    make.arg(format!("{}=/mlp/bin/mlp", env!("CARGO_BIN_EXE_mlp")));
+    let image = support::run(&mut make).ended(0).stdout.trim().to_owned();
+    let text = std::fs::read_to_string(world.scratch.root().join("main.mlp")).unwrap();
+    world.scratch.write("main.mlp", &text.replace("localhost:5000/churn:latest", &image));
+    Some(world)
+}
+
+impl World {
+    /// What the champion answers for a row, asked from a pod beside it: the router chooses a variant for each request.
+    fn predicted(&self, url: &str) -> serde_json::Value {
+        let ask = [
+            "import json, urllib.request as r",
+            "while True:",
+            &format!(
+                "  q = r.Request('{url}/v1/predict', data=b'{ROW}', headers={{'content-type': 'application/json'}})"
+            ),
+            "  a = json.load(r.urlopen(q))",
+            "  if a['variant'] == 'stable': print(json.dumps(a)); break",
+        ];
+        let flag = format!("--image={}", named("MLP_RIG_IMAGE").unwrap());
+        self.here(&["run", "ask", &flag, "--restart=Never", "--", "python3", "-c", &ask.join("\n")]);
+        self.here(&["wait", "pod/ask", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"]);
+        let said = self.here(&["logs", "ask"]);
+        self.here(&["delete", "pod", "ask", "--wait=true"]);
+        serde_json::from_str(said.trim()).unwrap()
+    }
+
+    /// The same from the platform on this machine.
+    fn predicted_here(&self) -> serde_json::Value {
+        let port = support::free_port();
+        let main = self.scratch.root().join("main.mlp");
+        let text = std::fs::read_to_string(&main).unwrap();
+        std::fs::write(&main, text.replace("port = 8090", &format!("port = {port}"))).unwrap();
+        let here = |arguments: &[&str]| support::run(&mut self.command("local", "ann", arguments)).ended(0);
+        here(&["up", "-auto-approve"]);
+        let answer = std::iter::repeat_with(|| {
+            let (_, body) = support::http::Client::connect(port).unwrap().post("/v1/predict", ROW).unwrap();
+            serde_json::from_str::<serde_json::Value>(&body).unwrap()
+        });
+        let answer = answer.into_iter().find(|answer| answer["variant"] == "stable").unwrap();
+        here(&["destroy", "-auto-approve"]);
+        std::fs::write(&main, text).unwrap();
+        answer
+    }
+
+    /// Starts a run as the schedule would, and waits for its end.
+    fn scheduled(&self, name: &str) {
+        self.here(&["create", "job", name, "--from=cronjob/churn-onprem-train"]);
+        self.here(&["wait", &format!("job/{name}"), "--for=condition=complete", "--timeout=300s"]);
+    }
+}
+
+#[test]
+fn the_churn_platform_lives_in_a_cluster() {
+    let Some(world) = churn() else { return };
+    let before = world.objects();
+    world.mlp(&["emit", "rbac"]).ended(0).says("pods/exec");
+    world.mlp(&["up", "-auto-approve"]).ended(0).says("registered");
+    world.mlp(&["plan", "-detailed-exitcode"]).ended(0).says("No changes");
+    let status = world.mlp(&["status"]).ended(0);
+    status.says("champion").says("rows").never_says("degraded");
+
+    // A parameter that changes is the plan, and nothing else is.
+    let text = std::fs::read_to_string(world.scratch.root().join("main.mlp")).unwrap();
+    world.scratch.write("main.mlp", &text.replace("rounds = 120", "rounds = 121"));
+    let planned = world.mlp(&["plan"]).ended(0);
+    planned.says("0 to add, 1 to change, 0 to destroy").says("rounds").says("\"120\" -> \"121\"");
+    world.scratch.write("main.mlp", &text);
+
+    // The endpoint answers what it answers on one machine.
+    let url = format!("http://churn-onprem-churn.{}.svc:8090", world.namespace);
+    let answer = world.predicted(&url);
+    assert_eq!(answer["predictions"], world.predicted_here()["predictions"]);
+    world.mlp(&["run", "endpoint.churn_nightly"]).ended(0).says("6000 rows predicted");
+
+    // Expectations are judged in the cluster, and what they say comes back.
+    world.scratch.write("main.mlp", &text.replace("min   = 2500", "min   = 25000"));
+    world.mlp(&["apply", "-auto-approve"]).ended(15).says("MLP0704").says("at least 25000 expected");
+    world.scratch.write("main.mlp", &text);
+    world.mlp(&["apply", "-auto-approve"]).ended(0);
+
+    // The loop needs nobody outside: a Job of the CronJob registers and promotes, a worse model is refused, and what was
+    // rolled back stays so whatever later runs register.
+    world.scheduled("again");
+    world.mlp(&["show", "model.churn"]).ended(0).says("champion → version 3");
+    world.mlp(&["run", "pipeline.train", "--param", "shuffle_labels=true"]).ended(11).says("MLP0830");
+    world.mlp(&["rollback", "model.churn", "--alias", "champion"]).ended(0).says("it is held there");
+    world.scheduled("once-more");
+    assert_eq!(world.predicted(&url)["version"], answer["version"]);
+    world.here(&["delete", "jobs", "again", "once-more"]);
+    world.mlp(&["plan", "-detailed-exitcode"]).ended(0);
+
+    world.mlp(&["destroy", "-auto-approve"]).ended(0);
+    assert_eq!(world.objects(), before);
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use kube::api::{
-    DeleteParams, ListParams, LogParams, Patch, PatchParams, Preconditions, WatchEvent, WatchParams,
+    AttachParams, DeleteParams, ListParams, LogParams, Patch, PatchParams, Preconditions, WatchEvent,
+    WatchParams,
 };
 use kube::core::Request;
 use mlp_provider::ErrorClass;
 use serde_json::Value as Json;
+use tokio::io::AsyncReadExt;
 
 use crate::codes;
 use crate::fault::{Fallible, failed, fault, retry_after, unreachable};
@@ -250,6 +252,35 @@ impl Cluster {
         match tokio::time::timeout(PATIENCE, self.client()?.request_text(request)).await {
             Ok(Ok(text)) => Ok(text),
             Ok(Err(error)) => Err(failed(&what, error)),
+            Err(_) => Err(unreachable(&what, &format!("no answer in {} s", PATIENCE.as_secs()))),
+        }
+    }
+
+    /// Runs a program in a container and gives what it writes on standard output.
+    pub(crate) async fn exec(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        words: Vec<String>,
+    ) -> Fallible<String> {
+        let what = format!("run mlp in pod {namespace}/{pod}");
+        let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
+            kube::Api::namespaced(self.client()?, namespace);
+        let params = AttachParams::default().container(container).stderr(false);
+        let running = async {
+            let mut process = pods.exec(pod, words, &params).await.map_err(|error| failed(&what, error))?;
+            let mut text = String::new();
+            if let Some(mut stdout) = process.stdout() {
+                let read = stdout.read_to_string(&mut text).await;
+                read.map_err(|error| unreachable(&what, &error.to_string()))?;
+            }
+            // How it ended is said by its last line.
+            let _ = process.join().await;
+            Ok(text)
+        };
+        match tokio::time::timeout(PATIENCE, running).await {
+            Ok(result) => result,
             Err(_) => Err(unreachable(&what, &format!("no answer in {} s", PATIENCE.as_secs()))),
         }
     }

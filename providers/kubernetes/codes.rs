@@ -1,4 +1,4 @@
-//! Diagnostic codes of this room: MLP0860–MLP0879. The program takes this file in whether it is built with this provider or not,
+//! Diagnostic codes of this room: MLP0860–MLP0875. The program takes this file in whether it is built with this provider or not,
 //! so that every code can be explained.
 
 /// Codes with their titles.
@@ -20,6 +20,7 @@ pub const CODES: &[(&str, &str)] = &[
     (FORWARD, "nothing in the cluster can be reached through a port"),
     (TYPE, "a manifest is not of the types that the cluster serves"),
     (KIND, "a cluster does not serve a kind"),
+    (IN_POD, "work in a pod of the registry cannot be done"),
 ];
 
 pub(crate) const CLUSTER: &str = "MLP0860";
@@ -39,3 +40,4 @@ pub(crate) const NOT_BUILT: &str = "MLP0873";
 pub(crate) const FORWARD: &str = "MLP0877";
 pub(crate) const TYPE: &str = "MLP0878";
 pub(crate) const KIND: &str = "MLP0879";
+pub(crate) const IN_POD: &str = "MLP0875";

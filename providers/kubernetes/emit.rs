@@ -17,8 +17,13 @@ use crate::{marks, names, operators, permits};
 
 /// The forms, in the order of their names.
 pub(crate) const FORMS: &[Form] = &[
-    Form { name: "rbac", doc: "the role that applying it needs, and its service account", write: rbac },
-    Form { name: "yaml", doc: "the objects, a file for each declaration", write: yaml },
+    Form {
+        name: "rbac",
+        doc: "the role that applying it needs, and its service account",
+        objects: false,
+        write: rbac,
+    },
+    Form { name: "yaml", doc: "the objects, a file for each declaration", objects: true, write: yaml },
 ];
 
 fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {
@@ -32,7 +37,10 @@ fn rbac(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagno
     let kinds: Vec<(&'static Native, &str)> =
         kinds.iter().map(|((_, place), native)| (*native, place.as_str())).collect();
     let name = names::of_environment(platform);
-    Ok(vec![file("rbac.yaml".to_owned(), &permits::role(&kinds, state(platform), namespace, &name))?])
+    // The pod that answers for a registry is asked by a program that is started in it.
+    let asks = desired.iter().any(|one| one.id.address.kind.as_ref() == "registry");
+    let also = permits::Also { state: state(platform), asks };
+    Ok(vec![file("rbac.yaml".to_owned(), &permits::role(&kinds, &also, namespace, &name))?])
 }
 
 fn yaml(platform: &Platform, desired: &[Desired]) -> Result<Vec<Emitted>, Diagnostics> {

@@ -5,6 +5,7 @@
 //! watch. It knows neither plans nor states nor the language's syntax, and no kind beside its table.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod ask;
 mod cluster;
 mod codes;
 mod connect;
@@ -24,6 +25,7 @@ mod names;
 mod natives;
 mod operators;
 mod permits;
+pub mod pod;
 mod pods;
 mod report;
 mod run;
@@ -42,13 +44,14 @@ use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
 pub use codes::CODES;
 
-/// The Kubernetes provider.
-pub fn provider() -> Box<dyn Provider> {
+/// The Kubernetes provider. What no kind of a cluster does is done in pods by the provider of the portable floor.
+pub fn provider(floor: Option<Box<dyn Provider>>) -> Box<dyn Provider> {
     let tables = natives::NATIVES.iter().map(|native| native.table());
-    Box::new(Kubernetes { resources: tables.chain([manifest::table()]).collect() })
+    Box::new(Kubernetes { floor, resources: tables.chain([manifest::table()]).collect() })
 }
 
 struct Kubernetes {
+    floor: Option<Box<dyn Provider>>,
     resources: Vec<ResourceKind>,
 }
 
@@ -67,7 +70,7 @@ impl Provider for Kubernetes {
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Lowered {
-        lower::lower(input)
+        lower::lower(self.floor.as_deref(), input)
     }
 
     fn calls(&self, change: &ResourceChange) -> Vec<Call> {
@@ -119,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_native_kind_can_be_named() {
-        let provider = provider();
+        let provider = provider(None);
         for kind in provider.resources() {
             assert!(provider.identity(&kind.name, "x").is_some(), "{}", kind.name);
         }
@@ -127,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_portable_kind_has_an_answer() {
-        let provider = provider();
+        let provider = provider(None);
         for kind in mlp_platform::kinds::KINDS {
             match provider.support(kind.name) {
                 Support::Refused(reason) => assert!(reason.contains(kind.name), "{}: {reason}", kind.name),

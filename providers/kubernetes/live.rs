@@ -173,6 +173,7 @@ fn samples() -> Vec<(&'static str, Json, Json)> {
             json!({"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}),
             json!({"policyTypes": ["Ingress", "Egress"]}),
         ),
+        ("job", job["spec"].clone(), json!({"ttlSecondsAfterFinished": 3600})),
         (
             "deployment",
             json!({"selector": {"matchLabels": {"app": "web"}}, "template": pod()}),
@@ -237,7 +238,7 @@ async fn every_kind_answers_every_question() {
     let Some(world) = World::new().await else { return };
     let samples: Vec<Sample> =
         samples().into_iter().map(|one| sample(&world, one)).chain([whole(&world)]).collect();
-    let provider: Box<dyn Provider> = crate::provider();
+    let provider: Box<dyn Provider> = crate::provider(None);
     assert_eq!(ask(&*provider, &*world.session(), &samples).await, []);
     world.end().await;
 }

@@ -162,15 +162,23 @@ impl Cluster {
     }
 }
 
+/// What a specification needs permits for beside its objects.
+pub(crate) struct Also<'a> {
+    /// The namespace of the state, where it lies in the cluster.
+    pub(crate) state: Option<&'a str>,
+    /// Whether programs are started in pods, which answer for a registry.
+    pub(crate) asks: bool,
+}
+
 /// The roles that are enough for a specification made of these kinds in these namespaces, with who has them: for a platform team to
 /// apply.
-/// `state` is the namespace of the state, where it lies in the cluster.
 pub(crate) fn role(
     kinds: &[(&'static Native, &str)],
-    state: Option<&str>,
+    also: &Also<'_>,
     namespace: &str,
     name: &str,
 ) -> Vec<Json> {
+    let state = also.state;
     let mut places: BTreeMap<&str, Vec<&'static Native>> = BTreeMap::from([(namespace, Vec::new())]);
     for (native, place) in kinds.iter().filter(|(native, _)| native.namespaced()) {
         places.entry(place).or_default().push(native);
@@ -188,6 +196,10 @@ pub(crate) fn role(
         let mut permits = of_kinds(natives);
         if state == Some(place) {
             permits.extend(of_state());
+        }
+        if also.asks && place == namespace {
+            let asks = [("pods/exec", "create"), ("pods/exec", "get"), ("pods", "list")];
+            permits.extend(asks.map(|(resource, verb)| Permit::new("", resource, verb)));
         }
         if place == namespace {
             // What is listed to find what nobody declares any more.
@@ -265,8 +277,9 @@ mod tests {
 
     #[test]
     fn a_role_has_what_its_kinds_need_and_no_more() {
+        let only = Also { state: None, asks: false };
         let kinds = [(native("kubernetes_config_map").unwrap(), "ml")];
-        let all = role(&kinds, None, "ml", "mlp");
+        let all = role(&kinds, &only, "ml", "mlp");
         let text = json!(all[1]["rules"]).to_string();
         assert_eq!(all.len(), 3);
         assert!(
@@ -277,9 +290,10 @@ mod tests {
         );
         assert!(!text.contains("pods"), "{text}");
         let volume = [(native("kubernetes_persistent_volume_claim").unwrap(), "ml")];
-        assert_eq!(role(&volume, None, "ml", "mlp").len(), 5);
+        assert_eq!(role(&volume, &only, "ml", "mlp").len(), 5);
         let queue = crate::discovery::kept("kueue.x-k8s.io/v1beta1", "ClusterQueue", "clusterqueues", false);
-        let elsewhere = role(&[(queue, "ml"), (volume[0].0, "data")], Some("ml"), "ml", "mlp");
+        let also = Also { state: Some("ml"), asks: true };
+        let elsewhere = role(&[(queue, "ml"), (volume[0].0, "data")], &also, "ml", "mlp");
         let kinds: Vec<&str> = elsewhere.iter().filter_map(|one| one["kind"].as_str()).collect();
         let pair = ["Role", "RoleBinding"];
         assert_eq!(
@@ -287,6 +301,7 @@ mod tests {
             [&["ServiceAccount"][..], &pair, &pair, &["ClusterRole", "ClusterRoleBinding"]].concat()
         );
         assert!(elsewhere[5]["rules"].to_string().contains("clusterqueues"));
-        assert!(elsewhere[1]["rules"].to_string().contains("leases"));
+        let here = elsewhere[1]["rules"].to_string();
+        assert!(here.contains("leases") && here.contains("pods/exec"), "{here}");
     }
 }

@@ -50,7 +50,8 @@ pub(crate) async fn look(cluster: &Cluster, place: Place<'_>, object: &Json) -> 
     }
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
     seen.lines.extend(warned(&cluster.warnings(place.namespace, uid).await?));
-    let Some(selector) = selector(object).filter(|_| place.native.kind == "Deployment") else {
+    let Some(selector) = selector(object).filter(|_| matches!(place.native.kind, "Deployment" | "Job"))
+    else {
         return Ok(seen);
     };
     for pod in cluster.pods(place.namespace, &selector).await?.iter().filter(|pod| !is_ready(pod)) {

@@ -14,6 +14,7 @@ use crate::codes;
 use crate::fault::{Fallible, failed, fault, helped};
 use crate::mlp_value::ResourceId;
 use crate::natives::Health;
+use crate::pod::SUMMARY;
 use crate::session::{Kubernetes, Place};
 use crate::{marks, pods};
 
@@ -35,7 +36,12 @@ impl Kubernetes {
             "kind": place.native.kind, "namespace": place.namespace, "name": place.name, "status": object["status"],
         });
         let seen = match marks::health(place.native, &object) {
-            Health::Ready => return Ok(entry("ready", described(place, &object), detail)),
+            Health::Ready => {
+                return Ok(match self.floor_status(id, place, &object).await? {
+                    Some(floor) => floor,
+                    None => entry("ready", described(place, &object), detail),
+                });
+            }
             Health::Going(why) | Health::Failed(why) => {
                 let look = pods::look(&self.cluster, place, &object).await?;
                 [vec![format!("{}: {why}", place.said())], look.lines].concat()
@@ -138,6 +144,10 @@ impl Kubernetes {
             fault(ErrorClass::Fatal, codes::NO_LOGS, format!("the log of pod {pod} broke off: {error}"))
         };
         while let Some(text) = lines.try_next().await.map_err(broken)? {
+            // For programs, and told by `runs`.
+            if text.starts_with(SUMMARY) {
+                continue;
+            }
             reporter.event(Event::Line { subject: format!("{pod}/{container}"), text });
             if reporter.cancelled() {
                 break;

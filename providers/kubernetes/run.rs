@@ -8,11 +8,14 @@ use kube::api::LogParams;
 use mlp_provider::{ErrorClass, Event, Reporter, RunEntry, RunRequest, RunSummary, StepSummary};
 use serde_json::{Value as Json, json};
 
+use crate::ask::floor_of;
 use crate::codes;
 use crate::fault::{Fallible, fault, helped};
+use crate::lower::floor::FLOOR;
 use crate::lower::params::{PARAMS, text_of, variable};
 use crate::mlp_diag::{Blame, Diagnostic, one_of};
-use crate::natives::condition;
+use crate::natives::job::ended;
+use crate::pod::{GIVEN, Given, SUMMARY};
 use crate::pods;
 use crate::session::{Kubernetes, Place};
 
@@ -39,17 +42,6 @@ fn seconds(from: &str, to: &str) -> f64 {
     to.duration_since(from).as_secs_f64().max(0.0)
 }
 
-/// How a Job ended: `succeeded`, or `failed` and why.
-fn ended(job: &Json) -> Option<(&'static str, String)> {
-    let is = |kind: &str| condition(job, kind).filter(|(status, ..)| *status == "True");
-    if is("Complete").or(is("SuccessCriteriaMet")).is_some() {
-        return Some(("succeeded", String::new()));
-    }
-    is("Failed")
-        .or(is("FailureTarget"))
-        .map(|(_, reason, message)| ("failed", format!("{reason}: {message}")))
-}
-
 impl Kubernetes {
     pub(crate) async fn run_once(
         &self,
@@ -61,15 +53,15 @@ impl Kubernetes {
             let headline = format!("{} cannot be run", place.said());
             return Err(helped(fault(ErrorClass::Invalid, codes::RUN, headline), "name a pipeline"));
         }
-        if !request.steps.is_empty() {
-            let headline = "single steps cannot be run in a cluster".to_owned();
-            let error = fault(ErrorClass::Invalid, codes::RUN, headline);
-            return Err(helped(error, "run the whole pipeline, or try its steps out in a local environment"));
-        }
         let Some(cron) = self.get(place).await? else {
             let headline = format!("{} is not there", place.said());
             return Err(helped(fault(ErrorClass::Invalid, codes::RUN, headline), "apply first: `mlp apply`"));
         };
+        if !request.steps.is_empty() && floor_of(&cron).is_none() {
+            let headline = "single steps cannot be run in a cluster".to_owned();
+            let error = fault(ErrorClass::Invalid, codes::RUN, headline);
+            return Err(helped(error, "run the whole pipeline, or try its steps out in a local environment"));
+        }
         let job = job_of(&cron, place, request)?;
         let what = format!("start Job {}/{}", place.namespace, text(&job, "/metadata/name"));
         let job = self.cluster.create(&jobs(place.namespace), &job, &what).await?;
@@ -128,8 +120,11 @@ impl Kubernetes {
                 }
                 let params = LogParams { container: Some(step.to_owned()), ..LogParams::default() };
                 match self.cluster.logs(place.namespace, pod_name, &params).await {
-                    Ok(log) => log.lines().for_each(|line| {
-                        reporter.event(Event::Line { subject: step.to_owned(), text: line.to_owned() });
+                    Ok(log) => log.lines().for_each(|line| match line.strip_prefix(SUMMARY) {
+                        Some(told) => steps.floor = serde_json::from_str(told).ok(),
+                        None => {
+                            reporter.event(Event::Line { subject: step.to_owned(), text: line.to_owned() });
+                        }
                     }),
                     Err(error) => steps.unread.push(error.diagnostic.headline.clone()),
                 }
@@ -150,6 +145,9 @@ impl Kubernetes {
         request: &RunRequest,
         cancelled: bool,
     ) -> RunSummary {
+        if let Some(floor) = steps.floor {
+            return RunSummary { run: text(job, "/metadata/name").to_owned(), ..floor };
+        }
         let (status, why) = ended(job).unwrap_or(("cancelled", String::new()));
         let started = text(job, "/status/startTime").to_owned();
         let over = text(job, "/status/completionTime");
@@ -219,6 +217,8 @@ struct Steps {
     summaries: BTreeMap<String, StepSummary>,
     /// Logs that could not be read.
     unread: Vec<String>,
+    /// What the floor says of the whole run, where it did it.
+    floor: Option<RunSummary>,
 }
 
 fn statuses(pod: &Json) -> impl Iterator<Item = &Json> {
@@ -246,6 +246,9 @@ fn job_of(cron: &Json, place: Place<'_>, request: &RunRequest) -> Fallible<Json>
         "spec": template["spec"],
     });
     give_params(&mut job, request)?;
+    if !job["metadata"]["annotations"][FLOOR].is_null() {
+        give_all(&mut job, request);
+    }
     let now = jiff::Timestamp::now();
     let digest = blake3::hash(format!("{now} {} {}", std::process::id(), request.who).as_bytes()).to_hex();
     let metadata = &mut job["metadata"];
@@ -284,6 +287,22 @@ fn give_params(job: &mut Json, request: &RunRequest) -> Fallible<()> {
         }
     }
     Ok(())
+}
+
+/// What the floor is given for this run.
+fn give_all(job: &mut Json, request: &RunRequest) {
+    let given = Given {
+        params: request.params.clone(),
+        who: request.who.clone(),
+        commit: request.commit.clone(),
+        fresh: request.fresh,
+        steps: request.steps.clone(),
+    };
+    let text = serde_json::to_string(&given).unwrap_or_default();
+    let container = &mut job["spec"]["template"]["spec"]["containers"][0];
+    if let Some(variables) = container["env"].as_array_mut() {
+        variables.push(json!({ "name": GIVEN, "value": text }));
+    }
 }
 
 fn set(container: &mut Json, variable: &str, value: &str) {

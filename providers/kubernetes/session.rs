@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mlp_provider::{
     Call, CallKind, Desired, ErrorClass, ForwardRequest, LogQuery, Observed, Owned, Owner, ProviderError,
-    Ready, Removal, Reporter, RunEntry, RunRequest, RunSummary, Seen, Session, StatusEntry, Target,
+    Ready, Removal, Reporter, RollbackRequest, RunEntry, RunRequest, RunSummary, Seen, Session, ShowQuery,
+    Shown, StatusEntry, Target,
 };
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
@@ -324,7 +325,12 @@ impl Session for Kubernetes {
     async fn perform(&self, call: &Call, reporter: &dyn Reporter) -> Result<(), ProviderError> {
         self.acted.store(true, Ordering::Relaxed);
         match (self.of_call(call).await?, call.kind) {
-            (Some(place), CallKind::Delete) => self.delete(place, reporter).await,
+            (Some(place), CallKind::Delete) => {
+                if let Some(object) = self.get(place).await? {
+                    self.floor_forget(&object).await?;
+                }
+                self.delete(place, reporter).await
+            }
             (Some(place), _) => self.apply(call, place).await,
             // What the cluster does not serve is not there.
             (None, CallKind::Delete) => Ok(()),
@@ -405,17 +411,33 @@ impl Session for Kubernetes {
 
     async fn removal(&self, resource: &str, identity: &str) -> Result<Option<Removal>, ProviderError> {
         let Some(place) = self.found(resource, identity).await? else { return Ok(None) };
+        let Some(object) = self.get(place).await? else { return Ok(None) };
         match place.native.kind {
-            _ if place.native.stateful => Ok(self.get(place).await?.map(|object| volume(&object))),
+            _ if place.native.stateful => Ok(Some(volume(&object))),
             "Namespace" | "CustomResourceDefinition" if place.native.is_whole() => {
-                Ok(self.get(place).await?.map(|object| everything(&object)))
+                Ok(Some(everything(&object)))
             }
-            _ => Ok(None),
+            _ => self.floor_removal(&object).await,
         }
     }
 
-    async fn deferred(&self, _desired: &Desired) -> Result<bool, ProviderError> {
-        Ok(false)
+    async fn deferred(&self, desired: &Desired) -> Result<bool, ProviderError> {
+        self.waits(desired).await
+    }
+
+    async fn show(&self, query: &ShowQuery) -> Result<Option<Shown>, ProviderError> {
+        let place = Self::place(self, &query.resource, &query.identity)?;
+        self.floor_show(place, query).await
+    }
+
+    async fn rollback(&self, request: &RollbackRequest) -> Result<Option<Shown>, ProviderError> {
+        let place = Self::place(self, &request.resource, &request.identity)?;
+        self.floor_rollback(place, request).await
+    }
+
+    async fn release(&self, resource: &str, identity: &str) -> Result<bool, ProviderError> {
+        let place = Self::place(self, resource, identity)?;
+        self.floor_release(place).await
     }
 
     async fn run(&self, request: &RunRequest, reporter: &dyn Reporter) -> Result<RunSummary, ProviderError> {
@@ -453,7 +475,9 @@ impl Session for Kubernetes {
             let what = format!("list {} in {namespace}", native.plural);
             let found = self.cluster.all(native, &native.url(namespace), &what, Some(&selector)).await?;
             let by_fields = found.iter().filter(|object| !marks::was_whole(object));
-            all.extend(by_fields.filter_map(|object| self.owned_one(native, object)));
+            // A run is its pipeline's, and goes with it.
+            let declared = by_fields.filter(|one| one["metadata"]["labels"][crate::run::RUN_OF].is_null());
+            all.extend(declared.filter_map(|object| self.owned_one(native, object)));
         }
         all.extend(self.owned_whole(&marks::selector_anywhere(&self.target)).await?);
         Ok(Some(all))

@@ -5,10 +5,11 @@ use mlp_provider::Dialect;
 use crate::codes;
 
 /// Kinds that become objects.
-const NATIVE: &[&str] = &["dataset", "endpoint", "pipeline", "storage"];
+const NATIVE: &[&str] = &["dataset", "endpoint", "model", "pipeline", "registry", "storage"];
 
 /// Kinds to which the specification alone gives their meaning.
 const DECLARATIVE: &[&str] = &[
+    "check",
     "component",
     "compute",
     "environment",
@@ -20,11 +21,11 @@ const DECLARATIVE: &[&str] = &[
     "project",
     "provider",
     "reference",
-    "registry",
     "removed",
     "resource",
     "runtime",
     "secret",
+    "source",
     "team",
     "variable",
 ];
@@ -44,15 +45,10 @@ const REFUSED: &[(&str, &str)] = &[
         "budget",
         "`budget` is not served on Kubernetes: a cluster does not know what it costs; bound it with a `kubernetes_resource_quota` resource",
     ),
-    ("check", "`check` is not served on Kubernetes yet: nothing runs it in the cluster so far"),
     ("data", "`data` is not looked up in clusters yet"),
     ("entity", "`entity` is not served on Kubernetes yet: there is no feature store so far"),
     ("experiment", "`experiment` is not served on Kubernetes yet: there is no tracker in the cluster so far"),
     ("features", "`features` is not served on Kubernetes yet: there is no feature store so far"),
-    (
-        "model",
-        "`model` is not served on Kubernetes yet: there is no model registry in the cluster so far; serve an image that holds its model with `serve = component.x`",
-    ),
     (
         "monitor",
         "`monitor` is not served on Kubernetes yet: nothing computes its signals in the cluster so far",
@@ -61,32 +57,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("policy", "`policy` is not served on Kubernetes yet"),
     ("product", "`product` is not served on Kubernetes yet"),
     ("promotion", "`promotion` is not served on Kubernetes yet"),
-    (
-        "source",
-        "`source` is not served on Kubernetes yet: nothing reads it in the cluster so far; let a step read it",
-    ),
     ("standard", "`standard` is not served on Kubernetes yet"),
     ("workspace", "`workspace` is not served on Kubernetes yet"),
 ];
 
 /// Why some attributes are not served, where that is worth a line.
 const REASONS: &[(&str, &str)] = &[
-    (
-        "from",
-        "what makes a version of a dataset is not in the cluster yet; let a step of a pipeline write the data",
-    ),
-    ("quality", "expectations are not checked in the cluster yet"),
-    ("protection", "nothing masks, redacts or encrypts in the cluster yet"),
-    ("writes", "versions of datasets are not made in the cluster yet; hand on an output instead"),
-    ("register", "there is no model registry in the cluster yet"),
-    (
-        "model",
-        "there is no model registry in the cluster yet; serve an image that holds its model, with `serve = component.x`",
-    ),
-    (
-        "variant",
-        "there is no model registry in the cluster yet; serve an image that holds its model, with `serve = component.x`",
-    ),
+    ("quality", "expectations are checked of data that the registry keeps: leave `storage` out"),
+    ("protection", "what is protected is data that the registry keeps: leave `storage` out"),
     ("members", "who is in a team says something only to `access`, which is not served yet"),
     ("idp_group", "who is in a team says something only to `access`, which is not served yet"),
     ("cache", "results of earlier runs are not used again in the cluster yet"),

@@ -48,7 +48,7 @@ use mlp_provider::{
 use mlp_provider::{mlp_diag, mlp_eval, mlp_platform, mlp_value};
 
 pub use codes::CODES;
-pub use supervisor::{keep_endpoint, supervise};
+pub use supervisor::{keep_endpoint, leave, supervise};
 
 /// What the host answers [`mlp_value::facts::Need::Tree`] with: the digest of a code directory less what is ignored.
 ///
@@ -66,6 +66,12 @@ pub fn code_digest(project: &std::path::Path, directory: &std::path::Path) -> Re
 /// It cannot be read.
 pub fn path_digest(path: &std::path::Path) -> std::io::Result<String> {
     mlp_floor::digest::digest_path(path)
+}
+
+/// Whether a version fits `>=3.8, <4`, `~> 3.10` or `3.11`; `None` when that is no constraint.
+#[must_use]
+pub fn version_fits(version: &str, constraint: &str) -> Option<bool> {
+    mlp_floor::launch::fits(version, constraint)
 }
 
 /// The local provider.

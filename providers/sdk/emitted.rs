@@ -13,7 +13,9 @@ pub struct Form {
     pub name: &'static str,
     /// What is written, in half a sentence.
     pub doc: &'static str,
-    /// Writes what would be applied: every value is known, and what others need comes before them; pure.
+    /// Whether the objects themselves are written, so that none may wait and every value has to be known.
+    pub objects: bool,
+    /// Writes what would be applied; what others need comes before them; pure.
     pub write: fn(&Platform, &[Desired]) -> Result<Vec<Emitted>, Diagnostics>,
 }
 

@@ -221,7 +221,7 @@ pub struct ForwardRequest {
 }
 
 /// What is to be shown of one object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShowQuery {
     /// Native kind.
     pub resource: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Moves an alias of a model back and holds it there, or lets it go again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackRequest {
     /// Native kind of the model.
     pub resource: String,
@@ -22,7 +22,8 @@ pub struct RollbackRequest {
 }
 
 /// What a rollback does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RollbackAct {
     /// Back to the version before the present one.
     Back,

@@ -16,6 +16,7 @@ mod gc;
 mod graph;
 mod history;
 mod image;
+mod in_pod;
 mod init;
 mod logs;
 mod lsp;
@@ -141,6 +142,9 @@ enum Command {
     /// Work that outlives a command
     #[command(hide = true)]
     Background(background::Args),
+    /// Work in a pod of a cluster
+    #[command(hide = true)]
+    InPod(in_pod::Args),
 }
 
 impl Command {
@@ -177,6 +181,7 @@ impl Command {
             Self::Version(args) => version::run(&args, globals),
             Self::Completions(args) => completions::run(&args, globals),
             Self::Background(args) => background::run(&args, globals),
+            Self::InPod(args) => in_pod::run(&args, globals),
         }
     }
 }
@@ -265,7 +270,7 @@ mod tests {
     fn every_command_is_a_file() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli");
         for command in Cli::command().get_subcommands() {
-            let file = format!("{folder}/{}.rs", command.get_name());
+            let file = format!("{folder}/{}.rs", command.get_name().replace('-', "_"));
             assert!(std::path::Path::new(&file).is_file(), "{file}");
         }
     }

@@ -35,10 +35,12 @@ pub fn emit(
     let lowering = lower(platform, provider, &Names::default(), &mut Facts::default(), answer);
     placed(lowering.diagnostics, platform, sources)?;
     let desired = in_order(lowering.desired);
-    let vault = Vault::passing(platform);
-    let problems: Diagnostics =
-        desired.iter().filter_map(|one| unwritable(one, &vault, platform, provider)).collect();
-    placed(problems, platform, sources)?;
+    if form.objects {
+        let vault = Vault::passing(platform);
+        let problems: Diagnostics =
+            desired.iter().filter_map(|one| unwritable(one, &vault, platform, provider)).collect();
+        placed(problems, platform, sources)?;
+    }
     (form.write)(platform, &desired).map_err(|problems| with_places(problems, platform, sources))
 }
 

@@ -13,7 +13,7 @@ pub fn provider(kind: &str) -> Result<Box<dyn Provider>, Box<Diagnostic>> {
         #[cfg(feature = "local")]
         "local" => Ok(mlp_local::provider()),
         #[cfg(feature = "kubernetes")]
-        "kubernetes" => Ok(mlp_kubernetes::provider()),
+        "kubernetes" => Ok(mlp_kubernetes::provider(floor())),
         _ if KNOWN.contains(&kind) => Err(Box::new(
             Diagnostic::error("MLP0901", format!("this program has no provider `{kind}`"))
                 .note(format!("it was built with: {}", built_with().join(", ")))
@@ -26,6 +26,15 @@ pub fn provider(kind: &str) -> Result<Box<dyn Provider>, Box<Diagnostic>> {
                 .help(mlp_diag::one_of(kind, KNOWN.iter().copied())),
         )),
     }
+}
+
+/// Who does in pods what a cluster has no kind for.
+#[cfg(feature = "kubernetes")]
+fn floor() -> Option<Box<dyn Provider>> {
+    #[cfg(feature = "local")]
+    return Some(mlp_local::provider());
+    #[cfg(not(feature = "local"))]
+    None
 }
 
 /// The provider kinds this program was built with.

@@ -202,6 +202,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
     ("MLP0883", include_str!("../../docs/errors/MLP0883.md")),
     ("MLP0884", include_str!("../../docs/errors/MLP0884.md")),
     ("MLP0885", include_str!("../../docs/errors/MLP0885.md")),
+    ("MLP0875", include_str!("../../docs/errors/MLP0875.md")),
     ("MLP0901", include_str!("../../docs/errors/MLP0901.md")),
     ("MLP0902", include_str!("../../docs/errors/MLP0902.md")),
     ("MLP0903", include_str!("../../docs/errors/MLP0903.md")),

@@ -9,6 +9,7 @@ pub(super) fn lower(input: &LowerInput<'_>) -> Lowered {
         "runtime",
         "runtime.image",
         "runtime.language",
+        "runtime.version",
         "runtime.env.**",
         "code",
         "run",

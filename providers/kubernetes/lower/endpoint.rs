@@ -27,7 +27,7 @@ const SERVED: &[&str] = &[
 /// The port it answers on, where none is named.
 const PORT: i64 = 8080;
 /// The label that its pods are known by.
-const POD: &str = "mlp.dev/endpoint";
+pub(super) const POD: &str = "mlp.dev/endpoint";
 /// The share of the processors that its pods ask for which an autoscaler keeps them at, in percent.
 const BUSY: i64 = 80;
 
@@ -169,7 +169,7 @@ fn deployment(builder: &mut Builder<'_>, container: PlanValue, scale: &Scale) ->
     Some(desired)
 }
 
-fn service(builder: &mut Builder<'_>) -> Option<Desired> {
+pub(super) fn service(builder: &mut Builder<'_>) -> Option<Desired> {
     let port = Value::object([
         ("name", Value::text("http")),
         ("port", Value::int(port(builder))),

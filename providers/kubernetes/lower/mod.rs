@@ -6,6 +6,7 @@ mod component;
 mod compute;
 mod dataset;
 mod endpoint;
+pub(crate) mod floor;
 pub(crate) mod params;
 mod pipeline;
 mod registry;
@@ -17,7 +18,7 @@ mod storage;
 mod team;
 mod trigger;
 
-use mlp_provider::{LowerInput, Lowered};
+use mlp_provider::{LowerInput, Lowered, Provider};
 
 type Lower = fn(&LowerInput<'_>) -> Lowered;
 
@@ -39,8 +40,11 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("team", team::lower),
 ];
 
-/// Lowers one declaration; what is refused as a whole never comes here.
-pub(crate) fn lower(input: &LowerInput<'_>) -> Lowered {
+/// Lowers one declaration, by the floor where no kind of the cluster serves it; what is refused as a whole never comes here.
+pub(crate) fn lower(floor: Option<&dyn Provider>, input: &LowerInput<'_>) -> Lowered {
+    if let Some(lowered) = floor::lower(floor, input) {
+        return lowered;
+    }
     match LOWERINGS.iter().find(|(kind, _)| *kind == input.declaration.kind) {
         Some((_, lower)) => lower(input),
         None => Lowered::default(),
@@ -49,7 +53,7 @@ pub(crate) fn lower(input: &LowerInput<'_>) -> Lowered {
 
 #[cfg(test)]
 pub(crate) fn lowers(kind: &str) -> bool {
-    LOWERINGS.iter().any(|(name, _)| *name == kind)
+    floor::KINDS.contains(&kind) || LOWERINGS.iter().any(|(name, _)| *name == kind)
 }
 
 #[cfg(test)]
@@ -61,7 +65,7 @@ mod tests {
     #[test]
     fn list_and_folder_agree() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lower");
-        let helpers = ["mod", "builder", "command", "params", "step", "trigger"];
+        let helpers = ["mod", "builder", "command", "floor", "params", "step", "trigger"];
         let stem = |entry: std::io::Result<std::fs::DirEntry>| {
             entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()
         };

@@ -10,7 +10,7 @@ use crate::mlp_value::Value;
 use crate::mlp_value::facts::{Fact, Need};
 
 /// What is served of a runtime whose image is there.
-const FINISHED: &[&str] = &["image", "language", "env.**"];
+const FINISHED: &[&str] = &["image", "language", "version", "env.**"];
 /// What is served of one whose image is built.
 const BUILT: &[&str] = &["base", "registry", "language", "version", "lock", "env.**"];
 /// The search path of python's modules.
@@ -18,7 +18,7 @@ const MODULES: &str = "PYTHONPATH";
 
 /// What a container is made of.
 pub(super) struct Image {
-    name: String,
+    pub(super) name: String,
     env: Vec<PlanValue>,
     /// Whether it was built of the project, so that the code is in it.
     built: bool,
@@ -134,8 +134,27 @@ fn check(builder: &mut Builder<'_>, image: &str, path: &str) {
     }
 }
 
-/// The image that something runs in; says so where there is none.
+/// The image that something runs in by itself, where nothing checks the version of its language.
 pub(super) fn image(
+    builder: &mut Builder<'_>,
+    value: Option<&PlanValue>,
+    (what, path): (&str, &str),
+) -> Option<Image> {
+    let body = value.map(|value| match reference_of(value) {
+        Some(found) => builder.follow(&found, "runtime").map_or(value, |found| &found.body),
+        None => value,
+    });
+    let versioned =
+        |body: &PlanValue| is_set(body, "version") && (is_set(body, "image") || !is_set(body, "base"));
+    if body.is_some_and(versioned) {
+        let help = "the language is that of the image: leave `version` out";
+        builder.not_served(path, "a runtime with a `version`", help);
+    }
+    named(builder, value, (what, path))
+}
+
+/// The image that a runtime names, or that was built for it; says so where there is none.
+pub(super) fn named(
     builder: &mut Builder<'_>,
     value: Option<&PlanValue>,
     (what, path): (&str, &str),

@@ -7,6 +7,7 @@ mod config_map;
 mod cron_job;
 mod deployment;
 mod horizontal_pod_autoscaler;
+pub(crate) mod job;
 mod network_policy;
 pub(crate) use persistent_volume_claim::MOUNTS;
 mod persistent_volume_claim;
@@ -27,6 +28,7 @@ pub(crate) const NATIVES: &[&Native] = &[
     &cron_job::NATIVE,
     &deployment::NATIVE,
     &horizontal_pod_autoscaler::NATIVE,
+    &job::NATIVE,
     &network_policy::NATIVE,
     &persistent_volume_claim::NATIVE,
     &resource_quota::NATIVE,

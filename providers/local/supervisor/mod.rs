@@ -49,6 +49,9 @@ const SIGN: u64 = 10_000;
 /// How long an earlier supervisor may take to end.
 const SUCCESSION: Duration = Duration::from_secs(10);
 
+/// Names the one endpoint that is to be kept, where not all are.
+const ONLY: &str = "MLP_ENDPOINT";
+
 /// An environment's home and the endpoint's name in it.
 type Key = (PathBuf, String);
 
@@ -165,6 +168,14 @@ async fn told(signal: &mut Option<tokio::signal::unix::Signal>) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Ends the supervisor of a project with its endpoints, whose records stay; returns when their requests are answered.
+///
+/// # Errors
+/// It does not answer.
+pub fn leave(directory: &Path) -> Result<(), Box<Diagnostic>> {
+    client::ask(directory, Ask::Shutdown).map(drop).map_err(|error| error.diagnostic)
 }
 
 /// Whether this is the only supervisor. One that is about to end is waited for.
@@ -417,5 +428,7 @@ fn names(home: &Path) -> Vec<String> {
     let paths = entries.map(|entry| entry.path());
     let records = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     let stems = records.filter_map(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-    stems.filter(|stem| !stem.starts_with('.')).collect()
+    // In a pod of its own there is one endpoint to keep: the others of the volume have theirs.
+    let only = std::env::var(ONLY).ok();
+    stems.filter(|stem| !stem.starts_with('.') && only.as_ref().is_none_or(|only| only == stem)).collect()
 }
