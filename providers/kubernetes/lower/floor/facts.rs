@@ -18,10 +18,11 @@ pub(super) fn lower(floor: &dyn Provider, input: &LowerInput<'_>) -> (Lowered, V
             match answer(input.platform, &need) {
                 Answer::This(fact) => more.push((need, fact)),
                 Answer::Never => refused.push(need),
-                Answer::Project => match input.facts.ask(need.clone(), &mut open) {
-                    Some(fact) => more.push((need, fact.clone())),
-                    None => {}
-                },
+                Answer::Project => {
+                    if let Some(fact) = input.facts.ask(need.clone(), &mut open) {
+                        more.push((need, fact.clone()));
+                    }
+                }
             }
         }
         if more.is_empty() {
