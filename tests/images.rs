@@ -263,8 +263,7 @@ fn locked_packages_and_code_run_in_pods() {
     // Other code is another image, which `up` builds by itself.
     world.scratch.write("src/app.py", "WORD = 'from another image'\n");
     world.mlp(&["plan"]).ended(1).says("MLP0873");
-    world.build(&[]).ended(0);
-    world.mlp(&["up", "-auto-approve"]).ended(0);
+    world.mlp(&["up", "-auto-approve"]).ended(0).says("runtime.py  127");
     world.mlp(&["run", "pipeline.one"]).ended(0).says("from another image 1.");
     world.mlp(&["destroy", "-auto-approve"]).ended(0);
     kubectl(&["delete", "namespace", &world.name, "--wait=false"]);

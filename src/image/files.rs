@@ -28,6 +28,9 @@ pub(crate) struct Files {
     nodes: BTreeMap<String, Node>,
 }
 
+/// What hears of each entry of a layer with its path.
+type See<'s> = dyn FnMut(&str, &mut tar::Entry<'_, Box<dyn Read>>) -> io::Result<()> + 's;
+
 /// A layer with the way it is compressed.
 pub(crate) struct Source {
     pub(crate) blob: Blob,
@@ -35,10 +38,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    fn each(
-        &self,
-        see: &mut dyn FnMut(&str, &mut tar::Entry<'_, Box<dyn Read>>) -> io::Result<()>,
-    ) -> Result<(), Problem> {
+    fn each(&self, see: &mut See<'_>) -> Result<(), Problem> {
         let failed = |error: io::Error| {
             Problem::new(codes::BASE, format!("the layer {} cannot be read: {error}", self.blob.digest))
                 .note(format!("it is of the type {}", self.media_type))
