@@ -97,6 +97,8 @@ impl<'a> Builder<'a> {
             config.insert("annotations", Value::object([(DESCRIPTION, Value::text(text))]));
         }
         let mut depends_on = self.dependencies();
+        let declarations = &self.input.platform.declarations;
+        depends_on.retain(|id| declarations.get(&id.address).is_none_or(super::floor::makes_objects));
         if !role.is_empty() {
             depends_on.insert(ResourceId::new(address.clone(), ""));
         }

@@ -69,6 +69,11 @@ const REFUSED_OF_STEPS: &[(&str, &str)] = &[
     ("secrets", "secrets do not reach steps that register or write versions yet"),
 ];
 
+/// Whether objects are made of a declaration: of a registry of images there is none.
+pub(super) fn makes_objects(declaration: &Declaration) -> bool {
+    declaration.kind != "registry" || registry::holds_models(declaration)
+}
+
 /// The registry on whose volume the environment's work is done.
 struct Registry {
     address: Address,
@@ -197,6 +202,10 @@ impl Work<'_, '_> {
                 }
             }
         }
+        if kind == "dataset" && self.reads_what_runs_write() {
+            let help = "let a step of a pipeline read it, and write the other";
+            self.builder.not_served("from", "a dataset made from one that runs write", help);
+        }
         if kind != "pipeline" {
             return;
         }
@@ -207,6 +216,15 @@ impl Work<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether it is made of a dataset whose versions are known only when a run has written them: a record is of one moment.
+    fn reads_what_runs_write(&self) -> bool {
+        let from = self.builder.attribute("from").and_then(Value::as_list).unwrap_or_default();
+        let all = &self.builder.input.platform.declarations;
+        let targets = from.iter().filter_map(reference_of).filter_map(|found| all.get(&found.address));
+        let made = |target: &Declaration| target.body.field("from").is_some_and(|from| !from.is_null());
+        targets.filter(|target| target.kind == "dataset").any(|target| !made(target))
     }
 
     fn untold(&mut self, need: &Need) {
