@@ -23,7 +23,7 @@ pub struct ImageSource<'p> {
     pub runtime: &'p Declaration,
     /// The image it is built on.
     pub base: &'p str,
-    /// The directories of code that run in it, from the project's.
+    /// The directories that are put into it, from the project's: of the code that runs in it, and of files that sources read.
     pub code: BTreeSet<String>,
 }
 
@@ -68,9 +68,15 @@ pub fn image_sources(platform: &Platform) -> Vec<ImageSource<'_>> {
             code.entry(runtime).or_default().insert(folder);
         }
     }
+    let files: BTreeSet<String> = platform.declarations.values().filter_map(files_of).collect();
     code.into_iter()
-        .filter_map(|(address, code)| {
+        .filter_map(|(address, mut code)| {
             let runtime = platform.declarations.get(&address)?;
+            code.extend(files.iter().cloned());
+            // The project's directory has all the others in it.
+            if code.contains(".") {
+                code.retain(|folder| folder == ".");
+            }
             Some(ImageSource { runtime, base: set(&runtime.body, "base")?.as_text()?, code })
         })
         .collect()
@@ -78,6 +84,18 @@ pub fn image_sources(platform: &Platform) -> Vec<ImageSource<'_>> {
 
 fn set<'v>(body: &'v PlanValue, word: &str) -> Option<&'v PlanValue> {
     body.field(word).filter(|value| !value.is_null())
+}
+
+/// The directory of the files that a source of the project reads.
+fn files_of(declaration: &Declaration) -> Option<String> {
+    let of_files = set(&declaration.body, "kind").is_none_or(|kind| kind.as_text() == Some("file"));
+    let uri = set(&declaration.body, "uri")?.as_text()?;
+    if declaration.kind != "source" || !of_files || uri.starts_with('/') || uri.contains("://") {
+        return None;
+    }
+    // Of a pattern what stands before the first sign that stands for others.
+    let plain = &uri[..uri.find(['*', '?', '[', '{']).unwrap_or(uri.len())];
+    Some(plain.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned())
 }
 
 /// The runtimes of a declaration, each with the code that runs in it; without `code` that is the project's.

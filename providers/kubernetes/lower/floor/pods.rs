@@ -21,10 +21,17 @@ const BESIDE: &str = "mlp.dev/registry";
 /// What a pod does.
 pub(crate) const PART: &str = "mlp.dev/part";
 
+/// What a pod is made of.
+pub(super) struct Image {
+    name: String,
+    /// Where the project lies in it, where it was built of the project; else the image says where it starts.
+    folder: Option<String>,
+}
+
 /// One pod.
 pub(super) struct Pod<'r> {
     pub(super) registry: &'r Registry,
-    pub(super) image: String,
+    pub(super) image: Image,
     /// The name of its container.
     pub(super) name: &'static str,
     /// What the program is told.
@@ -67,12 +74,13 @@ impl Pod<'_> {
             [env("MLP_PROJECT", &platform.project.name), env("MLP_ENVIRONMENT", &platform.environment.name)];
         let container = [
             ("name", Value::text(self.name)),
-            ("image", Value::text(&self.image)),
+            ("image", Value::text(&self.image.name)),
             ("command", Value::list(words.map(Value::text))),
             ("env", Value::list(variables.into_iter().chain(self.variables.clone()))),
             ("volumeMounts", Value::list(mounts)),
         ];
-        let container = Value::object(container.into_iter().chain(self.container.clone()));
+        let folder = self.image.folder.as_ref().map(|folder| ("workingDir", Value::text(folder)));
+        let container = Value::object(container.into_iter().chain(folder).chain(self.container.clone()));
         let beside = Value::object([(BESIDE, Value::text(&self.registry.name))]);
         let term = Value::object([
             ("labelSelector", Value::object([("matchLabels", beside)])),
@@ -105,7 +113,7 @@ fn mount(name: &str, path: String, read_only: bool) -> PlanValue {
 }
 
 /// The one image of these runtimes; where none is named, that of all runtimes of the environment.
-pub(super) fn image(builder: &mut Builder<'_>, own: &[(PlanValue, String)]) -> Option<String> {
+pub(super) fn image(builder: &mut Builder<'_>, own: &[(PlanValue, String)]) -> Option<Image> {
     let declared: Vec<(PlanValue, String)> = match own {
         [] => {
             let runtimes =
@@ -115,23 +123,24 @@ pub(super) fn image(builder: &mut Builder<'_>, own: &[(PlanValue, String)]) -> O
         }
         own => own.to_vec(),
     };
-    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut found: BTreeMap<String, (Option<String>, String)> = BTreeMap::new();
     for (value, path) in &declared {
         let what = (builder.declaration().address.to_string(), path.clone());
         let image = runtime::named(builder, Some(value), (&what.0, &what.1))?;
-        found.entry(image.name).or_insert_with(|| path.clone());
+        let folder = image.folder(builder, None, path);
+        found.entry(image.name).or_insert_with(|| (folder, path.clone()));
     }
     let mut all = found.into_iter();
     match (all.next(), all.next()) {
-        (Some((image, _)), None) => Some(image),
-        (Some((first, _)), Some((second, path))) => {
+        (Some((name, (folder, _))), None) => Some(Image { name, folder }),
+        (Some((first, _)), Some((second, (_, path)))) => {
             let headline = format!("it would have to run in two images, `{first}` and `{second}`");
             let help = "what registers versions, checks data or serves variants runs in one pod: give all its runtimes one image, or name one with `runtime`";
             builder.error(codes::IMAGE, &path, headline, help);
             None
         }
         (None, _) => {
-            let help = "declare `runtime \"py\" { image = \"registry/name@sha256:…\" }`, which holds the code, its packages and mlp";
+            let help = "declare `runtime \"py\" { image = \"registry/name@sha256:…\" }`, which holds the code, its packages and mlp, or one with a `base`, on which `mlp image build` builds it";
             builder.error(
                 codes::IMAGE,
                 "",
