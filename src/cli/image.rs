@@ -21,7 +21,6 @@ enum Act {
 
 /// What is built, and how.
 #[derive(Debug, Default, clap::Args)]
-#[cfg_attr(not(feature = "image"), expect(dead_code, reason = "this program builds no images, and says so"))]
 pub struct Build {
     /// Runtimes by address, such as `runtime.py`; all when left out
     #[arg(value_name = "RUNTIME")]

@@ -142,6 +142,7 @@ fn whole(root: &Path) -> Result<Option<Tree>, Box<Diagnostic>> {
 ///
 /// # Errors
 /// It cannot be read or written.
+#[cfg(any(feature = "image", test))]
 pub fn record(
     root: &Path,
     new: Images,
