@@ -74,7 +74,6 @@ const REASONS: &[(&str, &str)] = &[
     ("gang", "there is one node, so that nothing has to start together"),
     ("progress", "a step says how far it is itself, in lines that begin with `mlp:progress`"),
     ("slices", "a step writes the metrics of slices itself, into `slices` of its metrics file"),
-    ("base", "processes are started without containers"),
     ("image", "processes are started without containers"),
     ("tokens", "the router does not know what a token is"),
     ("ttft_p95", "the router does not know what a token is"),
