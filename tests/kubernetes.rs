@@ -247,7 +247,7 @@ fn what_a_cluster_cannot_be_given_is_refused_with_its_line() {
         ("onprem", "storage \"s\" {\n}\n".to_owned(), "MLP0862", "kind = \"volume\""),
         ("onprem", "storage \"s\" {\n  kind = \"volume\"\n}\n".to_owned(), "MLP0864", "size"),
         ("onprem", step("    run = \"true\""), "MLP0863", "image"),
-        ("onprem", step(&format!("    run = \"true\"\n    code = \"src\"\n    runtime = {{ image = \"{IMAGE}\" }}")), "MLP0862", "`step.fit.code`"),
+        ("onprem", step(&format!("    run = \"true\"\n    code = \"src\"\n    runtime = {{ image = \"{IMAGE}\" }}")), "MLP0862", "`code` beside a finished image"),
         ("live", step("    run = \"true\"\n    runtime = { image = \"r.io/x:1\" }"), "MLP0863", "not pinned"),
         ("onprem", "endpoint \"e\" {\n  serve   = \"serve\"\n  runtime = { image = \"r.io/x:1\" }\n  scaling = { min = 1, max = 2 }\n}\n".to_owned(), "MLP0864", "cpu"),
         ("onprem", "registry \"r\" {\n  kind = \"image\"\n}\n".to_owned(), "MLP0864", "where the registry of images"),
