@@ -15,14 +15,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use support::scratch::Scratch;
-use support::{Output, program};
+use support::{Output, named, program};
 
 /// A program that runs in every image, and is small.
 const SMALL: &str = "/bin/busybox";
-
-fn named(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
 
 /// A project whose images go to the registry of the rig.
 struct World {

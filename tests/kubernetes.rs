@@ -20,12 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use support::scratch::Scratch;
-use support::{Output, program};
-
-/// What a variable of the environment says.
-fn named(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
+use support::{Output, named, program};
 
 /// A namespace of its own in the cluster, and a project; both go with the test.
 struct World {

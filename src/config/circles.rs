@@ -1,10 +1,11 @@
 //! Parts of a declaration that wait for each other: steps of a pipeline, nodes of an endpoint's graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_eval::{PlanValue, reference_of};
 use mlp_platform::{Declaration, Origin};
+use mlp_value::order::in_order;
 use mlp_value::{Address, Path};
 
 use crate::codes;
@@ -54,31 +55,15 @@ fn waits(declaration: &Declaration, at: &Path, word: &str) -> Waits {
 /// The first way round, as the edges on it.
 fn round(waits: &Waits) -> Option<Vec<(String, String, Path)>> {
     // What nothing unfinished stands before is finished; what stays lies on a way round, or behind one.
-    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut behind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, named) in waits {
-        let before = named.iter().filter(|(other, _)| waits.contains_key(other));
-        let count = before.map(|(other, _)| behind.entry(other).or_default().push(name)).count();
-        open.insert(name, count);
-    }
-    let mut finished: Vec<&str> =
-        open.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
-    while let Some(name) = finished.pop() {
-        open.remove(name);
-        for next in behind.get(name).into_iter().flatten() {
-            if let Some(count) = open.get_mut(next) {
-                *count -= 1;
-                if *count == 0 {
-                    finished.push(next);
-                }
-            }
-        }
-    }
-    let left = open;
+    let names: Vec<&String> = waits.keys().collect();
+    let place = |(other, _): &(String, Path)| names.binary_search(&other).ok();
+    let places: Vec<Vec<usize>> =
+        waits.values().map(|named| named.iter().filter_map(place).collect()).collect();
+    let left: BTreeSet<&String> = in_order(&places).1.into_iter().map(|at| names[at]).collect();
     let mut way: Vec<(String, String, Path)> = Vec::new();
-    let mut at = (*left.first_key_value()?.0).to_owned();
+    let mut at = (*left.first()?).clone();
     loop {
-        let (next, path) = waits[&at].iter().find(|(other, _)| left.contains_key(other.as_str()))?;
+        let (next, path) = waits[&at].iter().find(|(other, _)| left.contains(other))?;
         way.push((at.clone(), next.clone(), path.clone()));
         if let Some(start) = way.iter().position(|(from, ..)| from == next) {
             return Some(way.split_off(start));

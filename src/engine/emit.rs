@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use mlp_diag::{Diagnostic, Diagnostics, SourceMap, one_of};
-use mlp_plan::Waits;
 use mlp_platform::Platform;
 use mlp_provider::{Desired, Emitted, Provider};
 use mlp_value::facts::{Fact, Facts, Need};
-use mlp_value::{Path, ResourceId, Value};
+use mlp_value::{Path, ResourceId, Value, order};
 
 use super::conditions::preconditions;
 use super::lowering::lower;
@@ -65,9 +64,9 @@ fn in_order(all: Vec<Desired>) -> Vec<Desired> {
         let others = one.depends_on.iter().filter(|id| **id != one.id);
         others.filter_map(|id| places.get(id).copied()).collect()
     };
-    let needs: Waits = all.iter().map(before).collect();
+    let needs: order::Waits = all.iter().map(before).collect();
     // What waits for itself comes last.
-    let (ordered, circle) = mlp_plan::in_order(&needs);
+    let (ordered, circle) = order::in_order(&needs);
     let mut left: Vec<Option<Desired>> = all.into_iter().map(Some).collect();
     ordered.into_iter().chain(circle).filter_map(|at| left[at].take()).collect()
 }

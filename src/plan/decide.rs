@@ -19,10 +19,10 @@ use mlp_diag::{Diagnostic, Diagnostics};
 use mlp_eval::PlanValue;
 use mlp_provider::{CallKind, Desired, OnDestroy, Owner, ResourceChange, ResourceKind, Seen};
 use mlp_state::{Record, Status};
+use mlp_value::order::{Waits, in_order};
 use mlp_value::{Address, Path, ResourceId};
 
 use crate::changes::created;
-use crate::order::{Waits, in_order};
 use crate::{
     Action, Context, Counts, DeferredItem, DriftItem, FORMAT_VERSION, Mode, Moving, OutputScope, Part, Plan,
     PlanInput, PlanStep, RecordTemplate, codes,

@@ -21,7 +21,6 @@ pub use codes::CODES;
 pub use decide::decide;
 pub use input::{Import, PlanInput, PlanOptions, Refactor, Removed};
 pub use moving::Moving;
-pub use order::{Waits, in_order};
 pub use plan::{
     Context, Counts, DeferredItem, DriftItem, EventItem, FORMAT_VERSION, FieldChange, Given, Kept, Notice,
     Plan, PlanStep, RecordTemplate, Unchanged,

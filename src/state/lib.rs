@@ -3,6 +3,8 @@
 //! State is a replay of the journal over a snapshot; this room knows nothing of how a step is done.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(any(feature = "s3", feature = "kubernetes"))]
+mod aside;
 #[cfg(any(test, feature = "s3", feature = "kubernetes"))]
 mod blob_store;
 #[cfg(test)]

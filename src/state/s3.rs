@@ -1,7 +1,6 @@
 //! Objects in any service that speaks Amazon's S3 and honours `If-Match` and `If-None-Match`.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -9,8 +8,8 @@ use mlp_diag::Diagnostic;
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig, UpdateVersion};
-use tokio::runtime::Runtime;
 
+use crate::aside::Aside;
 use crate::blobs::{Blobs, Fault, Tag, When};
 use crate::{BlobStore, codes};
 
@@ -29,8 +28,7 @@ pub struct S3Settings {
 
 struct S3 {
     store: Arc<AmazonS3>,
-    /// There until the end, when it may be dropped by a task, which must not wait for it.
-    runtime: Option<Runtime>,
+    aside: Aside,
     settings: S3Settings,
 }
 
@@ -62,9 +60,8 @@ pub fn s3_store(settings: &S3Settings, project: &str, environment: &str) -> Resu
         builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
     }
     let store = builder.build().map_err(|error| wrong(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
-    let blobs = S3 { store: Arc::new(store), runtime: Some(runtime), settings: settings.clone() };
+    let aside = Aside::new().map_err(|error| wrong(error.to_string()))?;
+    let blobs = S3 { store: Arc::new(store), aside, settings: settings.clone() };
     Ok(BlobStore::new(Arc::new(blobs), project, environment))
 }
 
@@ -73,32 +70,15 @@ impl S3 {
         Path::from(format!("{}/{name}", self.settings.prefix))
     }
 
-    /// Waits for an answer on a thread of its own: who asks may itself be a task.
     fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Fault> {
-        let (sender, receiver) = sync_channel(1);
-        let Some(runtime) = &self.runtime else {
-            return Err(Fault::Failed("the store is closed".to_owned()));
-        };
-        runtime.spawn(async move {
-            // Whoever asked is waiting, unless the program ends.
-            let _ = sender.send(work.await);
-        });
-        let answer = receiver.recv().map_err(|error| Fault::Failed(error.to_string()))?;
-        answer.map_err(|error| match error {
+        let closed = || Fault::Failed("the store is closed".to_owned());
+        self.aside.wait(work).ok_or_else(closed)?.map_err(|error| match error {
             Error::AlreadyExists { .. } | Error::Precondition { .. } => Fault::Lost,
             other => Fault::Failed(other.to_string()),
         })
-    }
-}
-
-impl Drop for S3 {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -7,7 +7,6 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use flate2::Compression;
@@ -18,8 +17,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use mlp_diag::Diagnostic;
-use tokio::runtime::Runtime;
 
+use crate::aside::Aside;
 use crate::blobs::{Blobs, Fault, Tag, When};
 use crate::cluster_lease::LeaseObject;
 use crate::crypt::hex;
@@ -61,7 +60,7 @@ pub struct ClusterSettings {
 
 struct Secrets {
     client: kube::Client,
-    runtime: Option<Runtime>,
+    aside: Aside,
     settings: ClusterSettings,
     /// The cluster, for people.
     server: String,
@@ -83,11 +82,10 @@ pub fn cluster_store(
         Diagnostic::error(codes::STATE_UNREADABLE, format!("the state cannot be kept in a cluster: {why}"))
             .help("name a `context` that the kubeconfig has, or the file itself with `kubeconfig`")
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
+    let aside = Aside::new().map_err(|error| wrong(error.to_string()))?;
     let (context, kubeconfig) = (settings.context.clone(), settings.kubeconfig.clone());
     let kubeconfig = kubeconfig.map(|path| directory.join(path));
-    let made = waited(&runtime, async move {
+    let made = aside.wait(async move {
         let config = config(context, kubeconfig).await?;
         let server = config.cluster_url.to_string();
         let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
@@ -95,7 +93,7 @@ pub fn cluster_store(
     });
     let (client, server) = made.unwrap_or_else(|| Err("nothing answered".to_owned())).map_err(wrong)?;
     let mark = hex(blake3::hash(settings.prefix.as_bytes()).as_bytes().get(..10).unwrap_or_default());
-    let blobs = Secrets { client, runtime: Some(runtime), settings: settings.clone(), server, mark };
+    let blobs = Secrets { client, aside, settings: settings.clone(), server, mark };
     Ok(BlobStore::new(Arc::new(blobs), project, environment))
 }
 
@@ -115,16 +113,6 @@ async fn config(context: Option<String>, file: Option<std::path::PathBuf>) -> Re
     };
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     Config::from_custom_kubeconfig(found, &options).await.map_err(|error| error.to_string())
-}
-
-/// Waits for an answer on a thread of its own: who asks may itself be a task. Nothing where the thread has ended.
-fn waited<T: Send + 'static>(runtime: &Runtime, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    let (sender, receiver) = sync_channel(1);
-    runtime.spawn(async move {
-        // Whoever asked is waiting, unless the program ends.
-        let _ = sender.send(work.await);
-    });
-    receiver.recv().ok()
 }
 
 /// Makes a call until it is answered, or its failure is none that passes. That a call was carried out whose answer was lost is
@@ -354,16 +342,7 @@ impl Secrets {
         work: impl Future<Output = Result<T, Fault>> + Send + 'static,
     ) -> Result<T, Fault> {
         let closed = || Fault::Failed("the store is closed".to_owned());
-        let runtime = self.runtime.as_ref().ok_or_else(closed)?;
-        waited(runtime, work).unwrap_or_else(|| Err(closed()))
-    }
-}
-
-impl Drop for Secrets {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.aside.wait(work).unwrap_or_else(|| Err(closed()))
     }
 }
 

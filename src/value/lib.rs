@@ -5,6 +5,7 @@ mod address;
 pub mod facts;
 mod json;
 mod number;
+pub mod order;
 mod path;
 mod path_map;
 mod resource_id;

@@ -21,6 +21,11 @@ use std::time::{Duration, Instant};
 /// How long any one command may take before it counts as hanging. No test expects anything of the time below it.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// What a variable of the environment says.
+pub fn named(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// What a command said and how it ended.
 #[derive(Debug)]
 pub struct Output {

@@ -18,7 +18,7 @@ const MODULES: &str = "PYTHONPATH";
 
 /// What a container is made of.
 pub(super) struct Image {
-    pub(super) name: String,
+    name: String,
     env: Vec<PlanValue>,
     /// Whether it was built of the project, so that the code is in it.
     built: bool,

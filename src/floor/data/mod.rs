@@ -18,7 +18,7 @@ mod source;
 mod stage;
 mod store;
 mod table;
-mod time;
+pub(crate) mod time;
 mod writer;
 
 pub use cell::Cell;

@@ -132,7 +132,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 }
 
 /// Year, month and day of days since 1970-01-01, after Howard Hinnant's `civil_from_days`.
-pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::spec::ArtifactType;
 use crate::Problem;
+use crate::data::time::civil_from_days;
 
 /// Where the events of a run go.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
@@ -308,22 +309,10 @@ pub(crate) fn now_ms() -> u64 {
 /// A moment as RFC 3339 in UTC (`2024-02-29T12:00:00Z`).
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     let seconds = unix_ms / 1000;
-    let (year, month, day) = civil(seconds / 86_400);
+    let days = i64::try_from(seconds / 86_400).unwrap_or(i64::MAX);
+    let (year, month, day) = civil_from_days(days);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a day since 1970, by the era arithmetic of the proleptic Gregorian calendar.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ pub(super) fn image(builder: &mut Builder<'_>, own: &[(PlanValue, String)]) -> O
         let what = (builder.declaration().address.to_string(), path.clone());
         let image = runtime::named(builder, Some(value), (&what.0, &what.1))?;
         let folder = image.folder(builder, None, path);
-        found.entry(image.name).or_insert_with(|| (folder, path.clone()));
+        found.entry(image.name().to_owned()).or_insert_with(|| (folder, path.clone()));
     }
     let mut all = found.into_iter();
     match (all.next(), all.next()) {
